@@ -11,8 +11,10 @@ __all__ = ["UserError", "nearest"]
 class UserError(Exception):
     """A mistake its maker can mend: the message says what was wrong, why, and what to type instead.
 
-    The command line prints the message alone, without a traceback, and exits with status 2.
+    The command line prints the message alone, without a traceback, and exits with `status`.
     """
+
+    status = 2
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

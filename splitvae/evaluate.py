@@ -1,0 +1,230 @@
+"""Evaluation: what a run's model does on the test images, written to evaluation.json.
+
+A measured number is `{"value", "deviation"}`: the metric of all images, and the sample deviation of the same metric
+over ten interleaved tenths of them (None below 20 images). Counts are of all images. Nothing here trains, and the model
+is measured in evaluation mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import metrics
+from .data import Images
+from .errors import UserError
+from .files import write_json
+from .objectives import squared_error
+from .runs import Run, batches
+from .split import ambiguity
+from .vae import VAE
+
+__all__ = ["ROWS", "cell", "current", "diagnose", "measured", "number", "spaced", "spread", "table"]
+
+BLOCKS = 10
+
+ROWS = {  # heading: what, and where it is in evaluation.json
+    "Reconstruction": {
+        "test MSE, decoded from the posterior mean": "reconstruction mse",
+        "test MSE, decoded from a draw of the posterior": "reconstruction mse_sampled",
+    },
+    "Latent variables": {
+        "KL, nats an image": "latent kl",
+        "latent variables": "model latent_dim",
+        "inactive by mean: var μ < .05": "latent inactive_by_mean",
+        "inactive by variance: mean σ² > .95": "latent inactive_by_variance",
+        "active units: var μ > .01 (Burda et al.)": "latent active_units",
+        "variance law: var μ + mean σ², 1 at an optimum": "latent variance_law",
+    },
+    "Split": {
+        "the split is": "split verdict",
+        "share of the map's energy above half the Nyquist frequency": "split high_frequency_share",
+        "correlation of the map's edges with the image's": "split edge_overlap",
+        "deviation of the map over its pixels": "split map_contrast",
+        "ambiguity: by how much blending lowers the components' MSE": "split mean_ambiguity",
+    },
+    "Parameters": {
+        "trainable parameters": "model parameters trainable",
+        "parameters with BatchNorm's statistics": "model parameters total",
+    },
+}
+
+
+class _Outputs(NamedTuple):
+    """What the model made of N images: one row an image, float64 on the CPU."""
+
+    mean: Tensor  # (N, D)
+    logvar: Tensor  # (N, D)
+    kl: Tensor  # (N,), nats
+    mse: Tensor  # (N,), of the deterministic reconstruction
+    mse_sampled: Tensor  # (N,), of a reconstruction from a drawn z
+    high: Tensor  # (N,), spectral energy of the maps above half the Nyquist frequency
+    energy: Tensor  # (N,), all of it
+    variance: Tensor  # (N,), of the maps over their pixels
+    overlap: Tensor  # (N,), correlation of the maps' edges with the image's
+    ambiguity: Tensor  # (N,), mean over pixels and channels
+
+
+def spaced(count: int, limit: int) -> Tensor:
+    """At most `limit` of `count` rows, evenly spaced: a fair choice even where images are sorted by class."""
+    chosen = min(limit, count)
+    return torch.arange(chosen) * count // chosen
+
+
+def measured(metric: Callable[..., Tensor], *matrices: Tensor) -> dict[str, float | None]:
+    """A metric of matrices with N rows each, and its deviation over ten interleaved blocks of the rows."""
+    count = len(matrices[0])
+    value = float(metric(*matrices))
+    if count < 2 * BLOCKS:
+        return {"value": value, "deviation": None}
+    blocks = torch.stack([metric(*(m[i::BLOCKS] for m in matrices)) for i in range(BLOCKS)])
+    return {"value": value, "deviation": float(blocks.std())}
+
+
+def diagnose(run: Run, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
+    """Measures a run's model on at most `limit` of its test images, evenly spaced, and writes evaluation.json.
+
+    MSE is the mean over pixels and channels of images in [0, 1]; KL is in nats, summed over dimensions, mean over
+    images.
+    Raises UserError where the run has no model or its images cannot be read.
+    """
+    if limit < 1:
+        raise UserError(f"limit={limit} leaves no image to measure; give a number such as 10000.")
+    images, vae = run.images("test"), run.vae.eval()
+    rows = spaced(len(images), limit)
+    outputs = _outputs(vae, images.pixels[rows], seed)
+    result = {
+        "model": _model(run, vae),
+        "data": _data(images, len(rows), seed),
+        "reconstruction": {
+            "mse": measured(torch.mean, outputs.mse),
+            "mse_sampled": measured(torch.mean, outputs.mse_sampled),
+        },
+        "latent": _latent(outputs),
+        "split": _split(outputs) if vae.split > 1 else None,
+    }
+    write_json(run.path / "evaluation.json", result)
+    return result
+
+
+def current(run: Run) -> dict[str, Any]:
+    """The run's evaluation if it is of the model as it is now, else a new one."""
+    known = run.evaluation
+    if known.get("model", {}).get("fingerprint") == run.vae.fingerprint():
+        return known
+    return diagnose(run)
+
+
+@torch.no_grad()
+def _outputs(vae: VAE, pixels: Tensor, seed: int) -> _Outputs:
+    """Runs the model over images; noise is drawn from `seed`, and the global generators are left as they were."""
+    device, rows = next(vae.parameters()).device, []
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for x in batches(pixels, device):
+            posterior = vae.encode(x)
+            canvas, size = vae.decode(posterior.mean), x[0].numel()
+            drawn = vae.decode(posterior.rsample()).image
+            errors = squared_error(canvas.image, x) / size, squared_error(drawn, x) / size
+            high, energy = metrics.map_energies(canvas.masks)
+            spread = canvas.masks.var((-2, -1), correction=0).mean((1, 2))
+            overlap = metrics.edge_correlations(canvas.masks, x)
+            row = (posterior.mean, posterior.logvar, posterior.kl(), *errors, high, energy, spread, overlap)
+            rows.append([value.cpu().double() for value in (*row, ambiguity(canvas) / size)])
+    return _Outputs(*(torch.cat(column) for column in zip(*rows, strict=True)))
+
+
+def _model(run: Run, vae: VAE) -> dict[str, Any]:
+    last = run.history[-1] if run.history else {}
+    return {
+        "preset": run.config.preset,
+        "fingerprint": vae.fingerprint(),
+        "shape": list(vae.shape),
+        "split": vae.split,
+        "latent_dim": vae.latent_dim,
+        "parameters": vae.counts(),
+        "seed": run.config.seed,
+        "epochs": last.get("epoch"),
+        "seconds": last.get("seconds"),
+    }
+
+
+def _data(images: Images, count: int, seed: int) -> dict[str, Any]:
+    """Which images were measured, and the seed of the noise."""
+    return {
+        "source": images.source,
+        "part": images.split,
+        "images": count,
+        "available": len(images),
+        "notes": list(images.notes),
+        "blocks": BLOCKS,
+        "seed": seed,
+    }
+
+
+def _latent(outputs: _Outputs) -> dict[str, Any]:
+    mean, logvar = outputs.mean, outputs.logvar
+    law = metrics.variance_law(mean, logvar)
+    return {
+        "kl": measured(torch.mean, outputs.kl),
+        "inactive_by_mean": metrics.inactive_by_mean(mean),
+        "inactive_by_variance": metrics.inactive_by_variance(logvar),
+        "active_units": metrics.active_units(mean),
+        "variance_law": {"mean": float(law.mean()), "deviation": float(law.std(correction=0))},
+    }
+
+
+def _split(outputs: _Outputs) -> dict[str, Any]:
+    def ratio(high: Tensor, energy: Tensor) -> Tensor:
+        return high.sum() / energy.sum().clamp_min(1e-300)  # 0 where all maps are constant
+
+    share = measured(ratio, outputs.high, outputs.energy)
+    overlap = measured(torch.mean, outputs.overlap)
+    assert share["value"] is not None and overlap["value"] is not None
+    return {
+        "verdict": metrics.verdict(share["value"], overlap["value"]),
+        "high_frequency_share": share,
+        "edge_overlap": overlap,
+        "map_contrast": measured(lambda variance: variance.mean().sqrt(), outputs.variance),
+        "mean_ambiguity": measured(torch.mean, outputs.ambiguity),
+    }
+
+
+# ---------------------------------------------------------------- in words
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """An evaluation as lines of text."""
+    data = result["data"]
+    lines = [f"Measured on {data['images']:,} {data['part']} images of {data['source']}:"]
+    for rows in ROWS.values():
+        lines += [f"  {what:<60}{cell(result, where)}" for what, where in rows.items()]
+    return "\n".join(lines)
+
+
+def cell(result: Mapping[str, Any], where: str) -> str:
+    """What an evaluation holds at a place of `ROWS`, in words."""
+    value: Any = result
+    for key in where.split():
+        if key == "split" and result["model"]["split"] == 1:
+            return "not applicable"
+        value = value.get(key)
+        if value is None:
+            return "not measured"
+    if isinstance(value, Mapping):
+        return f"{number(value['value'] if 'value' in value else value['mean'])} {spread(value)}".strip()
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits."""
+    return ("−" if value < 0 else "") + f"{abs(value):#.{digits}g}".rstrip(".")
+
+
+def spread(measured: Mapping[str, float | None]) -> str:
+    """The deviation of a measured number; empty where there is none."""
+    deviation = measured["deviation"]
+    return "" if deviation is None else f"± {number(deviation, 2)}"

@@ -1,0 +1,416 @@
+"""A report: one self-contained HTML page about a run, or comparing several.
+
+Pictures are embedded; nothing is fetched and nothing is executed. Figures and evaluation are those of the run's folder
+where they are of its present model; the others are made first. What cannot be made, since the images are not at hand,
+is said on the page, and the rest stands.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import io
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+import torch
+from PIL import Image
+
+from .errors import UserError
+from .evaluate import ROWS, cell, current, number, spread
+from .figures import curves, draw, drawn_by, png
+from .files import write_text
+from .presets import PRESETS, Config
+from .runs import Run
+from .vae import VAE
+
+__all__ = ["command", "write"]
+
+# ---------------------------------------------------------------- the page
+
+PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+:root { color-scheme: light dark; --ink: #1c1f23; --soft: #5d6670; --page: #f6f7f8; --card: #fff; --line: #dfe3e7;
+  --mark: #fff3cf; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --soft: #9aa4ae; --page: #15181b; --card: #1e2226;
+  --line: #343a41; --mark: #4a3d14; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", sans-serif; }
+main { max-width: 1150px; margin: 0 auto; padding: 40px 20px 60px; }
+h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 12px; overflow-wrap: anywhere; }
+h2 { font-size: 1.25rem; margin: 52px 0 14px; }
+h3 { font-size: 1rem; margin: 0; }
+p { margin: 0 0 12px; max-width: 75ch; }
+.lead { font-size: 1.1rem; }
+.note, figcaption p, small, footer { color: var(--soft); }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px; margin: 26px 0; }
+.tile, .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; }
+.tile b { display: block; font-size: 1.5rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
+.tile small { display: block; line-height: 1.35; }
+figure { margin: 0 0 30px; }
+figcaption { margin-bottom: 10px; }
+figcaption p { margin: 2px 0 0; }
+.white { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 16px; }
+.white img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)); gap: 16px; }
+.wide { overflow-x: auto; }
+.card + figure { margin-top: 44px; }
+.one th { width: 58%; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 8px; border-bottom: 1px solid var(--line); }
+th { font-weight: 500; }
+thead th { font-weight: 600; overflow-wrap: anywhere; }
+tr:last-child > * { border-bottom: 0; }
+.differs, .differs > * { background: var(--mark); }
+code, pre, .settings { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
+pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .9rem; }
+.settings { columns: 340px; column-gap: 40px; font-size: .85rem; }
+.settings div { display: flex; justify-content: space-between; gap: 16px; padding: 3px 6px; break-inside: avoid; }
+.settings span:last-child { text-align: right; overflow-wrap: anywhere; }
+footer { margin-top: 52px; font-size: .85rem; }
+@media (min-resolution: 2dppx) { .white img { image-rendering: pixelated; } }
+@media print { body { background: #fff; font-size: 11pt; } main { padding: 0; max-width: none; }
+  h2 { break-after: avoid; } figure, .tile, tr { break-inside: avoid; } }
+</style>
+</head>
+<body><main>
+$body
+<footer>$footer</footer>
+</main></body>
+</html>
+""")
+
+FIGURES = {  # name: title and caption, in the order of the page
+    "components": ("What a sample is blended of", "Each column is one sample from the prior. $rows"),
+    "samples": ("Samples from the prior", "Decoded from z ~ N(0, I); none is chosen or left out."),
+    "maps": (
+        "Maps",
+        "The maps of these samples, $gray. A pattern that alternates from pixel to pixel is a syntactic split; contours "
+        "of what is depicted are a semantic one.",
+    ),
+    "components-reconstructed": (
+        "What a reconstruction is blended of",
+        "The same for test images, x, which come first. Where the map is gray both components take part.",
+    ),
+    "reconstructions": (
+        "Reconstructions",
+        "Pairs of rows: test images x, and below each x̂, decoded from its posterior mean. Look for lost detail.",
+    ),
+    "interpolations": (
+        "Interpolations",
+        "Each row leads from the code of one test image to that of another in equal steps. The images on the way should "
+        "be as plausible as its ends.",
+    ),
+    "traversals": (
+        "Traversals of the most used latents",
+        "In each row one latent moves from −3 to 3, in deviations of the prior, and the others stay as one test image "
+        "has them. The number is the latent's KL: how much it carries.",
+    ),
+    "curves": (
+        "Training",
+        "Solid: training; dashed: validation, and βv. Validation that rises while training falls is overfitting. A "
+        "variance v that is computed follows the MSE down and takes the weight βv of the KL with it.",
+    ),
+    "latents": (
+        "Latents",
+        "Left: the KL of each, largest first. Right: the variance of its posterior mean over images, and the mean of its "
+        "posterior variance. Their sum is 1 at an optimum. A latent is inactive where its blue point lies below the blue "
+        "line, or its orange one above the orange line.",
+    ),
+}
+SPLIT_ONLY = {"components", "maps", "components-reconstructed"}
+HEAVY = 250_000  # bytes of a PNG that make a page slow to mail
+
+VERDICTS = {
+    "syntactic": "neighbouring pixels come from different components, so that each leaves gaps for the others",
+    "semantic": "components meet at the contours of what is depicted",
+    "mixed": "components neither alternate from pixel to pixel nor meet at contours",
+}
+
+
+class _Entry(NamedTuple):
+    """A run with what the page shows of it."""
+
+    run: Run
+    evaluation: Mapping[str, Any]  # empty where it could not be measured
+    figures: Mapping[str, Path]
+    notes: Sequence[str]
+
+
+def write(runs: Run | Sequence[Run], path: Path | None = None) -> Path:
+    """Writes the report of a run (to report.html in its folder), or a comparison of several (to ./comparison.html).
+
+    Returns its path. Raises UserError where a run has no model.
+    """
+    runs = [runs] if isinstance(runs, Run) else list(runs)
+    if not runs:
+        raise UserError("a report needs a run: `splitvae report runs/first`, or several to compare them.")
+    entries = [_gather(run) for run in runs]
+    body = _single(entries[0]) if len(entries) == 1 else _comparison(entries)
+    title = runs[0].name if len(runs) == 1 else f"Comparison of {len(runs)} runs"
+    parts = {"title": _h(title), "body": body, "footer": _h(_versions())}
+    if path is None:
+        path = runs[0].path / "report.html" if len(runs) == 1 else Path("comparison.html")
+    write_text(Path(path), PAGE.substitute(parts))
+    return Path(path)
+
+
+def command(config: Config, out: str) -> str:
+    """The command line that trains a config: its preset, and the fields in which it differs from it."""
+    base = PRESETS.get(config.preset, Config())
+    words = ["splitvae", "train", *([config.preset] if config.preset in PRESETS else [])]
+    for name, value in _changes(config, base).items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", *map(str, value if isinstance(value, tuple) else [value])]
+    return shlex.join([*words, "--out", out])
+
+
+def _changes(config: Config, base: Config) -> dict[str, Any]:
+    """The fields in which two configs differ, as the first has them."""
+    names = [field.name for field in dataclasses.fields(Config) if field.name != "preset"]
+    return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(base, name)}
+
+
+def _gather(run: Run) -> _Entry:
+    """Collects figures and evaluation of a run; makes those that are missing or of another model."""
+    mark, notes = run.vae.fingerprint(), []
+    folder = run.path / "figures"
+    wanted = [name for name in FIGURES if run.vae.split > 1 or name not in SPLIT_ONLY]
+    if any(drawn_by(folder / f"{name}.png") != mark for name in wanted):
+        try:
+            draw(run)
+        except UserError as error:
+            notes.append(f"Some figures could not be drawn: {error}")
+    evaluation: dict[str, Any] = {}
+    try:
+        evaluation = current(run)
+    except UserError as error:
+        notes.append(f"Nothing was measured: {error}")
+    at = wanted.index("samples") + 1
+    names = wanted[:at] + sorted(file.stem for file in folder.glob("samples-*.png")) + wanted[at:]
+    files = {name: folder / f"{name}.png" for name in names}
+    return _Entry(run, evaluation, {name: file for name, file in files.items() if drawn_by(file) == mark}, notes)
+
+
+# ---------------------------------------------------------------- one run
+
+
+def _single(entry: _Entry) -> str:
+    run, measured = entry.run, entry.evaluation
+    parts = [f"<h1>{_h(run.name)}</h1>", f'<p class="lead">{_summary(entry)}</p>']
+    parts += [f'<p class="note">{_h(note)}</p>' for note in entry.notes]
+    parts += [_tiles(measured, run), "<h2>Figures</h2>"]
+    for name, file in entry.figures.items():
+        title, caption = FIGURES.get(name, (f"Samples from {name.removeprefix('samples-')}", ""))
+        parts.append(_figure(file.read_bytes(), title, _caption(caption, run)))
+    for heading, rows in ROWS.items():
+        parts += [f"<h2>{heading}</h2>", _table([], _measurements([entry], rows))]
+    parts += ["<h2>Settings</h2>", _settings(run), "<h2>Command</h2>", _commands([run]), _data_notes(measured)]
+    return "\n".join(parts)
+
+
+def _summary(entry: _Entry) -> str:
+    """What was trained on what, in plain words."""
+    run, config, vae = entry.run, entry.run.config, entry.run.vae
+    (channels, height, width), k = vae.shape, vae.split
+    kind = "a plain VAE" if k == 1 else "a Split-VAE" if k == 2 else f"a VAE split in {k}"
+    paints = "one image" if k == 1 else f"{k} images and the {'map' if k == 2 else 'maps'} that blend{'s' * (k == 2)} them"
+    last = run.history[-1] if run.history else {}
+    trained = f" for {last['epoch']} epoch{'s' * (last['epoch'] != 1)} ({_duration(last['seconds'])})" if last else ""
+    text = (
+        f"This is {kind}: from {vae.latent_dim} latent variables its decoder paints {paints}, {height}×{width} pixels, "
+        f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "
+        f"<code>{_h(config.data or 'images from memory')}</code>, with β = {config.beta:g} and seed {config.seed}."
+    )
+    if not (m := entry.evaluation):
+        return text
+    used = vae.latent_dim - m["latent"]["inactive_by_mean"]
+    text += (
+        f" On {m['data']['images']:,} test images its mean squared error is {number(m['reconstruction']['mse']['value'])} "
+        f"with {number(m['latent']['kl']['value'])} nats an image; {used} of the {vae.latent_dim} latents are in use"
+    )
+    verdict = m["split"] and m["split"]["verdict"]
+    return text + (f". The split is {verdict}: {VERDICTS[verdict]}." if verdict else ".")
+
+
+def _tiles(measured: Mapping[str, Any], run: Run) -> str:
+    """The headline numbers."""
+    tiles = []
+    if measured:
+        latent, split = measured["latent"], measured["split"]
+        mse, kl, dim = measured["reconstruction"]["mse"], latent["kl"], run.vae.latent_dim
+        inactive = f"inactive: {latent['inactive_by_mean']} by mean, {latent['inactive_by_variance']} by variance"
+        tiles = [
+            ("Test MSE", number(mse["value"]), f"{spread(mse)} on {measured['data']['images']:,} images"),
+            ("KL", f"{number(kl['value'])} nats", f"{spread(kl)} an image"),
+            ("Latents in use", f"{dim - latent['inactive_by_mean']} of {dim}", inactive),
+        ]
+        if split:
+            share, overlap = (number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
+            tiles.append(("The split is", split["verdict"], f"high frequencies {share}, edge overlap {overlap}"))
+        else:
+            tiles.append(("The split is", "not applicable", "the decoder paints one image"))
+    counts = run.vae.counts()
+    tiles.append(("Parameters", f"{counts['trainable']:,}", f"{counts['total']:,} with BatchNorm's statistics"))
+    cells = [f'<div class="tile"><small>{_h(a)}</small><b>{_h(b)}</b><small>{_h(c)}</small></div>' for a, b, c in tiles]
+    return f'<div class="tiles">{"".join(cells)}</div>'
+
+
+def _caption(caption: str, run: Run) -> str:
+    """A caption with the rows of the components and the meaning of gray filled in."""
+    k = run.config.split
+    if k == 2:
+        rows = (
+            "From the top: the map σ, the images x̂₁ and x̂₂, and the blend x̂ = σ x̂₁ + (1 − σ) x̂₂. "
+            "Where the map is white the first image shows, where it is black the second."
+        )
+        gray = "white where the first image shows, black where the second"
+    else:
+        rows = f"From the top: the {k} maps, which sum to one, the {k} images, and the blend x̂ = Σ σₖ x̂ₖ."
+        gray = f"the {k} of a sample side by side, white where a component shows"
+    return Template(caption).substitute(rows=rows, gray=gray)
+
+
+def _settings(run: Run) -> str:
+    """config.json, with fields that differ from the preset marked."""
+    base = PRESETS.get(run.config.preset)
+    changed = _changes(base, run.config) if base else {}  # as the preset has them
+    rows = []
+    for name, value in dataclasses.asdict(run.config).items():
+        note = f" <small>(preset: {_h(_value(changed[name]))})</small>" if name in changed else ""
+        mark = ' class="differs"' if note else ""
+        rows.append(f"<div{mark}><span>{_h(name)}</span><span>{_h(_value(value))}{note}</span></div>")
+    return f'<div class="card settings">{"".join(rows)}</div>'
+
+
+# ---------------------------------------------------------------- several runs
+
+
+def _comparison(entries: Sequence[_Entry]) -> str:
+    runs = [entry.run for entry in entries]
+    names = _names(runs)
+    configs = [dataclasses.asdict(run.config) for run in runs]
+    differing = [name for name in configs[0] if any(config[name] != configs[0][name] for config in configs)]
+    said = f"They differ in {', '.join(differing)}." if differing else "Their settings are the same."
+    parts = [f"<h1>Comparison of {len(runs)} runs</h1>", f'<p class="lead">{_h(", ".join(names))}. {_h(said)}</p>']
+    parts += [
+        f'<p class="note">{_h(f"{name}: {note}")}</p>' for name, e in zip(names, entries, strict=True) for note in e.notes
+    ]
+    parts += [
+        "<h2>Measurements</h2>",
+        _table(names, [row for rows in ROWS.values() for row in _measurements(entries, rows)]),
+    ]
+    if any(run.history for run in runs):
+        picture = png(curves({name: run.history for name, run in zip(names, runs, strict=True)}))
+        caption = "One colour a run. Solid: training; dashed: validation, and βv."
+        parts.append(_figure(picture, "Training", caption))
+    for figure, title, style in (("samples", "Samples from the prior", "pair"), ("components", "Components", "")):
+        shown = [
+            _figure(e.figures[figure].read_bytes(), n) for n, e in zip(names, entries, strict=True) if figure in e.figures
+        ]
+        parts += [f"<h2>{title}</h2>", f'<div class="{style}">{"".join(shown)}</div>'] if shown else []
+    settings = [(name, [_value(config[name]) for config in configs]) for name in configs[0]]
+    settings.sort(key=lambda row: row[0] not in differing)
+    parts += ["<h2>Settings</h2>", _table(names, settings, differing), "<h2>Commands</h2>", _commands(runs)]
+    return "\n".join(parts)
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """The folders' names, or their paths where two names are the same."""
+    names = [run.name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
+
+
+# ---------------------------------------------------------------- tables and words
+
+Row = tuple[str, list[str]]
+
+
+def _measurements(entries: Sequence[_Entry], rows: Mapping[str, str]) -> list[Row]:
+    """A name and a cell for each run."""
+    results = [entry.evaluation or _unmeasured(entry.run.vae) for entry in entries]
+    return [(what, [cell(result, where) for result in results]) for what, where in rows.items()]
+
+
+def _unmeasured(vae: VAE) -> dict[str, Any]:
+    """As much of an evaluation as a model says by itself."""
+    return {"model": {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}}
+
+
+def _table(names: Sequence[str], rows: Sequence[Row], marked: Sequence[str] = ()) -> str:
+    head = f"<thead><tr><th></th>{''.join(f'<th>{_h(name)}</th>' for name in names)}</tr></thead>" if names else ""
+    lines = []
+    for what, cells in rows:
+        mark = ' class="differs"' if what in marked else ""
+        lines.append(f"<tr{mark}><th>{_h(what)}</th>{''.join(f'<td>{_h(cell)}</td>' for cell in cells)}</tr>")
+    style = "" if names else ' class="one"'
+    return f'<div class="card wide"><table{style}>{head}<tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _figure(picture: bytes, title: str, caption: str = "") -> str:
+    """A PNG on a white card; where heavy as WebP, whose losses no eye sees, since the exact PNG lies beside the report."""
+    kind = "png"
+    if len(picture) > HEAVY:
+        kind, buffer = "webp", io.BytesIO()
+        Image.open(io.BytesIO(picture)).convert("RGB").save(buffer, "WEBP", quality=92)
+        picture = buffer.getvalue()
+    source = f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+    text = f"<p>{_h(caption)}</p>" if caption else ""
+    head = f"<figcaption><h3>{_h(title)}</h3>{text}</figcaption>"
+    return f'<figure>{head}<div class="white"><img alt="{_h(title)}" src="{source}"></div></figure>'
+
+
+def _commands(runs: Sequence[Run]) -> str:
+    lines = [
+        command(run.config, str(run.path)) if run.config.data else f"# {run.name} was trained from Python, on an array"
+        for run in runs
+    ]
+    return f'<div class="card"><pre>{_h(chr(10).join(lines))}</pre></div>'
+
+
+def _data_notes(measured: Mapping[str, Any]) -> str:
+    if not measured:
+        return ""
+    data = measured["data"]
+    notes = [f"Measured on {data['images']:,} of {data['available']:,} images of {data['source']} ({data['part']} part)"]
+    notes += [
+        *data["notes"],
+        f"± is the deviation over {data['blocks']} blocks of the images, in the variance law over latents",
+    ]
+    return f'<p class="note" style="margin-top:20px">{_h("; ".join(notes))}.</p>'
+
+
+def _versions() -> str:
+    return f"splitvae {version('splitvae')}, torch {torch.__version__}, Python {platform.python_version()}"
+
+
+def _h(text: object) -> str:
+    return html.escape(str(text))
+
+
+def _value(value: object) -> str:
+    """A setting as a person writes it."""
+    if isinstance(value, tuple | list):
+        return " × ".join(map(str, value))
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if hours < 2 else f"{hours:.1f} h"

@@ -1,0 +1,390 @@
+"""The one training loop, on lightning-fabric.
+
+A step reads no value back from the device: terms are summed there and looked at once in `LOOK` steps. Everything a step
+depends on is in `state.ckpt` (parameters, optimizers, balance, averages, random streams, place in the epoch), and the
+order of an epoch follows from the seed and its number, so that a resumed run is the uninterrupted one bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau, StepLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+
+from . import presets
+from .data import Images, Source, load
+from .engine import aside, engine, keep_freed_memory
+from .errors import UserError
+from .files import replacing
+from .monitor import Interrupted, Monitor, interruptible
+from .objectives import Objective
+from .presets import Config
+from .runs import Run, fitted, images_for
+from .vae import VAE
+
+__all__ = ["Training", "train"]
+
+LOOK = 20  # steps between two looks at the device
+MINUTES = 5  # between checkpoints within an epoch
+REFRESH, LAST_REFRESH = 20, 100  # most batches over which BatchNorm's statistics are recomputed, and at the end
+HARMLESS = {"epochs", "precision", "compile", "accelerator", "devices", "pictures", "data"}  # may change on resume
+
+
+def train(
+    model: str | Config | VAE,
+    images: Images | Source | None = None,
+    objective: Objective | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **overrides: Any,
+) -> Run:
+    """Trains a model and returns its run.
+
+    Arguments:
+        model: a preset's name, a `Config`, or a `VAE`, which is trained in place.
+        images: what to train on; by default what the preset names.
+        objective: by default what the config says.
+        out: the run's folder, by default runs/NAME.
+        resume: go on where the run in `out` stopped; a folder without a run is begun.
+        progress: show a progress bar.
+        overrides: fields of `Config`.
+
+    Raises:
+        UserError: for unusable settings or images, a folder in use, a loss that is not finite.
+    """
+    config = config_for(model, objective, **overrides)
+    if images is not None and not isinstance(images, Images):
+        images = load(images) if not isinstance(images, str | os.PathLike) else os.fspath(images)
+        if isinstance(images, str):
+            overrides["data"] = images
+            config, images = dataclasses.replace(config, data=images), None
+    folder = Path(out) if out is not None else Path("runs") / (config.preset or "vae")
+    run = opened(folder, resume, progress)
+    if run is not None:
+        asked = dataclasses.asdict(config) if isinstance(model, Config | VAE) else {**overrides, "preset": model}
+        config = agreed(run, asked)
+        if len(run.history) >= config.epochs:
+            say(progress, f"{folder} is finished after {config.epochs} epochs; a larger --epochs goes on.")
+            return run
+    images, config = images_of(images, config, progress)
+    torch.manual_seed(config.seed)
+    vae = model if isinstance(model, VAE) else presets.vae_of(config)
+    training = Training(vae, objective or presets.objective_of(config), images, config)
+    if run is None:
+        run = Run.begin(folder, config, vae.counts())
+    else:
+        run.reconfigure(config, vae.counts())
+        if training.load(folder / "state.ckpt"):
+            say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
+        else:
+            say(progress, f"{folder} has no checkpoint yet; starting anew.")
+    run.remember("train", images)
+    training.fit(run, progress)
+    return run
+
+
+def config_for(model: str | Config | VAE, objective: Objective | None, **overrides: Any) -> Config:
+    """The config of a preset, a config, or a model, completed from an objective, with fields overridden."""
+    config = presets.configure(model) if isinstance(model, str) else Config() if isinstance(model, VAE) else model
+    fields = presets.fields_of(model) if isinstance(model, VAE) else {}
+    if objective is not None:
+        fields |= presets.fields_of(objective)
+    return presets.override(dataclasses.replace(config, **fields), **overrides)
+
+
+def opened(folder: Path, resume: bool, progress: bool) -> Run | None:
+    """The run to resume, or None to begin one."""
+    if (folder / "config.json").exists():
+        if resume:
+            return Run(folder)
+        raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
+    if resume:
+        say(progress, f"{folder} holds no run yet; starting anew.")
+    return None
+
+
+def agreed(run: Run, asked: dict[str, Any]) -> Config:
+    """The config a run goes on with: its own, with those changes that leave what was trained valid."""
+    stored = dataclasses.asdict(run.config)
+    asked = {name: value for name, value in asked.items() if value is not None and value != stored[name]}
+    harmless = HARMLESS - ({"epochs"} if run.config.schedule == "cosine" else set())
+    for name in asked.keys() - harmless:
+        raise UserError(
+            f"{run.path} was begun with {name}={stored[name]}, and a resumed run cannot change it to {asked[name]}; "
+            "leave it away, or give another folder with --out."
+        )
+    return dataclasses.replace(run.config, **asked)
+
+
+def images_of(images: Images | None, config: Config, progress: bool) -> tuple[Images, Config]:
+    """The training images in the network's shape, and the config completed from them."""
+    if images is None:
+        if config.data is None:
+            raise UserError("there is nothing to train on; give images with --data, such as --data FOLDER.")
+        found = images_for(config, "train")
+    else:
+        found = images
+        config = dataclasses.replace(config, data=images.source if not images.source.startswith("array") else None)
+    if config.shape is None:
+        fields = presets.suggest(found.shape, len(found), torch.cuda.is_available())
+        default = Config()
+        chosen = {k: v for k, v in fields.items() if getattr(config, k) == getattr(default, k)}
+        config = dataclasses.replace(config, **chosen)
+        say(progress, "Chosen for these images: " + ", ".join(f"{k}={v}" for k, v in chosen.items()) + ".")
+        found = fitted(found, config)
+    elif images is not None:
+        found = fitted(found, config)
+    for note in found.notes:
+        say(progress, f"Note: {note}")
+    if len(found) - held_out(len(found), config) < config.batch_size:
+        raise UserError(
+            f"{found.source} holds {len(found)} training images, fewer than a batch of {config.batch_size} after "
+            f"validation; type --batch-size {max(2, len(found) // 4)} or give more images."
+        )
+    return found, config
+
+
+def held_out(count: int, config: Config) -> int:
+    """How many training images the validation loss takes: what was asked for, at most a tenth."""
+    return min(config.validation, count // 10)
+
+
+def say(progress: bool, text: str) -> None:
+    if progress:
+        print(text, flush=True)
+
+
+class Training:
+    """One run's moving parts, made from a model, an objective, images and a config."""
+
+    def __init__(self, vae: VAE, objective: Objective, images: Images, config: Config) -> None:
+        self.config = config
+        self.fabric: Fabric = engine(config)
+        keep_freed_memory()
+        device = self.fabric.device
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
+        held = held_out(len(images), config)
+        pixels = images.pixels
+        self.held = pixels[order[:held].sort().values].to(device)
+        self.pixels = pixels[order[held:].sort().values].to(device)
+        self.steps = len(self.pixels) // (config.batch_size * self.fabric.world_size)
+
+        self.vae = vae.train()
+        self.objective = objective.to(device)
+        if config.compile:
+            vae.encoder.compile()
+            vae.decoder.compile()
+        self.model = self.fabric.setup_module(vae)
+        self.model.mark_forward_method("encode")
+        self.model.mark_forward_method("decode")
+        self.players = objective.players(vae)
+        # Keras's epsilon, as the paper's code; fused where the device has the kernel.
+        fused = device.type in ("cpu", "cuda", "mps")
+        self.optimizers: dict[str, Any] = {
+            name: self.fabric.setup_optimizers(torch.optim.Adam(params, lr=config.lr, eps=1e-7, fused=fused))
+            for name, params in self.players.items()
+        }
+        self.schedulers = [scheduler(o, config) for o in self.optimizers.values()]
+        average = get_ema_multi_avg_fn(config.ema)
+        self.average = AveragedModel(vae, multi_avg_fn=average) if config.ema else None
+        self.epoch, self.step, self.best = 0, 0, float("inf")
+        self.monitor = Monitor(device, config.batch_size * self.fabric.world_size)
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    def fit(self, run: Run, progress: bool = True) -> None:
+        """Trains to the last epoch, writing the run as it goes."""
+        monitor = self.monitor
+        with interruptible() as interrupted, monitor.writing(run, progress and self.fabric.is_global_zero):
+            saved = time.monotonic()
+            while self.epoch < self.config.epochs:
+                monitor.begin(self.epoch, self.config.epochs, self.steps)
+                for x in self.batches():
+                    self.turn(x)
+                    if interrupted():
+                        self.save(run)
+                        raise Interrupted(run.path, self.epoch, self.step)
+                    if self.step % LOOK == 0:
+                        monitor.look()
+                        if time.monotonic() - saved > 60 * MINUTES:
+                            self.save(run)
+                            saved = time.monotonic()
+                monitor.look()
+                self.close_epoch(run)
+                saved = time.monotonic()
+        self.fabric.barrier()
+        self.vae.eval().to("cpu")
+
+    def batches(self) -> Iterator[Tensor]:
+        """What is left of this epoch's batches: float images in [0, 1], (B, C, H, W), channels last."""
+        seeds = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(len(self.pixels), generator=seeds).to(self.pixels.device)
+        size, world, rank = self.config.batch_size, self.fabric.world_size, self.fabric.global_rank
+        for i in range(self.step - self.epoch * self.steps, self.steps):
+            start = (i * world + rank) * size
+            yield self.prepared(self.pixels[order[start : start + size]])
+
+    def prepared(self, pixels: Tensor) -> Tensor:
+        x = pixels.float().div_(255)
+        if self.config.mirror:
+            flip = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
+            x = torch.where(flip, x.flip(3), x)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def turn(self, x: Tensor) -> None:
+        """One step of every player."""
+        turns = self.objective(self.model, x, None, self.step)
+        while True:
+            # On a single device Fabric's wrapper leaves marked methods without autocast, in silence.
+            with self.fabric.autocast():
+                turn = next(turns, None)
+            if turn is None:
+                break
+            player, loss = turn
+            optimizer = self.optimizers[player]
+            optimizer.zero_grad()
+            self.fabric.backward(loss)
+            self.share(self.objective)
+            self.monitor.count(self.step, loss, self.players[player])
+            optimizer.step()
+        self.monitor.add(self.objective.logs)
+        if self.average is not None:
+            self.average.update_parameters(self.vae)
+        self.step += 1
+
+    def share(self, module: nn.Module) -> None:
+        """Averages over processes the gradients of what Fabric does not wrap."""
+        if self.fabric.world_size > 1:
+            for p in module.parameters():
+                if p.grad is not None:
+                    p.grad = cast(Tensor, self.fabric.all_reduce(p.grad, reduce_op="mean"))
+
+    def close_epoch(self, run: Run) -> None:
+        """Validates, moves the learning rate, and writes model, checkpoint, history and picture."""
+        self.refresh()
+        held = self.validate()
+        lr = next(iter(self.optimizers.values())).param_groups[0]["lr"]
+        self.epoch += 1
+        self.monitor.close(self.epoch, self.step, lr, held)
+        for s in self.schedulers:
+            s.step(held["val_loss"]) if isinstance(s, ReduceLROnPlateau) else s.step()
+        better = held.get("val_loss", -float("inf")) < self.best
+        self.best = min(self.best, held.get("val_loss", self.best))
+        if self.fabric.is_global_zero:
+            if better or not self.config.best:
+                run.save_model(self.final)
+            self.save(run)
+            self.monitor.write()
+            every = self.config.pictures
+            if every and (self.epoch % every == 0 or self.epoch == self.config.epochs):
+                from .output import picture  # matplotlib takes a second to import
+
+                picture(run.path / "figures" / f"epoch-{self.epoch:04d}.png", self.final.eval())
+                self.vae.train()
+
+    @property
+    def final(self) -> VAE:
+        """The weights that are kept: their average where one is taken."""
+        return self.average.module if self.average is not None else self.vae  # type: ignore[return-value]
+
+    def refresh(self) -> None:
+        """Recomputes BatchNorm's statistics over training batches: with momentum .999 a short run's are far off."""
+        last = self.epoch + 1 == self.config.epochs
+        count = min(self.steps, LAST_REFRESH if last else min(REFRESH, 4 + self.steps // 10))
+        size = self.config.batch_size
+        with aside(self.fabric, self.config.seed):
+            pick = torch.randperm(len(self.pixels))[: count * size].to(self.pixels.device)
+            update_bn((self.prepared(self.pixels[i]) for i in pick.split(size)), self.final)
+        self.vae.train()
+
+    def validate(self) -> dict[str, float]:
+        """Mean terms of the objective over the held-out images, in evaluation mode, with the same noise every epoch."""
+        if not len(self.held):
+            return {}
+        model = self.final.eval()
+        self.objective.eval()
+        total: dict[str, float] = {}
+        with aside(self.fabric, self.config.seed):
+            for chunk in self.held.split(500):
+                x = chunk.float().div(255).contiguous(memory_format=torch.channels_last)
+                for _ in self.objective(model, x, None, self.step):
+                    pass
+                for name in ("loss", "mse", "kl"):
+                    total[name] = total.get(name, 0.0) + float(self.objective.logs[name]) * len(x) / len(self.held)
+        self.objective.train()
+        self.vae.train()
+        return {f"val_{name}": value for name, value in total.items()}
+
+    # -- state -----------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything the next step depends on."""
+        state = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "best": self.best,
+            "vae": self.vae.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+            "schedulers": [s.state_dict() for s in self.schedulers],
+            "monitor": self.monitor.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        if self.fabric.device.type == "cuda":
+            state["random_cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+        return state
+
+    def save(self, run: Run) -> None:
+        """Writes the checkpoint in one piece, unless something in it is not finite."""
+        self.monitor.check()
+        if self.fabric.is_global_zero:
+            with replacing(run.path / "state.ckpt") as draft:
+                torch.save(self.state(), draft)
+
+    def load(self, file: Path) -> bool:
+        """Goes on from a checkpoint; False where there is none."""
+        if not file.exists():
+            return False
+        try:
+            state = torch.load(file, weights_only=True, map_location="cpu")
+            self.vae.load_state_dict(state["vae"])
+            self.objective.load_state_dict(state["objective"])
+            for name, o in self.optimizers.items():
+                o.load_state_dict(state["optimizers"][name])
+            for s, value in zip(self.schedulers, state["schedulers"], strict=True):
+                s.load_state_dict(value)
+            if self.average is not None:
+                self.average.load_state_dict(state["average"])
+            self.monitor.load_state_dict(state["monitor"])
+        except Exception as error:  # damage shows as any of a dozen exceptions
+            why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+            raise UserError(
+                f"{file} is damaged or of another model ({why}); delete it to start this run anew."
+            ) from None
+        self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
+        torch.set_rng_state(state["random"])
+        if "random_cuda" in state and self.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
+        return True
+
+
+def scheduler(optimizer: torch.optim.Optimizer, config: Config) -> LRScheduler | ReduceLROnPlateau:
+    """The learning rate's schedule, stepped once an epoch."""
+    if config.schedule == "plateau":
+        return ReduceLROnPlateau(optimizer, factor=0.5, patience=config.schedule_epochs)
+    if config.schedule == "cosine":
+        return CosineAnnealingLR(optimizer, config.epochs)
+    return StepLR(optimizer, config.schedule_epochs, gamma=0.5 if config.schedule == "step" else 1.0)

@@ -1,0 +1,126 @@
+"""The model: an encoder that ends with the posterior's heads, a decoder, and a split of what it paints."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from .errors import UserError
+from .latents import GaussianLatent
+from .nets import ResidualDecoder, ResidualEncoder
+from .posteriors import Gaussian
+from .split import Canvas, compose, logit_channels
+
+__all__ = ["VAE"]
+
+
+class Encoder(nn.Module):
+    """Images (B, C, H, W) in [0, 1] to a posterior: a network's features, then the latent's heads."""
+
+    def __init__(self, features: nn.Module, latent: nn.Module) -> None:
+        super().__init__()
+        self.features, self.latent = features, latent
+
+    def forward(self, x: Tensor, group: Tensor | None = None) -> Gaussian:
+        return self.latent(self.features(x), group)
+
+
+class VAE(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="splitvae",
+    license="mit",
+    tags=["variational-autoencoder", "split-vae"],
+):
+    """Creates a variational autoencoder whose decoder paints `split` images and their maps.
+
+    Arguments:
+        shape: of an image, (C, H, W); H = W is 16, 32, 64 or 128.
+        latent_dim: D, the dimension of z.
+        split: K, the number of images painted; 1 is a plain VAE, 2 a Split-VAE.
+        width: channels at the image's scale of the encoder, doubled at each halving.
+        scales: stride-2 convolutions of the encoder.
+        blocks: residual blocks a scale.
+        depth: convolutions a residual block.
+        kernel: size of the convolutions.
+        embedding: features between the convolutions and the latent.
+
+    Models are written by `save_pretrained(folder)` (config.json and model.safetensors) and read by
+    `VAE.from_pretrained(folder)`, in evaluation mode.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        latent_dim: int = 32,
+        split: int = 2,
+        width: int = 64,
+        scales: int = 4,
+        blocks: int = 1,
+        depth: int = 2,
+        kernel: int = 3,
+        embedding: int = 512,
+    ) -> None:
+        super().__init__()
+        sizes = {"latent_dim": latent_dim, "width": width, "scales": scales, "blocks": blocks, "depth": depth}
+        for name, value in (sizes | {"embedding": embedding}).items():
+            if value < 1:
+                raise UserError(f"{name}={value} leaves nothing of the network; it must be at least 1.")
+        if kernel < 2:
+            raise UserError(f"kernel={kernel} cannot double a map; it must be at least 2 (3 in the paper).")
+        if len(shape) != 3 or shape[1] != shape[2]:
+            raise UserError(f"shape={tuple(shape)} is not (channels, side, side), such as (3, 64, 64).")
+        self.shape = (int(shape[0]), int(shape[1]), int(shape[2]))
+        self.latent_dim, self.split = latent_dim, split
+        channels, side, _ = self.shape
+        features = ResidualEncoder(channels, side, width, scales, blocks, depth, kernel, embedding)
+        self.encoder = Encoder(features, GaussianLatent(features.features, latent_dim))
+        outputs = logit_channels(channels, split)
+        self.decoder = ResidualDecoder(latent_dim, outputs, side, width, blocks, depth, kernel, embedding)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def encode(self, x: Tensor, group: Tensor | None = None) -> Gaussian:
+        """The posterior of images (B, C, H, W), float in [0, 1]; `group` (B,) says which share a latent."""
+        if x.shape[1:] != self.shape or not x.is_floating_point():
+            raise UserError(
+                f"this model reads float images in [0, 1] of shape (B, {', '.join(map(str, self.shape))}), "
+                f"not {x.dtype} of shape {tuple(x.shape)}; `splitvae.fit(pixels, vae.shape) / 255` converts."
+            )
+        return self.encoder(x, group)
+
+    def decode(self, z: Tensor) -> Canvas:
+        """What latents (B, D) are painted as."""
+        return compose(self.decoder(z), self.split)
+
+    def forward(self, x: Tensor, group: Tensor | None = None) -> Canvas:
+        """A stochastic reconstruction, decode(z) with z drawn from the posterior."""
+        return self.decode(self.encode(x, group).rsample())
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, group: Tensor | None = None) -> Canvas:
+        """The deterministic reconstruction, decode(posterior mean)."""
+        return self.decode(self.encode(x, group).mean)
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int | None = None) -> Canvas:
+        """`n` samples with z ~ N(0, I); the same on every device for one `seed`."""
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        z = torch.randn(n, self.latent_dim, generator=generator)
+        return self.decode(z.to(next(self.parameters()).device))
+
+    def counts(self) -> dict[str, int]:
+        """Numbers of parameters: `trainable`, and `total` with BatchNorm's running statistics."""
+        trainable = sum(p.numel() for p in self.parameters())
+        return {"trainable": trainable, "total": trainable + sum(b.numel() for b in self.buffers() if b.ndim)}
+
+    def fingerprint(self) -> str:
+        """The first 16 hex digits of the SHA-256 of all weights and statistics; what fitted samplers are keyed by."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
