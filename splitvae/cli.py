@@ -43,20 +43,19 @@ def train(arguments: Sequence[str]) -> None:
     shown = "[PRESET] " if not name else name + " "
     asked = parse(Train, rest, f"splitvae train {shown}", train.__doc__, default=Train(base))
     if asked.config.data is None and not name:
-        raise UserError(
-            "say what to train on: a preset (`splitvae list` shows them) or your images with --data FOLDER."
-        )
+        raise UserError("say what to train on: a preset (`splitvae list` shows them) or your images with --data FOLDER.")
     if asked.seeds < 1:
         raise UserError(f"--seeds {asked.seeds} trains nothing; it is a number of runs, at least 1.")
 
     from . import evaluate, report, trials
+    from .engine import first_process
     from .training import train as run_training
 
     if asked.seeds > 1:
         trials.train(asked.config, Path(asked.out), asked.seeds, asked.resume, asked.report)
         return
     run = run_training(asked.config, out=asked.out, resume=asked.resume)
-    if asked.report:
+    if asked.report and first_process():
         print(evaluate.table(evaluate.diagnose(run)))
         print(f"Report: {report.write([run])}")
 
@@ -209,9 +208,7 @@ class List:
         for name, c in PRESETS.items():
             shape = "x".join(map(str, c.shape or ()))
             print(f"  {name:<11} {c.data:<22} {shape:<10} {c.latent_dim:>6} {c.split:>6} {c.width:>6} {c.epochs:>7}")
-        print(
-            "data          " + ", ".join(NAMES) + ", hf://ORG/NAME, or the path of a folder, parquet, npy or npz file"
-        )
+        print("data          " + ", ".join(NAMES) + ", hf://ORG/NAME, or the path of a folder, parquet, npy or npz file")
         print("samplers      " + ", ".join(SAMPLERS))
 
 
@@ -243,9 +240,7 @@ def parse(kind: Any, arguments: Sequence[str], prog: str, about: str | None, **d
 def usage() -> str:
     lines = ["usage: splitvae COMMAND [ARGUMENTS]   (splitvae COMMAND --help explains one)", ""]
     lines += [f"  {name:<12} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
-    return "\n".join(
-        [*lines, "", "Begin with: splitvae train digits-svae", "or:         splitvae train --data MY_PHOTOS"]
-    )
+    return "\n".join([*lines, "", "Begin with: splitvae train digits-svae", "or:         splitvae train --data MY_PHOTOS"])
 
 
 def dispatch(arguments: Sequence[str]) -> None:

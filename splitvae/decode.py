@@ -164,9 +164,7 @@ def decode(
     bad = [int(i) for i in rows if i in faults]
     if len(bad) == len(rows):
         first = f"the first, {name(bad[0])}: {faults[bad[0]]}" if bad else "there are none"
-        raise UserError(
-            f"None of the {len(rows)} images of {source} can be read ({first}): check or replace the files."
-        )
+        raise UserError(f"None of the {len(rows)} images of {source} can be read ({first}): check or replace the files.")
     kept = [row for row, i in enumerate(wanted) if i not in faults]
     if len(kept) < len(wanted):
         pixels = pixels[kept]
@@ -281,9 +279,7 @@ def _tensor(array: np.ndarray, source: str) -> Tensor:
     if array.dtype.kind not in "biuf":
         raise UserError(f"{source} holds values of type {array.dtype}: {_RANGE}.")
     kind = np.dtype(np.float64) if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
-    return torch.from_numpy(
-        array.astype(kind)
-    )  # a copy, since torch knows neither read-only memory nor other byte orders
+    return torch.from_numpy(array.astype(kind))  # a copy, since torch knows neither read-only memory nor other byte orders
 
 
 def _quantized(x: Tensor, source: str) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from lightning_fabric import Fabric
 from .errors import UserError
 from .presets import Config
 
-__all__ = ["aside", "device_here", "engine", "keep_freed_memory", "native_bf16"]
+__all__ = ["aside", "device_here", "engine", "first_process", "keep_freed_memory", "native_bf16"]
 
 
 def device_here() -> torch.device:
@@ -30,6 +31,11 @@ def native_bf16(kind: str) -> bool:
     if kind == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False
+
+
+def first_process() -> bool:
+    """Whether this is the process that writes and prints."""
+    return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
 
 
 def engine(config: Config) -> Fabric:

@@ -175,9 +175,7 @@ class Monitor:
         row = self.rows[-1]
         for name, value in row.items():
             if name not in ("epoch", "step"):
-                self.board.add_scalar(
-                    f"{'held out' if name.startswith('val_') else 'train'}/{name}", value, row["step"]
-                )
+                self.board.add_scalar(f"{'held out' if name.startswith('val_') else 'train'}/{name}", value, row["step"])
         self.board.flush()
         self.say(summary(row))
 

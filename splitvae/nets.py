@@ -74,9 +74,7 @@ class ResidualBlock(nn.Module):
             else:
                 self.norms.append(nn.BatchNorm2d(a, eps=1e-5, momentum=1e-3))
                 self.layers.append(nn.Conv2d(a, outputs, kernel, padding="same"))
-        self.shortcut = (
-            nn.Linear(inputs, outputs) if kernel is None else nn.Conv2d(inputs, outputs, kernel, padding="same")
-        )
+        self.shortcut = nn.Linear(inputs, outputs) if kernel is None else nn.Conv2d(inputs, outputs, kernel, padding="same")
 
     def forward(self, x: Tensor) -> Tensor:
         y = x

@@ -65,9 +65,7 @@ class Run:
         """Makes a folder into a new run."""
         folder = Path(path)
         if (folder / "config.json").exists():
-            raise UserError(
-                f"{folder} already holds a run; continue it with --resume, or give another folder with --out."
-            )
+            raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder} exists and is no run; give another folder with --out.")
         write_json(folder / "config.json", {**dataclasses.asdict(config), "parameters": counts})
@@ -85,20 +83,18 @@ class Run:
 
     @cached_property
     def vae(self) -> VAE:
-        """The model, on the CPU, in evaluation mode."""
+        """The model, on this machine's accelerator where there is one, in evaluation mode."""
         folder = self.path / "model"
         if not (folder / "model.safetensors").is_file():
             raise UserError(f"{self.path} has no model yet; `splitvae train --out {self.path} --resume` trains it.")
         try:
             vae = VAE(**read_json(folder / "config.json"))
             vae.load_state_dict(load_file(folder / "model.safetensors"))
-            return vae.eval()
+            return vae.eval().to(device_here())
         except UserError:
             raise
         except Exception as error:  # a damaged file may fail in any of three libraries
-            raise UserError(
-                f"{folder} is damaged ({str(error).splitlines()[0]}); resume or train the run anew."
-            ) from None
+            raise UserError(f"{folder} is damaged ({str(error).splitlines()[0]}); resume or train the run anew.") from None
 
     def save_model(self, vae: VAE) -> None:
         """Writes the model, each file in one piece."""
@@ -144,16 +140,18 @@ class Run:
 
     def codes(self, split: str = "train") -> Codes:
         """Posterior means and log-variances of its images, on the CPU."""
-        codes = encode(self.vae.to(device_here()), self.images(split))
-        self.vae.to("cpu")
-        return codes
+        return encode(self.vae, self.images(split))
 
 
 def images_for(config: Config, split: str) -> Images:
     """Reads the part of a config's images, padded and resized to its shape."""
     assert config.data is not None
-    side = None if config.shape is None else config.shape[1] - 2 * config.pad
-    images = load(config.data, split, side=side, crop=config.crop)
+    side = channels = None
+    if config.shape is not None:
+        side = config.shape[1] - 2 * config.pad
+        # Training images must fit the network by themselves; a test part of gray images alone may stand beside colour.
+        channels = None if split == "train" else config.shape[0]
+    images = load(config.data, split, side=side, crop=config.crop, channels=channels)
     return fitted(images, config)
 
 

@@ -115,9 +115,7 @@ class GaussianMixture(Sampler):
             )
         if not np.isfinite(means).all():
             raise UserError("some codes are not finite, so no density fits them; the model's training went wrong.")
-        mixture = Mixture(
-            components, covariance_type=self.parameters["covariance"], random_state=self.parameters["seed"]
-        )
+        mixture = Mixture(components, covariance_type=self.parameters["covariance"], random_state=self.parameters["seed"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # 100 iterations are scikit-learn's own choice
             try:

@@ -27,8 +27,9 @@ from .errors import UserError
 from .files import replacing
 from .monitor import Interrupted, Monitor, interruptible
 from .objectives import Objective
+from .preparation import agreed, config_for, held_out, images_of, opened, say
 from .presets import Config
-from .runs import Run, fitted, images_for
+from .runs import Run, fitted
 from .vae import VAE
 
 __all__ = ["Training", "train"]
@@ -36,7 +37,6 @@ __all__ = ["Training", "train"]
 LOOK = 20  # steps between two looks at the device
 MINUTES = 5  # between checkpoints within an epoch
 REFRESH, LAST_REFRESH = 20, 100  # most batches over which BatchNorm's statistics are recomputed, and at the end
-HARMLESS = {"epochs", "precision", "compile", "accelerator", "devices", "pictures", "data"}  # may change on resume
 
 
 def train(
@@ -53,7 +53,7 @@ def train(
 
     Arguments:
         model: a preset's name, a `Config`, or a `VAE`, which is trained in place.
-        images: what to train on; by default what the preset names.
+        images: what to train on, by default what the preset names; of an array a tenth is held out as test.
         objective: by default what the config says.
         out: the run's folder, by default runs/NAME.
         resume: go on where the run in `out` stopped; a folder without a run is begun.
@@ -63,12 +63,14 @@ def train(
     Raises:
         UserError: for unusable settings or images, a folder in use, a loss that is not finite.
     """
+    if isinstance(images, str | os.PathLike):
+        overrides["data"], images = os.fspath(images), None
     config = config_for(model, objective, **overrides)
-    if images is not None and not isinstance(images, Images):
-        images = load(images) if not isinstance(images, str | os.PathLike) else os.fspath(images)
-        if isinstance(images, str):
-            overrides["data"] = images
-            config, images = dataclasses.replace(config, data=images), None
+    known: dict[str, Images] = {}
+    if isinstance(images, Images):
+        known["train"] = images
+    elif images is not None:
+        known = {part: load(images, part) for part in ("train", "test")}
     folder = Path(out) if out is not None else Path("runs") / (config.preset or "vae")
     run = opened(folder, resume, progress)
     if run is not None:
@@ -77,92 +79,25 @@ def train(
         if len(run.history) >= config.epochs:
             say(progress, f"{folder} is finished after {config.epochs} epochs; a larger --epochs goes on.")
             return run
-    images, config = images_of(images, config, progress)
+    known["train"], config = images_of(known.get("train"), config, progress)
     torch.manual_seed(config.seed)
     vae = model if isinstance(model, VAE) else presets.vae_of(config)
-    training = Training(vae, objective or presets.objective_of(config), images, config)
-    if run is None:
-        run = Run.begin(folder, config, vae.counts())
-    else:
-        run.reconfigure(config, vae.counts())
-        if training.load(folder / "state.ckpt"):
-            say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
+    training = Training(vae, objective or presets.objective_of(config), known["train"], config)
+    if training.fabric.is_global_zero:
+        if run is None:
+            Run.begin(folder, config, vae.counts())
         else:
-            say(progress, f"{folder} has no checkpoint yet; starting anew.")
-    run.remember("train", images)
+            run.reconfigure(config, vae.counts())
+    training.fabric.barrier()
+    if run is not None and training.load(folder / "state.ckpt"):
+        say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
+    elif run is not None:
+        say(progress, f"{folder} has no checkpoint yet; starting anew.")
+    run = Run(folder)
+    for part, found in known.items():
+        run.remember(part, found if part == "train" else fitted(found, config))
     training.fit(run, progress)
     return run
-
-
-def config_for(model: str | Config | VAE, objective: Objective | None, **overrides: Any) -> Config:
-    """The config of a preset, a config, or a model, completed from an objective, with fields overridden."""
-    config = presets.configure(model) if isinstance(model, str) else Config() if isinstance(model, VAE) else model
-    fields = presets.fields_of(model) if isinstance(model, VAE) else {}
-    if objective is not None:
-        fields |= presets.fields_of(objective)
-    return presets.override(dataclasses.replace(config, **fields), **overrides)
-
-
-def opened(folder: Path, resume: bool, progress: bool) -> Run | None:
-    """The run to resume, or None to begin one."""
-    if (folder / "config.json").exists():
-        if resume:
-            return Run(folder)
-        raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
-    if resume:
-        say(progress, f"{folder} holds no run yet; starting anew.")
-    return None
-
-
-def agreed(run: Run, asked: dict[str, Any]) -> Config:
-    """The config a run goes on with: its own, with those changes that leave what was trained valid."""
-    stored = dataclasses.asdict(run.config)
-    asked = {name: value for name, value in asked.items() if value is not None and value != stored[name]}
-    harmless = HARMLESS - ({"epochs"} if run.config.schedule == "cosine" else set())
-    for name in asked.keys() - harmless:
-        raise UserError(
-            f"{run.path} was begun with {name}={stored[name]}, and a resumed run cannot change it to {asked[name]}; "
-            "leave it away, or give another folder with --out."
-        )
-    return dataclasses.replace(run.config, **asked)
-
-
-def images_of(images: Images | None, config: Config, progress: bool) -> tuple[Images, Config]:
-    """The training images in the network's shape, and the config completed from them."""
-    if images is None:
-        if config.data is None:
-            raise UserError("there is nothing to train on; give images with --data, such as --data FOLDER.")
-        found = images_for(config, "train")
-    else:
-        found = images
-        config = dataclasses.replace(config, data=images.source if not images.source.startswith("array") else None)
-    if config.shape is None:
-        fields = presets.suggest(found.shape, len(found), torch.cuda.is_available())
-        default = Config()
-        chosen = {k: v for k, v in fields.items() if getattr(config, k) == getattr(default, k)}
-        config = dataclasses.replace(config, **chosen)
-        say(progress, "Chosen for these images: " + ", ".join(f"{k}={v}" for k, v in chosen.items()) + ".")
-        found = fitted(found, config)
-    elif images is not None:
-        found = fitted(found, config)
-    for note in found.notes:
-        say(progress, f"Note: {note}")
-    if len(found) - held_out(len(found), config) < config.batch_size:
-        raise UserError(
-            f"{found.source} holds {len(found)} training images, fewer than a batch of {config.batch_size} after "
-            f"validation; type --batch-size {max(2, len(found) // 4)} or give more images."
-        )
-    return found, config
-
-
-def held_out(count: int, config: Config) -> int:
-    """How many training images the validation loss takes: what was asked for, at most a tenth."""
-    return min(config.validation, count // 10)
-
-
-def say(progress: bool, text: str) -> None:
-    if progress:
-        print(text, flush=True)
 
 
 class Training:
@@ -231,6 +166,8 @@ class Training:
         seeds = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.epoch)
         order = torch.randperm(len(self.pixels), generator=seeds).to(self.pixels.device)
         size, world, rank = self.config.batch_size, self.fabric.world_size, self.fabric.global_rank
+        if world > 1:
+            torch.manual_seed(seeds.initial_seed() + rank)  # each process has noise of its own
         for i in range(self.step - self.epoch * self.steps, self.steps):
             start = (i * world + rank) * size
             yield self.prepared(self.pixels[order[start : start + size]])
@@ -371,9 +308,7 @@ class Training:
             self.monitor.load_state_dict(state["monitor"])
         except Exception as error:  # damage shows as any of a dozen exceptions
             why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-            raise UserError(
-                f"{file} is damaged or of another model ({why}); delete it to start this run anew."
-            ) from None
+            raise UserError(f"{file} is damaged or of another model ({why}); delete it to start this run anew.") from None
         self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
         torch.set_rng_state(state["random"])
         if "random_cuda" in state and self.fabric.device.type == "cuda":

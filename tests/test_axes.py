@@ -18,9 +18,7 @@ SHAPES = ((1, 16, 16), (3, 32, 32))
 
 
 @pytest.mark.parametrize(("shape", "split", "variance"), list(itertools.product(SHAPES, SPLITS, VARIANCES)))
-def test_every_combination_trains_encodes_fits_and_samples(
-    shape: tuple[int, int, int], split: int, variance: str
-) -> None:
+def test_every_combination_trains_encodes_fits_and_samples(shape: tuple[int, int, int], split: int, variance: str) -> None:
     vae = splitvae.VAE(shape, latent_dim=3, split=split, width=4, scales=3, embedding=16)
     pixels = torch.randint(0, 256, (24, *shape), dtype=torch.uint8)
     for weight in KL_WEIGHTS.values():

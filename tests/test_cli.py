@@ -58,7 +58,9 @@ def test_samples_are_a_sheet_arrays_or_files_and_repeat(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a.npz", "b.npz", "sheet.png", "folder"):
-        assert run(capsys, "sample", trained, "-n", 6, "--sampler", "gmm", "--components", 3, "--out", tmp_path / name)[0] == 0
+        assert (
+            run(capsys, "sample", trained, "-n", 6, "--sampler", "gmm", "--components", 3, "--out", tmp_path / name)[0] == 0
+        )
     a, b = np.load(tmp_path / "a.npz"), np.load(tmp_path / "b.npz")
     assert a["image"].shape == (6, 1, 16, 16)
     assert a["images"].shape == (6, 2, 1, 16, 16)
@@ -90,7 +92,17 @@ def test_reconstructions_of_other_images(trained: Path, tmp_path: Path, capsys: 
     for i in range(20):
         Image.fromarray(np.full((20, 20), 10 * i, np.uint8)).save(tmp_path / "mine" / f"{i}.png")
     status, out, _ = run(
-        capsys, "reconstruct", trained, "--data", tmp_path / "mine", "--split", "train", "-n", 5, "--out", tmp_path / "r.npz"
+        capsys,
+        "reconstruct",
+        trained,
+        "--data",
+        tmp_path / "mine",
+        "--split",
+        "train",
+        "-n",
+        5,
+        "--out",
+        tmp_path / "r.npz",
     )
     assert status == 0
     assert "5 reconstructions" in out

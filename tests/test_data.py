@@ -149,9 +149,7 @@ def test_a_damaged_gz_file_is_refused(tmp_path: Path) -> None:
         (struct.pack(">4I", 0x803, 11, 6, 6) + bytes(396), "11 images"),
     ],
 )
-def test_idx_files_that_contradict_themselves_or_each_other_are_refused(
-    tmp_path: Path, content: bytes, word: str
-) -> None:
+def test_idx_files_that_contradict_themselves_or_each_other_are_refused(tmp_path: Path, content: bytes, word: str) -> None:
     write_idx(tmp_path, compress=False)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(content)
     refused(tmp_path, "train-images", word)
@@ -365,9 +363,7 @@ def test_parquet_gives_images_labels_names_and_parts(tmp_path: Path) -> None:
 
 
 def test_boolean_columns_are_attributes(tmp_path: Path) -> None:
-    table = image_table(
-        [encoded(noise(8, 8))] * 20, smiling=[True, False] * 10, hat=[False] * 19 + [None], name=["x"] * 20
-    )
+    table = image_table([encoded(noise(8, 8))] * 20, smiling=[True, False] * 10, hat=[False] * 19 + [None], name=["x"] * 20)
     pq.write_table(table, tmp_path / "faces.parquet")
     train = load(tmp_path / "faces.parquet")
     assert train.labels.shape == (18, 2) and train.classes == ("smiling", "hat")
@@ -509,9 +505,7 @@ def test_npy_and_npz_files_are_read(tmp_path: Path) -> None:
     assert load(tmp_path / "a.npy").labels is None and len(load(tmp_path / "d.npz", "test")) == 2
     parts = [load(tmp_path / "b.npz", split) for split in ("train", "test")]
     assert sum((part.labels == 3).sum() for part in parts) == 5 and parts[0].classes == ("0", "1", "2", "3")
-    assert (
-        load(tmp_path / "c.npz").labels.tolist() == labels[:15].tolist() and len(load(tmp_path / "c.npz", "test")) == 5
-    )
+    assert load(tmp_path / "c.npz").labels.tolist() == labels[:15].tolist() and len(load(tmp_path / "c.npz", "test")) == 5
     assert load(tmp_path / "e.npz").classes == ("cat", "dog")
 
 

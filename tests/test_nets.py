@@ -58,9 +58,7 @@ def closed_form(c: int, side: int, latent: int, k: int, b: int, n: int, blocks: 
 
 
 @pytest.mark.parametrize("side", [16, 32, 64, 128])
-@pytest.mark.parametrize(
-    ("blocks", "depth", "kernel", "scales"), [(1, 2, 3, 4), (2, 1, 5, 3), (1, 3, 2, 2), (3, 2, 4, 1)]
-)
+@pytest.mark.parametrize(("blocks", "depth", "kernel", "scales"), [(1, 2, 3, 4), (2, 1, 5, 3), (1, 3, 2, 2), (3, 2, 4, 1)])
 def test_counts_follow_the_closed_form_for_every_hyperparameter(
     side: int, blocks: int, depth: int, kernel: int, scales: int
 ) -> None:
@@ -123,9 +121,7 @@ def test_weights_start_glorot_uniform_and_biases_at_zero() -> None:
 
 
 def test_batchnorm_has_the_papers_momentum_and_epsilon() -> None:
-    norms = [
-        m for m in splitvae.create("mnist-svae", width=4).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)
-    ]
+    norms = [m for m in splitvae.create("mnist-svae", width=4).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     assert {(m.momentum, m.eps) for m in norms} == {(1e-3, 1e-5)}
 
 

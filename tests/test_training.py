@@ -96,7 +96,19 @@ def test_more_epochs_go_on_as_if_asked_for_at_once(images: splitvae.Images, tmp_
 
 
 def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "splitvae", "train", "digits-svae", "--width", "4", "--epochs", "40", "--pictures", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "splitvae",
+        "train",
+        "digits-svae",
+        "--width",
+        "4",
+        "--epochs",
+        "40",
+        "--pictures",
+        "0",
+    ]
     command += ["--out", str(tmp_path / "run"), "--no-report"]
     history = tmp_path / "run" / "history.jsonl"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -106,7 +118,9 @@ def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Pa
     process.wait()
     rows = len(history.read_text().splitlines())
     assert 1 <= rows < 40
-    again = subprocess.run([*command[:-1], "--no-report", "--resume", "--epochs", str(rows + 1)], capture_output=True, text=True)
+    again = subprocess.run(
+        [*command[:-1], "--no-report", "--resume", "--epochs", str(rows + 1)], capture_output=True, text=True
+    )
     assert again.returncode == 0, again.stderr
     assert f"Resuming {tmp_path / 'run'} at epoch" in again.stdout
     assert len(splitvae.Run(tmp_path / "run").history) == rows + 1
@@ -280,7 +294,11 @@ def test_images_without_a_preset_get_settings_that_fit_them(tmp_path: Path) -> N
 
 def bad(images: splitvae.Images, tmp_path: Path, name: str) -> Any:
     """Each mistake, by name."""
-    used, file, gray = tmp_path / "used", tmp_path / "file", splitvae.Images(images.pixels[:20], None, (), "few", "train", ())
+    used, file, gray = (
+        tmp_path / "used",
+        tmp_path / "file",
+        splitvae.Images(images.pixels[:20], None, (), "few", "train", ()),
+    )
     if name == "existing run":
         train(images, used, epochs=1)
         return lambda: train(images, used)
@@ -329,9 +347,7 @@ def bad(images: splitvae.Images, tmp_path: Path, name: str) -> Any:
         ("no images", "--data"),
     ],
 )
-def test_mistakes_get_one_sentence_and_lose_nothing(
-    images: splitvae.Images, tmp_path: Path, name: str, words: str
-) -> None:
+def test_mistakes_get_one_sentence_and_lose_nothing(images: splitvae.Images, tmp_path: Path, name: str, words: str) -> None:
     make = bad(images, tmp_path, name)
     before = {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
     with pytest.raises(UserError) as error:

@@ -1,0 +1,94 @@
+"""Before training: which settings a run has, whether it is begun or resumed, and which images it sees."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import presets
+from .data import Images
+from .engine import first_process
+from .errors import UserError
+from .objectives import Objective
+from .presets import Config
+from .runs import Run, fitted, images_for
+from .vae import VAE
+
+__all__ = ["agreed", "config_for", "held_out", "images_of", "opened", "say"]
+
+HARMLESS = {"epochs", "precision", "compile", "accelerator", "devices", "pictures", "data"}  # may change on resume
+
+
+def config_for(model: str | Config | VAE, objective: Objective | None, **overrides: Any) -> Config:
+    """The config of a preset, a config, or a model, completed from an objective, with fields overridden."""
+    config = presets.configure(model) if isinstance(model, str) else Config() if isinstance(model, VAE) else model
+    fields = presets.fields_of(model) if isinstance(model, VAE) else {}
+    if objective is not None:
+        fields |= presets.fields_of(objective)
+    return presets.override(dataclasses.replace(config, **fields), **overrides)
+
+
+def opened(folder: Path, resume: bool, progress: bool) -> Run | None:
+    """The run to resume, or None to begin one."""
+    if (folder / "config.json").exists():
+        if resume:
+            return Run(folder)
+        raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
+    if resume:
+        say(progress, f"{folder} holds no run yet; starting anew.")
+    return None
+
+
+def agreed(run: Run, asked: dict[str, Any]) -> Config:
+    """The config a run goes on with: its own, with those changes that leave what was trained valid."""
+    stored = dataclasses.asdict(run.config)
+    asked = {name: value for name, value in asked.items() if value is not None and value != stored[name]}
+    harmless = HARMLESS - ({"epochs"} if run.config.schedule == "cosine" else set())
+    for name in asked.keys() - harmless:
+        raise UserError(
+            f"{run.path} was begun with {name}={stored[name]}, and a resumed run cannot change it to {asked[name]}; "
+            "leave it away, or give another folder with --out."
+        )
+    return dataclasses.replace(run.config, **asked)
+
+
+def images_of(images: Images | None, config: Config, progress: bool) -> tuple[Images, Config]:
+    """The training images in the network's shape, and the config completed from them."""
+    if images is None:
+        if config.data is None:
+            raise UserError("there is nothing to train on; give images with --data, such as --data FOLDER.")
+        found = images_for(config, "train")
+    else:
+        found = images
+        config = dataclasses.replace(config, data=images.source if not images.source.startswith("array") else None)
+    if config.shape is None:
+        fields = presets.suggest(found.shape, len(found), torch.cuda.is_available())
+        default = Config()
+        chosen = {k: v for k, v in fields.items() if getattr(config, k) == getattr(default, k)}
+        config = dataclasses.replace(config, **chosen)
+        say(progress, "Chosen for these images: " + ", ".join(f"{k}={v}" for k, v in chosen.items()) + ".")
+        found = fitted(found, config)
+    elif images is not None:
+        found = fitted(found, config)
+    for note in found.notes:
+        say(progress, f"Note: {note}")
+    if len(found) - held_out(len(found), config) < config.batch_size:
+        raise UserError(
+            f"{found.source} holds {len(found)} training images, fewer than a batch of {config.batch_size} after "
+            f"validation; type --batch-size {max(2, len(found) // 4)} or give more images."
+        )
+    return found, config
+
+
+def held_out(count: int, config: Config) -> int:
+    """How many training images the validation loss takes: what was asked for, at most a tenth."""
+    return min(config.validation, count // 10)
+
+
+def say(progress: bool, text: str) -> None:
+    """Prints a line, once however many processes there are."""
+    if progress and first_process():
+        print(text, flush=True)
