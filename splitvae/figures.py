@@ -125,9 +125,9 @@ def _points(label: str) -> float:
         return TextPath((0, 0), label, size=STYLE["font.size"]).get_extents().width if label else 0.0
 
 
-def sheet(images: Tensor, columns: int = 10) -> Figure:
-    """Images (N, C, H, W) in [0, 1], row by row, and nothing else."""
-    return _tiles(images.split(columns))
+def sheet(images: Tensor, columns: int | None = None) -> Figure:
+    """A plain sheet of images (N, C, H, W), nearly square unless `columns` are given."""
+    return _tiles(images.split(columns or math.isqrt(max(0, len(images) - 1)) + 1))
 
 
 def components(canvas: Canvas, originals: Tensor | None = None) -> Figure:

@@ -3,9 +3,9 @@
 An IDX file is a big-endian magic number (0x00000803 for images, 0x00000801 for labels: type uint8, rank 3 or 1), the
 dimensions as 32-bit integers, and the bytes, often compressed by gzip. A folder holds four of them.
 
-A download is checked by the md5 of what it holds before it takes its name in the cache. Of MNIST that is the md5 of the
-uncompressed file, since mirrors compress anew. For Fashion-MNIST and KMNIST only the md5 of the compressed files as
-published is known, so only mirrors that serve those are accepted. Files that a user brings are not compared with any
+A download is checked by the md5 of what it holds before it takes its name in the cache. That is the md5 of
+the uncompressed file, since mirrors compress anew. For KMNIST only the md5 of the compressed files as published is
+known, so only mirrors that serve those are accepted. Files that a user brings are not compared with any
 md5: magic number, dimensions, length and counts must agree, and gzip's own checksum.
 
 References: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits, 1998; H. Xiao, K. Rasul,
@@ -70,12 +70,12 @@ SETS = {
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         ),
         (
-            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            "25c81989df183df01b3e8a0aad5dffbe",
-            "bef4ecab320f06d8554ea6380940ec79",
-            "bb300cfdad3c16e7a12a480ee83cd310",
+            "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+            "9018921c3c673c538a1fc5bad174d6f9",
+            "8181f5470baa50b63fa0f6fddb340f0a",
+            "15d484375f8d13e6eb1aabb0c3f46965",
         ),
-        True,
+        False,
         ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
     "kmnist": Hosted(

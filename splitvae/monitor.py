@@ -73,6 +73,7 @@ class Monitor:
         self.norm = torch.zeros((), device=device)  # moving average of the gradient norm
         self.rows: list[dict[str, Any]] = []
         self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()
+        self.before = 0  # steps of earlier epochs
         self.run: Run | None = None
         self.bar: Any = None
         self.board: Any = None
@@ -109,12 +110,14 @@ class Monitor:
             )
 
     def begin(self, epoch: int, epochs: int, steps: int) -> None:
-        """Opens an epoch's progress bar."""
+        """Opens an epoch; the bar counts the steps of the whole run, so that its time left is the run's."""
         self.clock = time.perf_counter()
+        self.before = epoch * steps
         if self.bar is not None:
             self.bar.set_description_str(f"epoch {epoch + 1}/{epochs}", refresh=False)
-            self.bar.reset(total=steps)
-            self.bar.update(self.steps)
+            if self.bar.total is None:  # time spent before a resume is not this bar's
+                self.bar.initial = self.bar.n = self.bar.last_print_n = self.before + self.steps
+                self.bar.total = epochs * steps
 
     def look(self) -> None:
         """Checks the losses so far and moves the progress bar."""
@@ -125,7 +128,7 @@ class Monitor:
             terms = {name: float(self.sums[name]) / self.steps for name in ("rec", "kl") if name in self.sums}
             text = ", ".join([f"{self.rate():,.0f} images/s", *(f"{k} {v:.1f}" for k, v in terms.items())])
             self.bar.set_postfix_str(text, refresh=False)
-            self.bar.update(self.steps - self.bar.n)
+            self.bar.update(self.before + self.steps - self.bar.n)
 
     def rate(self) -> float:
         """Images a second of this epoch."""
