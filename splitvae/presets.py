@@ -224,7 +224,7 @@ def suggest(shape: tuple[int, int, int], count: int, cuda: bool) -> dict[str, An
     channels, side = shape[0], shape[1]
     target = next((s for s in SIDES if s >= side), SIDES[-1])
     padded = (target - side) % 2 == 0 and (target - side) * 8 <= target
-    target = target if padded else min(SIDES, key=lambda s: abs(s - side))
+    target = target if padded else min(SIDES, key=lambda s: (abs(s - side), -s))
     batch = max(2, min(100, count // 10))
     latent = {16: 16, 32: 32, 64: 64, 128: 128} if channels == 1 else {16: 64, 32: 128, 64: 150, 128: 200}
     return {

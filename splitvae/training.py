@@ -83,16 +83,16 @@ def train(
     torch.manual_seed(config.seed)
     vae = model if isinstance(model, VAE) else presets.vae_of(config)
     training = Training(vae, objective or presets.objective_of(config), known["train"], config)
+    if run is not None and training.load(folder / "state.ckpt"):
+        say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
+    elif run is not None:
+        say(progress, f"{folder} has no checkpoint yet; starting anew.")
     if training.fabric.is_global_zero:
         if run is None:
             Run.begin(folder, config, vae.counts())
         else:
             run.reconfigure(config, vae.counts())
     training.fabric.barrier()
-    if run is not None and training.load(folder / "state.ckpt"):
-        say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
-    elif run is not None:
-        say(progress, f"{folder} has no checkpoint yet; starting anew.")
     run = Run(folder)
     for part, found in known.items():
         run.remember(part, found if part == "train" else fitted(found, config))

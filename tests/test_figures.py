@@ -62,7 +62,7 @@ def tile(image: Tensor, scale: int) -> np.ndarray:
 @pytest.mark.parametrize(("channels", "side", "scale"), [(1, 16, 6), (3, 32, 3), (3, 64, 2), (1, 128, 1)])
 def test_a_sheet_shows_every_pixel_as_a_square_of_exactly_its_value(channels: int, side: int, scale: int) -> None:
     images = torch.rand(12, channels, side, side, generator=torch.Generator().manual_seed(0))
-    page, step = pixels(figures.sheet(images)), side * scale + figures.GAP
+    page, step = pixels(figures.sheet(images, columns=10)), side * scale + figures.GAP
     assert page.shape == (2 * step - figures.GAP, 10 * step - figures.GAP, 3)
     for i, image in enumerate(images):
         y, x = i // 10 * step, i % 10 * step

@@ -189,13 +189,14 @@ def test_without_refreshing_the_statistics_it_would_not(images: splitvae.Images,
 
 
 def test_every_epoch_has_another_order_and_every_image_once(images: splitvae.Images) -> None:
-    config = presets.configure("digits-svae", **TINY, precision="32")
+    config = presets.configure("digits-svae", **{**TINY, "batch_size": 45}, precision="32")
     loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
     first = torch.cat(list(loop.batches()))
     loop.epoch, loop.step = 1, loop.steps
     second = torch.cat(list(loop.batches()))
     assert not torch.equal(first, second)
     order = [x.flatten(1).sum(1).sort().values for x in (first, second)]
+    assert len(first) == len(loop.pixels) == 315
     torch.testing.assert_close(order[0], order[1])
 
 
