@@ -12,11 +12,12 @@ from contextlib import contextmanager
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from .errors import UserError
 from .presets import Config
 
-__all__ = ["aside", "device_here", "engine", "first_process", "keep_freed_memory", "native_bf16"]
+__all__ = ["aside", "device_here", "engine", "first_process", "home", "keep_freed_memory", "native_bf16"]
 
 
 def device_here() -> torch.device:
@@ -55,6 +56,13 @@ def engine(config: Config) -> Fabric:
         raise UserError(f"accelerator={config.accelerator!r} with {config.devices} devices: {error}") from None
     fabric.launch()
     return fabric
+
+
+def home(pixels: Tensor, device: torch.device) -> torch.device:
+    """Where uint8 images wait: on the device if half of its free memory holds them, else on the CPU."""
+    if device.type == "cuda" and 2 * pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
+        return torch.device("cpu")
+    return device
 
 
 @contextmanager

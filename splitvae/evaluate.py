@@ -148,7 +148,7 @@ def _model(run: Run, vae: VAE) -> dict[str, Any]:
         "parameters": vae.counts(),
         "seed": run.config.seed,
         "epochs": last.get("epoch"),
-        "seconds": last.get("seconds"),
+        "seconds": round(sum(row["seconds"] for row in run.history), 1),
     }
 
 

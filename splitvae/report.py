@@ -128,7 +128,8 @@ def _summary(entry: _Entry) -> str:
     kind = "a plain VAE" if k == 1 else "a Split-VAE" if k == 2 else f"a VAE split in {k}"
     paints = "one image" if k == 1 else f"{k} images and the {'map' if k == 2 else 'maps'} that blend{'s' * (k == 2)} them"
     last = run.history[-1] if run.history else {}
-    trained = f" for {last['epoch']} epoch{'s' * (last['epoch'] != 1)} ({_duration(last['seconds'])})" if last else ""
+    spent = _duration(sum(row["seconds"] for row in run.history))
+    trained = f" for {last['epoch']} epoch{'s' * (last['epoch'] != 1)} ({spent})" if last else ""
     text = (
         f"This is {kind}: from {vae.latent_dim} latent variables its decoder paints {paints}, {height}×{width} pixels, "
         f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "

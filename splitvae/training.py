@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from . import presets
 from .data import Images, Source, load
-from .engine import aside, engine, keep_freed_memory
+from .engine import aside, engine, home, keep_freed_memory
 from .errors import UserError
 from .files import replacing
 from .monitor import Interrupted, Monitor, interruptible
@@ -111,8 +111,9 @@ class Training:
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
         held = held_out(len(images), config)
         pixels = images.pixels
-        self.held = pixels[order[:held].sort().values].to(device)
-        self.pixels = pixels[order[held:].sort().values].to(device)
+        where = home(pixels, device)
+        self.held = pixels[order[:held].sort().values].to(where)
+        self.pixels = pixels[order[held:].sort().values].to(where)
         self.steps = len(self.pixels) // (config.batch_size * self.fabric.world_size)
 
         self.vae = vae.train()
@@ -173,7 +174,8 @@ class Training:
             yield self.prepared(self.pixels[order[start : start + size]])
 
     def prepared(self, pixels: Tensor) -> Tensor:
-        x = pixels.float().div_(255)
+        """uint8 images as the network reads them, mirrored at random where that is asked for."""
+        x = pixels.to(self.fabric.device, non_blocking=True).float().div_(255)
         if self.config.mirror:
             flip = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
             x = torch.where(flip, x.flip(3), x)
@@ -254,7 +256,7 @@ class Training:
         total: dict[str, float] = {}
         with aside(self.fabric, self.config.seed):
             for chunk in self.held.split(500):
-                x = chunk.float().div(255).contiguous(memory_format=torch.channels_last)
+                x = chunk.to(self.fabric.device).float().div(255).contiguous(memory_format=torch.channels_last)
                 for _ in self.objective(model, x, None, self.step):
                     pass
                 for name in ("loss", "mse", "kl"):
