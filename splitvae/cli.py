@@ -51,10 +51,13 @@ def train(arguments: Sequence[str]) -> None:
     from .engine import first_process
     from .training import train as run_training
 
+    flags = {word.split("=")[0].replace("_", "-") for word in rest}
+    fields = {f.name: f"-{f.name.replace('_', '-')}" for f in dataclasses.fields(Config)}
+    typed = {name: getattr(asked.config, name) for name, f in fields.items() if {"-" + f, "--no" + f} & flags}
     if asked.seeds > 1:
-        trials.train(asked.config, Path(asked.out), asked.seeds, asked.resume, asked.report)
+        trials.train(asked.config, Path(asked.out), asked.seeds, asked.resume, asked.report, **typed)
         return
-    run = run_training(asked.config, out=asked.out, resume=asked.resume)
+    run = run_training(asked.config, out=asked.out, resume=asked.resume, **typed)
     if asked.report and first_process():
         print(evaluate.table(evaluate.diagnose(run)))
         print(f"Report: {report.write([run])}")
@@ -84,6 +87,8 @@ class Sample:
 
         if self.n < 1:
             raise UserError(f"-n {self.n} asks for no image; it must be at least 1.")
+        if self.seed < 0:
+            raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
         run = Run(self.run)
         parameters = {"components": self.components} if self.sampler == "gmm" else {}
         z = sampler_for(run, self.sampler, **parameters).sample(self.n, self.seed)
@@ -100,8 +105,8 @@ class Encode:
     """Folder of the run."""
     data: str | None = None
     """Images to encode; by default those of the run."""
-    split: str = "test"
-    """train or test part of the images."""
+    split: str = ""
+    """train, test or all; by default all images of --data, or the test part of the run's."""
     out: Path | None = None
     """The .npz file; by default RUN/codes-SPLIT.npz."""
 
@@ -112,8 +117,11 @@ class Encode:
         from .runs import Run, encode
 
         run = Run(self.run)
-        codes = encode(run.vae, run.images(self.split, self.data))
-        out = self.out or run.path / f"codes-{self.split}.npz"
+        split = self.split or ("all" if self.data else "test")
+        images = run.images(split, self.data)
+        tell(images)
+        codes = encode(run.vae, images)
+        out = self.out or run.path / f"codes-{split}.npz"
         arrays = {name: value.numpy() for name, value in codes._asdict().items() if value is not None}
         with replacing(out) as draft, draft.open("wb") as file:
             np.savez(file, **arrays)
@@ -128,8 +136,8 @@ class Reconstruct:
     """Folder of the run."""
     data: str | None = None
     """Images to reconstruct; by default the test images of the run."""
-    split: str = "test"
-    """train or test part of the images."""
+    split: str = ""
+    """train, test or all; by default all images of --data, or the test part of the run's."""
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64
     """How many, from the first."""
     out: Path | None = None
@@ -144,7 +152,8 @@ class Reconstruct:
         run = Run(self.run)
         if self.n < 1:
             raise UserError(f"-n {self.n} asks for no image; it must be at least 1.")
-        images = run.images(self.split, self.data)
+        images = run.images(self.split or ("all" if self.data else "test"), self.data)
+        tell(images)
         some = dataclasses.replace(images, pixels=images.pixels[: self.n], labels=None)
         out = self.out or run.path / "reconstructions.png"
         write_canvas(out, run.vae, encode(run.vae, some).mean, originals=some.pixels.to(torch.float32) / 255)
@@ -169,6 +178,8 @@ class Figures:
 
         if not self.runs:
             raise UserError("say of which run, such as `splitvae figures runs/mnist-svae`.")
+        if self.seed < 0:
+            raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
         for run in [Run(path) for path in self.runs]:
             extra = {}
             if self.components:
@@ -223,6 +234,12 @@ COMMANDS: dict[str, Any] = {
 }
 
 
+def tell(images: Any) -> None:
+    """Prints what is worth knowing of images that were read, such as files that were skipped."""
+    for note in images.notes:
+        print(f"Note: {note}")
+
+
 def option(arguments: Sequence[str], name: str) -> str | None:
     """The value of an option before the others are parsed."""
     for i, word in enumerate(arguments):
@@ -264,6 +281,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"splitvae: {error}", file=sys.stderr)
         return error.status
+    except OSError as error:
+        print(f"splitvae: {error.filename or 'a file'} cannot be read or written: {error.strerror}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("splitvae: stopped.", file=sys.stderr)
         return 130

@@ -73,7 +73,7 @@ def load(
     Args:
         source: A name, a path, "hf://org/name", or an array (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or
             floating-point in [0, 1].
-        split: "train" or "test"; "validation" where the source has such a part.
+        split: "train" or "test"; "validation" where the source has such a part; "all" where it has no parts.
         side: Height and width in pixels of what is returned. By default the images decide, for each part anew: to read
             a test part in the shape of its train part, pass side and channels of the latter.
         crop: Side in pixels of the centre square to keep; smaller images are cut to their shorter side.
@@ -82,8 +82,8 @@ def load(
     Raises:
         UserError: one sentence about what is wrong with the source, and what to do.
     """
-    if split not in ("train", "test", "validation"):
-        raise UserError(f"split={split!r} is unknown: type 'train', 'test' or 'validation'.")
+    if split not in ("train", "test", "validation", "all"):
+        raise UserError(f"split={split!r} is unknown: type 'train', 'test', 'validation' or 'all'.")
     if channels not in (None, 1, 3):
         raise UserError(f"channels={channels} is impossible: images are gray (1) or RGB (3).")
     for name, value in (("side", side), ("crop", crop)):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 
 from .errors import UserError
@@ -22,7 +23,8 @@ __all__ = ["aside", "device_here", "engine", "first_process", "home", "keep_free
 
 def device_here() -> torch.device:
     """This machine's accelerator, or the CPU."""
-    return torch.accelerator.current_accelerator() or torch.device("cpu")
+    here = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return here or torch.device("cpu")
 
 
 def native_bf16(kind: str) -> bool:
@@ -49,7 +51,8 @@ def engine(config: Config) -> Fabric:
         fabric = Fabric(
             accelerator=config.accelerator,
             devices=config.devices,
-            strategy="auto" if config.devices == 1 else "ddp",
+            # Encoding and decoding are two forward passes before one backward: buffers must not be sent in between.
+            strategy="auto" if config.devices == 1 else DDPStrategy(broadcast_buffers=False),
             precision="bf16-mixed" if bf16 else "32-true",
         )
     except Exception as error:  # Fabric has its own exception for each backend
@@ -71,8 +74,13 @@ def aside(fabric: Fabric, seed: int) -> Iterator[None]:
     device = fabric.device
     cuda = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), torch.no_grad(), fabric.autocast():
+        before = torch.mps.get_rng_state() if device.type == "mps" else None
         torch.manual_seed(seed)
-        yield
+        try:
+            yield
+        finally:
+            if before is not None:  # which fork_rng does not look after
+                torch.mps.set_rng_state(before)
 
 
 def keep_freed_memory() -> None:
@@ -86,5 +94,6 @@ def keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         m_trim_threshold, m_mmap_threshold = -1, -3
-        mallopt(m_mmap_threshold, 1 << 30)
-        mallopt(m_trim_threshold, (1 << 31) - 1)
+        # Older glibc takes no threshold above 32 MB; trimming alone would fix the other at its least.
+        if mallopt(m_mmap_threshold, 1 << 30) or mallopt(m_mmap_threshold, 1 << 25):
+            mallopt(m_trim_threshold, (1 << 31) - 1)

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,11 @@ class Interrupted(UserError):
 
     status = 130
 
-    def __init__(self, folder: Path, epoch: int, step: int) -> None:
+    def __init__(self, folder: Path, epoch: int, step: int, more: str = "") -> None:
+        self.epoch, self.step = epoch, step
         super().__init__(
-            f"stopped at epoch {epoch + 1}, step {step}, nothing lost; `splitvae train --resume --out {folder}` goes on."
+            f"stopped at epoch {epoch + 1}, step {step}, nothing lost; "
+            f"`splitvae train --resume --out {folder}{more}` goes on."
         )
 
 
@@ -105,8 +107,9 @@ class Monitor:
         bad = float(self.bad)
         if math.isfinite(bad):
             raise UserError(
-                f"the loss became non-finite at step {int(bad)}; the last good checkpoint and model are kept. Try a "
-                "learning rate of a third (--lr), --precision 32, or a KL that sets in slowly (--kl warmup)."
+                f"the loss became non-finite at step {int(bad)}; nothing was written since the last good checkpoint. Go on "
+                "from there with --resume and a learning rate of a third (--lr) or --precision 32, or start anew in "
+                "another folder (--out) with a KL that sets in slowly (--kl warmup)."
             )
 
     def begin(self, epoch: int, epochs: int, steps: int) -> None:
@@ -168,19 +171,24 @@ class Monitor:
         finally:
             if self.bar is not None:
                 self.bar.close()
-            self.board.close()
+            with suppress(OSError):
+                self.board.close()
             self.bar = self.board = None
 
     def write(self) -> None:
         """Writes the history, and the last row for TensorBoard."""
-        assert self.run is not None
-        write_text(self.run.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
+        self.write_history()
         row = self.rows[-1]
         for name, value in row.items():
             if name not in ("epoch", "step"):
                 self.board.add_scalar(f"{'held out' if name.startswith('val_') else 'train'}/{name}", value, row["step"])
         self.board.flush()
         self.say(summary(row))
+
+    def write_history(self) -> None:
+        """Writes history.jsonl in one piece."""
+        assert self.run is not None
+        write_text(self.run.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed epoch needs to report as an uninterrupted one."""

@@ -63,6 +63,8 @@ def choose(sizes: Mapping[str, int], split: str, source: str) -> Choice:
         raise UserError(f"{source} has no validation part: ask for 'train', or for 'test', a tenth that is held out.")
     if count < 2:
         raise UserError(f"{source} has {count} image(s): at least 2 are needed, one to train and one to test.")
+    if split == "all":
+        return Choice(part, None)
     tenth = max(1, count // 10)
     order = np.random.default_rng(0).permutation(count)
     rows = np.sort(order[:tenth] if split == "test" else order[tenth:])

@@ -19,7 +19,7 @@ from .vae import VAE
 
 __all__ = ["agreed", "config_for", "held_out", "images_of", "opened", "say"]
 
-HARMLESS = {"epochs", "precision", "compile", "accelerator", "devices", "pictures", "data"}  # may change on resume
+HARMLESS = {"epochs", "lr", "precision", "compile", "accelerator", "devices", "pictures", "data"}  # may change on resume
 
 
 def config_for(model: str | Config | VAE, objective: Objective | None, **overrides: Any) -> Config:
@@ -55,19 +55,20 @@ def agreed(run: Run, asked: dict[str, Any]) -> Config:
     return dataclasses.replace(run.config, **asked)
 
 
-def images_of(images: Images | None, config: Config, progress: bool) -> tuple[Images, Config]:
-    """The training images in the network's shape, and the config completed from them."""
+def images_of(images: Images | None, config: Config, fixed: frozenset[str], progress: bool) -> tuple[Images, Config]:
+    """The training images in the network's shape, and the config completed from them, but for the `fixed` fields."""
     if images is None:
         if config.data is None:
             raise UserError("there is nothing to train on; give images with --data, such as --data FOLDER.")
         found = images_for(config, "train")
     else:
         found = images
-        config = dataclasses.replace(config, data=images.source if not images.source.startswith("array") else None)
+        source = None if images.source.startswith("array") else images.source
+        config = dataclasses.replace(config, data=source, crop=None)  # they are what is trained on: nothing is cut off
     if config.shape is None:
         fields = presets.suggest(found.shape, len(found), torch.cuda.is_available())
         default = Config()
-        chosen = {k: v for k, v in fields.items() if getattr(config, k) == getattr(default, k)}
+        chosen = {k: v for k, v in fields.items() if k not in fixed and getattr(config, k) == getattr(default, k)}
         config = dataclasses.replace(config, **chosen)
         say(progress, "Chosen for these images: " + ", ".join(f"{k}={v}" for k, v in chosen.items()) + ".")
         found = fitted(found, config)
@@ -75,6 +76,8 @@ def images_of(images: Images | None, config: Config, progress: bool) -> tuple[Im
         found = fitted(found, config)
     for note in found.notes:
         say(progress, f"Note: {note}")
+    if not held_out(len(found), config) and (config.best or config.schedule == "plateau"):
+        raise UserError(f"{found.source} holds too few images to hold some out; --best and --schedule plateau need that.")
     if len(found) - held_out(len(found), config) < config.batch_size:
         raise UserError(
             f"{found.source} holds {len(found)} training images, fewer than a batch of {config.batch_size} after "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -111,9 +111,13 @@ class Config:
     accelerator: str = "auto"
     """cpu, cuda, mps, or auto."""
     devices: int = 1
-    """Devices on this machine that share each batch."""
+    """Devices on this machine, each with batches of its own."""
 
     def __post_init__(self) -> None:
+        for name, kind in get_type_hints(Config).items():
+            value, choices = getattr(self, name), get_args(kind)
+            if get_origin(kind) is Literal and value not in choices:
+                raise UserError(f"{name}={value!r} is unknown; {nearest(str(value), choices)}")
         least = {"epochs": 1, "batch_size": 2, "pad": 0, "pictures": 0, "schedule_epochs": 1, "devices": 1}
         for name, low in least.items():
             if getattr(self, name) < low:
@@ -175,13 +179,16 @@ def fields_of(thing: VAE | Objective) -> dict[str, Any]:
         return {**cast(dict[str, Any], thing._hub_mixin_config), "shape": thing.shape}
     if not isinstance(thing, ELBO):
         return {}
-    weight = next(name for name, kind in KL_WEIGHTS.items() if type(thing.weight) is kind)
-    variance = next(name for name, kind in VARIANCES.items() if type(thing.variance) is kind)
-    fields: dict[str, Any] = {"beta": thing.weight.beta, "kl": weight, "kl_steps": thing.weight.steps}
+    fields: dict[str, Any] = {"ambiguity": thing.ambiguity, "smoothness": thing.smoothness}
+    for name, kind in KL_WEIGHTS.items():
+        if type(thing.weight) is kind:
+            fields |= {"beta": thing.weight.beta, "kl": name, "kl_steps": thing.weight.steps}
     if isinstance(thing.weight, Capacity):
         fields["capacity"] = thing.weight.nats
-    penalties = {"ambiguity": thing.ambiguity, "smoothness": thing.smoothness}
-    return fields | {"variance": variance, "v": thing.variance.start} | penalties
+    for name, variance in VARIANCES.items():
+        if type(thing.variance) is variance:
+            fields |= {"variance": name, "v": thing.variance.start}
+    return fields
 
 
 def create(name: str, **overrides: Any) -> VAE:

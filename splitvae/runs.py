@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from .data import Images, fit, load
@@ -50,6 +51,8 @@ class Run:
                 f"{self.path} holds no run (config.json is missing); `splitvae train PRESET --out {self.path}` makes one."
             )
         values = read_json(self.path / "config.json")
+        if not isinstance(values, dict):
+            raise UserError(f"{self.path}/config.json is damaged (no settings in it); restore it or train the run anew.")
         known = {f.name for f in dataclasses.fields(Config)}
         values.pop("parameters", None)
         for name in values:
@@ -57,7 +60,10 @@ class Run:
                 raise UserError(f"{self.path}/config.json has a field {name!r} unknown here; {nearest(name, known)}")
         if values.get("shape"):
             values["shape"] = tuple(values["shape"])
-        self.config = Config(**values)
+        try:
+            self.config = Config(**values)
+        except TypeError as error:
+            raise UserError(f"{self.path}/config.json is damaged ({error}); restore it or train the run anew.") from None
         self._images: dict[str, Images] = {}
 
     @staticmethod
@@ -102,7 +108,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.detach().cpu().contiguous() for name, value in vae.state_dict().items()}
         with replacing(folder / "model.safetensors") as draft:
-            save_file(tensors, draft)
+            draft.write_bytes(to_bytes(tensors))
         write_json(folder / "config.json", vae._hub_mixin_config)
         self.__dict__.pop("vae", None)
 
@@ -167,7 +173,9 @@ def fitted(images: Images, config: Config) -> Images:
             f"{have.get(config.shape[0], 'images')} of {config.shape[0]}; type --shape {images.shape[0]} "
             f"{config.shape[1]} {config.shape[2]} to build the network for them."
         )
-    return dataclasses.replace(images, pixels=fit(images.pixels, config.shape, config.pad))
+    channels, side, _ = config.shape
+    inner = fit(images.pixels, (channels, side - 2 * config.pad, side - 2 * config.pad))
+    return dataclasses.replace(images, pixels=fit(inner, config.shape, config.pad))
 
 
 def batches(pixels: Tensor, device: torch.device, size: int = 500) -> Iterator[Tensor]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Mixture
 from torch import Tensor
@@ -49,7 +49,7 @@ class Sampler:
         """Writes sampler.safetensors and sampler.json, each in one piece; `model` is the fingerprint it belongs to."""
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "sampler.safetensors") as draft:
-            save_file(self.tensors(), draft)
+            draft.write_bytes(to_bytes(self.tensors()))
         write_json(folder / "sampler.json", {"sampler": self.name, "model": model, "parameters": self.parameters})
 
     @staticmethod

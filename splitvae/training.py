@@ -7,7 +7,9 @@ order of an epoch follows from the seed and its number, so that a resumed run is
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import io
 import os
 import time
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau, StepLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.optim.swa_utils import update_bn
 
 from . import presets
 from .data import Images, Source, load
@@ -36,6 +38,7 @@ __all__ = ["Training", "train"]
 
 LOOK = 20  # steps between two looks at the device
 MINUTES = 5  # between checkpoints within an epoch
+SETTLED = 2**62  # a step at which every schedule of the KL has ended: validation losses of all epochs compare
 REFRESH, LAST_REFRESH = 20, 100  # most batches over which BatchNorm's statistics are recomputed, and at the end
 
 
@@ -79,12 +82,14 @@ def train(
         if len(run.history) >= config.epochs:
             say(progress, f"{folder} is finished after {config.epochs} epochs; a larger --epochs goes on.")
             return run
-    known["train"], config = images_of(known.get("train"), config, progress)
+    known["train"], config = images_of(known.get("train"), config, frozenset(overrides), progress)
     torch.manual_seed(config.seed)
     vae = model if isinstance(model, VAE) else presets.vae_of(config)
     training = Training(vae, objective or presets.objective_of(config), known["train"], config)
     if run is not None and training.load(folder / "state.ckpt"):
         say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
+        if config.lr != run.config.lr:
+            training.set_rate(config.lr)
     elif run is not None:
         say(progress, f"{folder} has no checkpoint yet; starting anew.")
     if training.fabric.is_global_zero:
@@ -132,8 +137,7 @@ class Training:
             for name, params in self.players.items()
         }
         self.schedulers = [scheduler(o, config) for o in self.optimizers.values()]
-        average = get_ema_multi_avg_fn(config.ema)
-        self.average = AveragedModel(vae, multi_avg_fn=average) if config.ema else None
+        self.average = copy.deepcopy(vae).requires_grad_(False) if config.ema else None
         self.epoch, self.step, self.best = 0, 0, float("inf")
         self.monitor = Monitor(device, config.batch_size * self.fabric.world_size)
 
@@ -143,12 +147,15 @@ class Training:
         """Trains to the last epoch, writing the run as it goes."""
         monitor = self.monitor
         with interruptible() as interrupted, monitor.writing(run, progress and self.fabric.is_global_zero):
+            if monitor.rows:
+                monitor.write_history()  # a run that was killed may have a row in its checkpoint alone
             saved = time.monotonic()
             while self.epoch < self.config.epochs:
                 monitor.begin(self.epoch, self.config.epochs, self.steps)
                 for x in self.batches():
                     self.turn(x)
                     if interrupted():
+                        monitor.look()
                         self.save(run)
                         raise Interrupted(run.path, self.epoch, self.step)
                     if self.step % LOOK == 0:
@@ -199,7 +206,8 @@ class Training:
             optimizer.step()
         self.monitor.add(self.objective.logs)
         if self.average is not None:
-            self.average.update_parameters(self.vae)
+            with torch.no_grad():
+                torch._foreach_lerp_(list(self.average.parameters()), list(self.vae.parameters()), 1 - self.config.ema)
         self.step += 1
 
     def share(self, module: nn.Module) -> None:
@@ -235,7 +243,7 @@ class Training:
     @property
     def final(self) -> VAE:
         """The weights that are kept: their average where one is taken."""
-        return self.average.module if self.average is not None else self.vae  # type: ignore[return-value]
+        return self.average if self.average is not None else self.vae
 
     def refresh(self) -> None:
         """Recomputes BatchNorm's statistics over training batches: with momentum .999 a short run's are far off."""
@@ -257,7 +265,7 @@ class Training:
         with aside(self.fabric, self.config.seed):
             for chunk in self.held.split(500):
                 x = chunk.to(self.fabric.device).float().div(255).contiguous(memory_format=torch.channels_last)
-                for _ in self.objective(model, x, None, self.step):
+                for _ in self.objective(model, x, None, SETTLED):
                     pass
                 for name in ("loss", "mse", "kl"):
                     total[name] = total.get(name, 0.0) + float(self.objective.logs[name]) * len(x) / len(self.held)
@@ -272,6 +280,8 @@ class Training:
         state = {
             "epoch": self.epoch,
             "step": self.step,
+            "images": len(self.pixels),
+            "steps": self.steps,
             "best": self.best,
             "vae": self.vae.state_dict(),
             "objective": self.objective.state_dict(),
@@ -290,8 +300,19 @@ class Training:
         """Writes the checkpoint in one piece, unless something in it is not finite."""
         self.monitor.check()
         if self.fabric.is_global_zero:
+            buffer = io.BytesIO()  # written by Python, whose error on a full disk says so
+            torch.save(self.state(), buffer)
             with replacing(run.path / "state.ckpt") as draft:
-                torch.save(self.state(), draft)
+                draft.write_bytes(buffer.getbuffer())
+
+    def set_rate(self, lr: float) -> None:
+        """Goes on with another learning rate, in schedules too."""
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] = lr
+        for s in self.schedulers:
+            if isinstance(s, LRScheduler):
+                s.base_lrs = [lr] * len(s.base_lrs)
 
     def load(self, file: Path) -> bool:
         """Goes on from a checkpoint; False where there is none."""
@@ -299,6 +320,12 @@ class Training:
             return False
         try:
             state = torch.load(file, weights_only=True, map_location="cpu")
+            before, now = (state["images"], state["steps"]), (len(self.pixels), self.steps)
+            if before != now:
+                raise UserError(
+                    f"{file} was trained on {before[0]} images in {before[1]} steps an epoch, now there are {now[0]} and "
+                    f"{now[1]}; give the same images and --devices to go on, or another --out to start anew."
+                )
             self.vae.load_state_dict(state["vae"])
             self.objective.load_state_dict(state["objective"])
             for name, o in self.optimizers.items():
@@ -308,6 +335,8 @@ class Training:
             if self.average is not None:
                 self.average.load_state_dict(state["average"])
             self.monitor.load_state_dict(state["monitor"])
+        except UserError:
+            raise
         except Exception as error:  # damage shows as any of a dozen exceptions
             why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
             raise UserError(f"{file} is damaged or of another model ({why}); delete it to start this run anew.") from None

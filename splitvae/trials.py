@@ -10,18 +10,27 @@ from typing import Any
 
 from . import evaluate, report
 from .files import write_json
+from .monitor import Interrupted
 from .presets import Config
+from .runs import Run
 from .training import train as run_training
 
 __all__ = ["summarise", "train"]
 
 
-def train(config: Config, out: Path, seeds: int, resume: bool, write_report: bool) -> dict[str, Any]:
+def train(config: Config, out: Path, seeds: int, resume: bool, write_report: bool, **overrides: Any) -> dict[str, Any]:
     """Trains `seeds` runs in out/seed-N and writes out/summary.json; finished ones are kept when resuming."""
     runs = []
     for seed in range(config.seed, config.seed + seeds):
         print(f"Seed {seed}:")
-        runs.append(run_training(dataclasses.replace(config, seed=seed), out=out / f"seed-{seed}", resume=resume))
+        folder = out / f"seed-{seed}"
+        begun = resume and (folder / "config.json").exists()
+        settings = dataclasses.replace(Run(folder).config, epochs=config.epochs) if begun else config
+        again = overrides | {"seed": seed}
+        try:
+            runs.append(run_training(settings, out=folder, resume=resume, **({} if begun else again)))
+        except Interrupted as stop:
+            raise Interrupted(out, stop.epoch, stop.step, f" --seeds {seeds}") from None
         evaluate.diagnose(runs[-1])
     summary = summarise([run.evaluation for run in runs])
     write_json(out / "summary.json", summary)

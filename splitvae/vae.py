@@ -83,6 +83,11 @@ class VAE(
         self.decoder = ResidualDecoder(latent_dim, outputs, side, width, blocks, depth, kernel, embedding)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is; what it encodes and decodes is brought there."""
+        return self.decoder.head.weight.device
+
     def encode(self, x: Tensor, group: Tensor | None = None) -> Gaussian:
         """The posterior of images (B, C, H, W), float in [0, 1]; `group` (B,) says which share a latent."""
         if x.shape[1:] != self.shape or not x.is_floating_point():
@@ -90,11 +95,11 @@ class VAE(
                 f"this model reads float images in [0, 1] of shape (B, {', '.join(map(str, self.shape))}), "
                 f"not {x.dtype} of shape {tuple(x.shape)}; `splitvae.fit(pixels, vae.shape) / 255` converts."
             )
-        return self.encoder(x, group)
+        return self.encoder(x.to(self.device), group)
 
     def decode(self, z: Tensor) -> Canvas:
         """What latents (B, D) are painted as."""
-        return compose(self.decoder(z), self.split)
+        return compose(self.decoder(z.to(self.device)), self.split)
 
     def forward(self, x: Tensor, group: Tensor | None = None) -> Canvas:
         """A stochastic reconstruction, decode(z) with z drawn from the posterior."""
@@ -109,8 +114,7 @@ class VAE(
     def sample(self, n: int, seed: int | None = None) -> Canvas:
         """`n` samples with z ~ N(0, I); the same on every device for one `seed`."""
         generator = None if seed is None else torch.Generator().manual_seed(seed)
-        z = torch.randn(n, self.latent_dim, generator=generator)
-        return self.decode(z.to(next(self.parameters()).device))
+        return self.decode(torch.randn(n, self.latent_dim, generator=generator))
 
     def counts(self) -> dict[str, int]:
         """Numbers of parameters: `trainable`, and `total` with BatchNorm's running statistics."""

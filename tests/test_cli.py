@@ -112,6 +112,8 @@ def test_reconstructions_of_other_images(trained: Path, tmp_path: Path, capsys: 
     )
     assert status == 0
     assert "5 reconstructions" in out
+    assert run(capsys, "encode", trained, "--data", tmp_path / "mine", "--out", tmp_path / "c.npz")[0] == 0
+    assert np.load(tmp_path / "c.npz")["mean"].shape == (20, 16)
     assert np.load(tmp_path / "r.npz")["image"].shape == (5, 1, 16, 16)
 
 
@@ -178,6 +180,7 @@ def test_the_list_names_every_preset(capsys: pytest.CaptureFixture[str]) -> None
         ("sample nowhere", "holds no run"),
         ("sample RUN -n 0", "-n 0"),
         ("sample RUN --sampler gnm", "'gmm'"),
+        ("sample RUN --sampler gmm --components 3 --seed -1", "--seed -1"),
         ("sample RUN --sampler gmm --components 5000", "too few"),
         ("sample RUN --out x.gif", "neither .png nor .npz"),
         ("encode RUN --data /nonexistent", "/nonexistent"),

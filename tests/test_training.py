@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,11 @@ def test_more_epochs_go_on_as_if_asked_for_at_once(images: splitvae.Images, tmp_
     train(images, tmp_path / "whole", epochs=3)
     train(images, tmp_path / "parts", epochs=1)
     train(images, tmp_path / "parts", epochs=3, resume=True)
-    assert same(checkpoint(tmp_path / "whole")["optimizers"], checkpoint(tmp_path / "parts")["optimizers"])
+    whole, parts = checkpoint(tmp_path / "whole"), checkpoint(tmp_path / "parts")
+    for part in ("optimizers", "objective", "random"):
+        assert same(whole[part], parts[part])
+    weights = [name for name in whole["vae"] if "running" not in name and "num_batches" not in name]
+    assert same({n: whole["vae"][n] for n in weights}, {n: parts["vae"][n] for n in weights})
 
 
 def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Path) -> None:
@@ -112,8 +117,9 @@ def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Pa
     command += ["--out", str(tmp_path / "run"), "--no-report"]
     history = tmp_path / "run" / "history.jsonl"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not history.exists() and process.poll() is None:
-        pass
+    deadline = time.monotonic() + 120
+    while not history.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
     process.kill()
     process.wait()
     rows = len(history.read_text().splitlines())
@@ -131,16 +137,14 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
 ) -> None:
     train(images, tmp_path / "run", epochs=1)
     before = (tmp_path / "run" / "state.ckpt").read_bytes()
-    save = torch.save
 
-    def full(state: Any, file: Path) -> None:
-        save(state, file)
-        with open(file, "r+b") as half:
-            half.truncate(1000)
+    def full(self: Path, content: Any) -> int:
+        with open(self, "wb") as half:
+            half.write(bytes(content)[:1000])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch, "save", full)
+        patch.setattr(Path, "write_bytes", full)
         with pytest.raises(UserError, match="No space left on device"):
             train(images, tmp_path / "run", epochs=2, resume=True)
     assert (tmp_path / "run" / "state.ckpt").read_bytes() == before
@@ -205,7 +209,7 @@ def test_the_average_of_the_weights_is_what_is_kept(images: splitvae.Images, tmp
     state = checkpoint(tmp_path / "run")
     name = "decoder.head.weight"
     kept = run.vae.state_dict()[name]
-    assert torch.equal(kept, state["average"][f"module.{name}"])
+    assert torch.equal(kept, state["average"][name])
     assert not torch.equal(kept, state["vae"][name])
 
 
@@ -293,6 +297,30 @@ def test_images_without_a_preset_get_settings_that_fit_them(tmp_path: Path) -> N
     assert run.config.width == 4
 
 
+def test_settings_that_were_asked_for_are_not_chosen_anew(tmp_path: Path) -> None:
+    pixels = torch.randint(0, 256, (60, 1, 16, 16), dtype=torch.uint8)
+    images = splitvae.Images(pixels, None, (), "scans", "train", ())
+    asked = {"beta": 1.0, "mirror": False, "epochs": 1, "latent_dim": 32, "width": 4, "pictures": 0}
+    run = splitvae.train(splitvae.Config(), images, out=tmp_path / "run", progress=False, **asked)
+    assert {name: getattr(run.config, name) for name in asked} == asked
+
+
+def test_a_resumed_run_takes_another_learning_rate(images: splitvae.Images, tmp_path: Path) -> None:
+    train(images, tmp_path / "run", epochs=1)
+    run = train(images, tmp_path / "run", epochs=2, resume=True, lr=1e-4)
+    assert [row["lr"] for row in run.history] == pytest.approx([1e-3, 1e-4])
+
+
+def test_validation_weighs_the_kl_as_at_the_end_of_its_schedule(images: splitvae.Images) -> None:
+    losses = []
+    for kl in ("constant", "warmup", "cyclical"):
+        config = presets.configure("digits-svae", **TINY, kl=kl, precision="32")
+        torch.manual_seed(0)
+        loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
+        losses.append(loop.validate()["val_loss"])
+    assert losses[0] == losses[1] == losses[2]
+
+
 def bad(images: splitvae.Images, tmp_path: Path, name: str) -> Any:
     """Each mistake, by name."""
     used, file, gray = (
@@ -319,6 +347,17 @@ def bad(images: splitvae.Images, tmp_path: Path, name: str) -> Any:
         train(images, used, epochs=1)
         (used / "state.ckpt").write_bytes(b"not a checkpoint")
         return lambda: train(images, used, epochs=2, resume=True)
+    if name == "other images":
+        train(images, used, epochs=1)
+        fewer = splitvae.Images(images.pixels[:200], None, (), "digits", "train", ())
+        return lambda: train(fewer, used, epochs=2, resume=True)
+    if name == "nothing held out":
+        return lambda: (
+            train(gray, used, schedule="plateau", validation=50, batch_size=2, epochs=1)
+            and train(
+                splitvae.Images(images.pixels[:8], None, (), "few", "train", ()), tmp_path / "b", best=True, batch_size=2
+            )
+        )
     if name == "colour":
         colour = splitvae.Images(torch.zeros(350, 3, 16, 16, dtype=torch.uint8), None, (), "colours", "train", ())
         return lambda: train(colour, used)
@@ -326,6 +365,7 @@ def bad(images: splitvae.Images, tmp_path: Path, name: str) -> Any:
         "preset": lambda: splitvae.train("digts-svae"),
         "field": lambda: train(images, used, widht=4),
         "epochs": lambda: train(images, used, epochs=-1),
+        "schedule": lambda: train(images, used, schedule="cosin"),
         "rate": lambda: train(images, used, lr=float("nan")),
         "no images": lambda: splitvae.train(splitvae.Config(), out=used, progress=False),
     }[name]
@@ -340,6 +380,9 @@ def bad(images: splitvae.Images, tmp_path: Path, name: str) -> Any:
         ("file in the way", "cannot be written"),
         ("few images", "fewer than a batch of 50"),
         ("damaged checkpoint", "damaged"),
+        ("other images", "315 images"),
+        ("nothing held out", "too few images to hold some out"),
+        ("schedule", "'cosine'"),
         ("colour", "--shape 3 16 16"),
         ("preset", "'digits-svae'"),
         ("field", "'width'"),
