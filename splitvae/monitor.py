@@ -75,7 +75,7 @@ class Monitor:
         self.norm = torch.zeros((), device=device)  # moving average of the gradient norm
         self.rows: list[dict[str, Any]] = []
         self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()
-        self.before = 0  # steps of earlier epochs
+        self.before, self.progress = 0, False  # steps of earlier epochs; whether a bar is wanted
         self.run: Run | None = None
         self.bar: Any = None
         self.board: Any = None
@@ -116,11 +116,11 @@ class Monitor:
         """Opens an epoch; the bar counts the steps of the whole run, so that its time left is the run's."""
         self.clock = time.perf_counter()
         self.before = epoch * steps
+        if self.bar is None and self.progress:
+            total, done = epochs * steps, self.before + self.steps
+            self.bar = tqdm(unit="step", total=total, initial=done, leave=False, dynamic_ncols=True)
         if self.bar is not None:
             self.bar.set_description_str(f"epoch {epoch + 1}/{epochs}", refresh=False)
-            if self.bar.total is None:  # time spent before a resume is not this bar's
-                self.bar.initial = self.bar.n = self.bar.last_print_n = self.before + self.steps
-                self.bar.total = epochs * steps
 
     def look(self) -> None:
         """Checks the losses so far and moves the progress bar."""
@@ -159,13 +159,13 @@ class Monitor:
 
     @contextmanager
     def writing(self, run: Run, progress: bool) -> Iterator[Monitor]:
-        """Opens the progress bar and TensorBoard's events; the history goes on from the checkpoint's rows."""
+        """Opens TensorBoard's events, and closes them and the progress bar at the end."""
         from torch.utils.tensorboard import SummaryWriter  # a second to import, and only training needs it
 
         self.run = run
         purge = self.rows[-1]["step"] + 1 if self.rows else 0
         self.board = SummaryWriter(str(run.path / "tensorboard"), purge_step=purge)
-        self.bar = tqdm(unit="step", leave=False, dynamic_ncols=True) if progress else None
+        self.progress = progress
         try:
             yield self
         finally:

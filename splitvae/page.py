@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from string import Template
 
-__all__ = ["FIGURES", "PAGE", "SPLIT_ONLY", "VERDICTS"]
+__all__ = ["FIGURES", "OTHER_SAMPLERS", "PAGE", "SPLIT_ONLY", "VERDICTS"]
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -103,6 +103,13 @@ FIGURES = {  # name: title and caption, in the order of the page
         "Left: the KL of each, largest first. Right: the variance of its posterior mean over images, and the mean of its "
         "posterior variance. Their sum is 1 at an optimum. A latent is inactive where its blue point lies below the blue "
         "line, or its orange one above the orange line.",
+    ),
+}
+OTHER_SAMPLERS = {  # likewise, where such samples were drawn
+    "samples-gmm": (
+        "Samples from a Gaussian mixture",
+        "Decoded from a mixture of Gaussians fitted to the codes of the training images: how the model would sample if its "
+        "codes were known instead of being normal.",
     ),
 }
 SPLIT_ONLY = {"components", "maps", "components-reconstructed"}

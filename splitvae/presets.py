@@ -139,7 +139,7 @@ MNIST = Config(data="mnist", shape=(1, 32, 32), pad=2, latent_dim=32, beta=8, ep
 CIFAR10 = Config(data="hf://uoft-cs/cifar10", shape=(3, 32, 32), mirror=True, latent_dim=200, beta=3, epochs=110)
 CELEBA = Config(data="hf://flwrlabs/celeba", shape=(3, 64, 64), crop=128, mirror=True, latent_dim=150, beta=3, epochs=160)
 DIGITS = Config(
-    data="digits", shape=(1, 16, 16), latent_dim=16, width=16, scales=3, beta=4, v=0.1, epochs=120, validation=100
+    data="digits", shape=(1, 16, 16), latent_dim=16, width=16, scales=3, beta=4, v=0.1, epochs=80, validation=100
 )
 
 PRESETS: dict[str, Config] = {

@@ -26,7 +26,7 @@ from .errors import UserError
 from .evaluate import ROWS, cell, current, number, spread
 from .figures import draw, drawn_by, png
 from .files import write_text
-from .page import FIGURES, PAGE, SPLIT_ONLY, VERDICTS
+from .page import FIGURES, OTHER_SAMPLERS, PAGE, SPLIT_ONLY, VERDICTS
 from .plots import curves
 from .presets import PRESETS, Config
 from .runs import Run
@@ -113,7 +113,7 @@ def _single(entry: _Entry) -> str:
     parts += [f'<p class="note">{_h(note)}</p>' for note in entry.notes]
     parts += [_tiles(measured, run), "<h2>Figures</h2>"]
     for name, file in entry.figures.items():
-        title, caption = FIGURES.get(name, (f"Samples from {name.removeprefix('samples-')}", ""))
+        title, caption = (FIGURES | OTHER_SAMPLERS).get(name, (f"Samples from {name.removeprefix('samples-')}", ""))
         parts.append(_figure(file.read_bytes(), title, _caption(caption, run)))
     for heading, rows in ROWS.items():
         parts += [f"<h2>{heading}</h2>", _table([], _measurements([entry], rows))]

@@ -132,6 +132,16 @@ def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Pa
     assert len(splitvae.Run(tmp_path / "run").history) == rows + 1
 
 
+def test_two_processes_train_one_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "splitvae", "train", "digits-svae", "--width", "4", "--epochs", "2", "--pictures", "0"]
+    command += ["--out", str(tmp_path / "run"), "--no-report", "--devices", "2", "--accelerator", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    rows = splitvae.Run(tmp_path / "run").history
+    assert [row["step"] for row in rows] == [7, 14]  # half the steps of one process: each has batches of its own
+    assert rows[1]["mse"] < rows[0]["mse"]
+
+
 def test_a_full_disk_leaves_the_last_checkpoint_whole(
     images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
