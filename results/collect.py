@@ -31,12 +31,14 @@ def collect(run: splitvae.Run, folder: Path, several: bool) -> dict[str, object]
     seconds = sum(row["seconds"] for row in run.history)
     preset = PRESETS.get(run.config.preset)
     config = dataclasses.replace(run.config, data=preset.data if preset else "DIR")  # not where it lies on one machine
+    evaluation = current(run)
+    evaluation["data"]["source"] = config.data
     return {
         "command": command(config, str(run.path)),
         "config": dataclasses.asdict(config),
         "training_seconds": round(seconds, 1),
         "last_epoch": run.history[-1],
-        "evaluation": current(run),
+        "evaluation": evaluation,
     }
 
 

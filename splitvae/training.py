@@ -19,7 +19,7 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau, StepLR
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import update_bn
 
 from . import presets
@@ -32,6 +32,7 @@ from .objectives import Objective
 from .preparation import agreed, config_for, held_out, images_of, opened, say
 from .presets import Config
 from .runs import Run, fitted
+from .schedules import scheduler
 from .vae import VAE
 
 __all__ = ["Training", "train"]
@@ -345,12 +346,3 @@ class Training:
         if "random_cuda" in state and self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
         return True
-
-
-def scheduler(optimizer: torch.optim.Optimizer, config: Config) -> LRScheduler | ReduceLROnPlateau:
-    """The learning rate's schedule, stepped once an epoch."""
-    if config.schedule == "plateau":
-        return ReduceLROnPlateau(optimizer, factor=0.5, patience=config.schedule_epochs)
-    if config.schedule == "cosine":
-        return CosineAnnealingLR(optimizer, config.epochs)
-    return StepLR(optimizer, config.schedule_epochs, gamma=0.5 if config.schedule == "step" else 1.0)
