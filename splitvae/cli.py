@@ -23,8 +23,9 @@ def train(arguments: Sequence[str]) -> None:
 
     name, rest = (arguments[0], arguments[1:]) if arguments and not arguments[0].startswith("-") else ("", arguments)
     folder = option(rest, "--out") or "runs/" + (name or "mine")
-    resuming = "--resume" in rest and (Path(folder) / "config.json").exists()
-    base = Run(folder).config if resuming else configure(name) if name else Config()
+    begun = [f.parent for f in (Path(folder) / "config.json", *Path(folder).glob("seed-*/config.json")) if f.exists()]
+    resuming = "--resume" in rest and bool(begun)
+    base = min((Run(f).config for f in begun), key=lambda c: c.seed) if resuming else configure(name) if name else Config()
     if resuming and name and name != base.preset:
         raise UserError(f"{folder} was begun as {base.preset or 'a model without preset'}, not {name}.")
 

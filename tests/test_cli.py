@@ -141,6 +141,10 @@ def test_several_seeds_give_one_summary_with_deviations(tmp_path: Path, capsys: 
     assert len(value["values"]) == 2
     assert value["mean"] == pytest.approx(sum(value["values"]) / 2)
     assert value["deviation"] == pytest.approx(abs(value["values"][0] - value["values"][1]) / 2**0.5)
+    again = ["train", "--seeds", 3, "--resume", "--epochs", 3, "--out", tmp_path / "seeds", "--no-report"]  # no preset
+    assert run(capsys, *again)[0] == 0
+    histories = [tmp_path / "seeds" / f"seed-{i}" / "history.jsonl" for i in range(3)]
+    assert [len(h.read_text().splitlines()) for h in histories] == [3, 3, 3]
 
 
 def test_resuming_needs_no_settings_again(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
