@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .balance import Capacity, Constant, Cyclical, WarmUp
     from .data import Images, fit, load
     from .errors import UserError
-    from .objectives import ELBO, Objective
+    from .objectives import ELBO, RAE, Objective
     from .presets import Config, create
     from .runs import Codes, Run
     from .samplers import GaussianMixture, Prior
@@ -30,7 +30,7 @@ HOMES = {
     "balance": ("Capacity", "Constant", "Cyclical", "WarmUp"),
     "data": ("Images", "fit", "load"),
     "errors": ("UserError",),
-    "objectives": ("ELBO", "Objective"),
+    "objectives": ("ELBO", "RAE", "Objective"),
     "presets": ("Config", "create"),
     "runs": ("Codes", "Run"),
     "samplers": ("GaussianMixture", "Prior"),
@@ -43,6 +43,7 @@ SUBMODULES = ("evaluate", "figures", "metrics", "report")
 
 __all__ = [  # provided by __getattr__
     "ELBO",
+    "RAE",
     "VAE",
     "Canvas",
     "Capacity",

@@ -57,7 +57,7 @@ class _Outputs(NamedTuple):
     """What the model made of N images: one row an image, float64 on the CPU."""
 
     mean: Tensor  # (N, D)
-    logvar: Tensor  # (N, D)
+    logvar: Tensor | None  # (N, D); None for codes without noise
     kl: Tensor  # (N,), nats
     mse: Tensor  # (N,), of the deterministic reconstruction
     mse_sampled: Tensor  # (N,), of a reconstruction from a drawn z
@@ -133,8 +133,9 @@ def _outputs(vae: VAE, pixels: Tensor, seed: int) -> _Outputs:
             spread = canvas.masks.var((-2, -1), correction=0).mean((1, 2))
             overlap = metrics.edge_correlations(canvas.masks, x)
             row = (posterior.mean, posterior.logvar, posterior.kl(), *errors, high, energy, spread, overlap)
-            rows.append([value.cpu().double() for value in (*row, ambiguity(canvas) / size)])
-    return _Outputs(*(torch.cat(column) for column in zip(*rows, strict=True)))
+            rows.append([None if v is None else v.cpu().double() for v in (*row, ambiguity(canvas) / size)])
+    columns = zip(*rows, strict=True)
+    return _Outputs(*(None if column[0] is None else torch.cat(column) for column in columns))  # type: ignore[arg-type]
 
 
 def _model(run: Run, vae: VAE) -> dict[str, Any]:
@@ -167,12 +168,17 @@ def _data(images: Images, count: int, seed: int) -> dict[str, Any]:
 
 def _latent(outputs: _Outputs) -> dict[str, Any]:
     mean, logvar = outputs.mean, outputs.logvar
-    law = metrics.variance_law(mean, logvar)
-    return {
+    counts = {
         "kl": measured(torch.mean, outputs.kl),
         "inactive_by_mean": metrics.inactive_by_mean(mean),
-        "inactive_by_variance": metrics.inactive_by_variance(logvar),
         "active_units": metrics.active_units(mean),
+    }
+    if logvar is None:
+        return counts
+    law = metrics.variance_law(mean, logvar)
+    return {
+        **counts,
+        "inactive_by_variance": metrics.inactive_by_variance(logvar),
         "variance_law": {"mean": float(law.mean()), "deviation": float(law.std(correction=0))},
     }
 

@@ -177,14 +177,18 @@ def interpolations(vae: VAE, pairs: Tensor, steps: int = 10) -> Figure:
 def traversals(vae: VAE, codes: Codes, rows: int = 10, base: int = 0) -> Figure:
     """One row a latent, from -3 to 3 deviations of the prior, the others as image `base` has them.
 
-    The latents are those used most: the largest KL, in nats, given beside each.
+    The latents are those used most: the largest KL, in nats, given beside each. Codes without noise owe the prior
+    nothing: their rows run over the codes' own mean and deviations.
     """
     kl = kl_by_dimension(codes.mean, codes.logvar)
+    centre, spread = torch.zeros_like(codes.mean[0]), torch.ones_like(codes.mean[0])
+    if codes.logvar is None:
+        centre, spread = codes.mean.mean(0), codes.mean.std(0)
     used = kl.argsort(descending=True)[:rows].tolist()
     steps = torch.linspace(-3, 3, 13)
     z = codes.mean[base].repeat(len(used), len(steps), 1)
     for i, j in enumerate(used):
-        z[i, :, j] = steps
+        z[i, :, j] = centre[j] + steps * spread[j]
     images = vae.decode(z.flatten(0, 1).to(next(vae.parameters()).device)).image
     labels = [f"$z_{{{j}}}$   {kl[j]:.2f} nats" for j in used]
     headings = [f"{step:+.0f}".replace("-", "−").replace("+0", "0") if step == step.round() else "" for step in steps]

@@ -1,4 +1,4 @@
-r"""Diagnostics of latents and of splits, as functions of matrices; everything is computed in float64 on the CPU.
+r"""Diagnostics of latents and of splits, and distances of features, as functions of matrices, all in float64.
 
 **Latents.** From posterior means mu and log-variances log sigma^2, (N, D), of N images x: a latent the encoder ignores
 has mu ~ 0 and sigma^2 ~ 1 for every image. Where the decoder can rescale z freely, stationarity of the KL asks of every
@@ -9,7 +9,11 @@ latent, whatever the weight of the KL,
 **Splits.** From maps s_k, (N, K, 1, H, W). A *syntactic* map alternates from pixel to pixel, so that its energy lies at
 high frequencies; a *semantic* one follows contours, so that its edges are the image's. Both are measured on
 d_k = s_k - its mean, summed over k: for K = 2 the two maps have the same d up to its sign, and it is as if s alone were
-measured. An unsplit model (K = 1) has no map, and every measure of it is None.
+measured. An unsplit model (K = 1) has no map, and every measure of it is None. Latents and splits are measured on the CPU.
+
+**Features.** From what a network says of real images and of generated ones, (N, d), on the device where they are: the
+Fréchet distance and its limit of many images (frechet.py), the kernel distance (kernel.py), precision, recall, density
+and coverage (neighbours.py).
 
 References: Enhancing variational generation through self-decomposition (Asperti, Bugo, Filippini, 2022), with the two
 counts of inactive variables of its code; About generative aspects of variational autoencoders (Asperti, 2019), the
@@ -21,19 +25,32 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .frechet import Extrapolated, Moments, fid_infinity, frechet, frechet_distance, frechet_from_moments
+from .kernel import Measured, kernel_distance
+from .neighbours import PRDC, precision_recall_density_coverage
 from .split import Canvas, ambiguity
 
 __all__ = [
+    "PRDC",
+    "Extrapolated",
+    "Measured",
+    "Moments",
     "active_units",
     "edge_correlations",
     "edge_overlap",
+    "fid_infinity",
+    "frechet",
+    "frechet_distance",
+    "frechet_from_moments",
     "high_frequency_share",
     "inactive_by_mean",
     "inactive_by_variance",
+    "kernel_distance",
     "kl_by_dimension",
     "map_contrast",
     "map_energies",
     "mean_ambiguity",
+    "precision_recall_density_coverage",
     "variance_law",
     "verdict",
 ]
@@ -68,9 +85,12 @@ def variance_law(mean: Tensor, logvar: Tensor) -> Tensor:
     return _double(mean).var(0, correction=0) + _double(logvar).exp().mean(0)
 
 
-def kl_by_dimension(mean: Tensor, logvar: Tensor) -> Tensor:
-    """mean_x KL(q(z_j|x) || N(0, 1)) of each latent, shape (D,), in nats."""
-    mean, logvar = _double(mean), _double(logvar)
+def kl_by_dimension(mean: Tensor, logvar: Tensor | None) -> Tensor:
+    """mean_x KL(q(z_j|x) || N(0, 1)) of each latent, shape (D,), in nats; of codes without noise mean_x z_j^2 / 2."""
+    mean = _double(mean)
+    if logvar is None:
+        return 0.5 * mean.square().mean(0)
+    logvar = _double(logvar)
     return 0.5 * (mean.square() + logvar.exp() - logvar - 1).mean(0)
 
 

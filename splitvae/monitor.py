@@ -129,7 +129,7 @@ class Monitor:
         self.seconds, self.clock = self.seconds + now - self.clock, now
         if self.bar is not None and self.steps:
             terms = {name: float(self.sums[name]) / self.steps for name in ("rec", "kl") if name in self.sums}
-            text = ", ".join([f"{self.rate():,.0f} images/s", *(f"{k} {v:.1f}" for k, v in terms.items())])
+            text = ", ".join([f"{self.rate():,.0f} images/s", *(f"{k} {v:.4g}" for k, v in terms.items())])
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update(self.before + self.steps - self.bar.n)
 
@@ -208,7 +208,7 @@ class Monitor:
 
 def summary(row: dict[str, Any]) -> str:
     """One line about an epoch."""
-    parts = [f"epoch {row['epoch']:>3}", f"rec {row['rec']:.1f}", f"kl {row['kl']:.2f}", f"mse {row['mse']:.5f}"]
+    parts = [f"epoch {row['epoch']:>3}", f"rec {row['rec']:.4g}", f"kl {row['kl']:.2f}", f"mse {row['mse']:.5f}"]
     if "val_mse" in row:
         parts.append(f"held-out mse {row['val_mse']:.5f}")
     return "  ".join([*parts, f"{row['images_per_second']:,.0f} images/s"])

@@ -1,173 +1,108 @@
-r"""The paper's residual encoder and decoder.
+"""Networks by name: each makes an encoder (B, C, H, W) -> (B, features) and a decoder (B, D) -> (B, outputs, H, W).
 
-A residual block of depth d applies [BatchNorm, swish, Conv] d times and adds a convolution of its raw input:
-
-    r(a) = (C_d . s . BN_d) ... (C_1 . s . BN_1)(a) + C_0(a),     s(a) = a sigmoid(a)
-
-The encoder is a stride-2 convolution to `width` channels, then (blocks, stride-2 convolution that doubles the channels)
-for each further scale, the mean over pixels and a dense residual block to `embedding` features. The decoder maps z by two
-dense layers to a 4x4 map, then applies (stride-2 transposed convolution, blocks) until the image's side is reached and
-ends with one convolution to the logits.
-
-Stride-2 layers follow TensorFlow's 'same' alignment (padding at the bottom and right alone), BatchNorm has momentum .999
-and epsilon 1e-5, every weight starts Glorot-uniform and every bias at zero: the authors' weights fit without a shift.
-
-Reference: Enhancing variational generation through self-decomposition (Asperti, Bugo, Filippini, 2022), section 3.1, and
-its public code.
+An encoder says its number of `features`; a decoder ends with its `head`.
 """
 
 from __future__ import annotations
 
-import torch.nn.functional as F
-from torch import Tensor, nn
+from collections.abc import Callable
+from typing import NamedTuple
 
-from .errors import UserError
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-__all__ = ["SIDES", "ResidualDecoder", "ResidualEncoder", "glorot_"]
+from .errors import UserError, nearest
+from .residual_nets import ResidualDecoder, ResidualEncoder, TwoStageDecoder, TwoStageEncoder, check_side
+from .strided_nets import StridedDecoder, StridedEncoder
 
-SIDES = (16, 32, 64, 128)
-MAX_WIDTH = 1024  # the widest map of the decoder, as in the public code
-
-
-class Down(nn.Conv2d):
-    """A stride-2 convolution aligned as TensorFlow's 'same': (B, C, H, W) -> (B, C', H/2, W/2)."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__(inputs, outputs, kernel, stride=2)
-        total = max(kernel - 2, 0)
-        self.margins = (total // 2, total - total // 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self.margins * 2))
+__all__ = ["NETS", "Plan", "build", "normalise_spectra"]
 
 
-class Up(nn.ConvTranspose2d):
-    """A stride-2 transposed convolution aligned as TensorFlow's 'same': (B, C, H, W) -> (B, C', 2H, 2W).
+class Plan(NamedTuple):
+    """Sizes of a network, as in `VAE`; each net reads those it has."""
 
-    The bias is added after the crop (inside the bfloat16 kernel of CPUs it costs eight times the convolution itself), and
-    the crop is a negative padding, whose gradient keeps the memory format where a slice's does not.
-    """
-
-    bias: Tensor
-
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__(inputs, outputs, kernel, stride=2)
-        total = max(kernel - 2, 0)
-        self.margins = (-(total // 2), total // 2 - total)
-
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        y = F.pad(F.conv_transpose2d(x, self.weight, stride=2), self.margins * 2)
-        return y + self.bias.to(y.dtype).view(-1, 1, 1)
+    shape: tuple[int, int, int]
+    latent_dim: int
+    outputs: int
+    width: int
+    scales: int
+    blocks: int
+    depth: int
+    kernel: int
+    embedding: int
 
 
-class ResidualBlock(nn.Module):
-    """[BatchNorm, swish, layer] x depth, plus a layer of the raw input; convolutions for maps, dense for vectors."""
-
-    def __init__(self, inputs: int, outputs: int, depth: int, kernel: int | None = None) -> None:
-        super().__init__()
-        self.norms, self.layers = nn.ModuleList(), nn.ModuleList()
-        for i in range(depth):
-            a = inputs if i == 0 else outputs
-            if kernel is None:
-                self.norms.append(nn.BatchNorm1d(a, eps=1e-5, momentum=1e-3))
-                self.layers.append(nn.Linear(a, outputs))
-            else:
-                self.norms.append(nn.BatchNorm2d(a, eps=1e-5, momentum=1e-3))
-                self.layers.append(nn.Conv2d(a, outputs, kernel, padding="same"))
-        self.shortcut = nn.Linear(inputs, outputs) if kernel is None else nn.Conv2d(inputs, outputs, kernel, padding="same")
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for norm, layer in zip(self.norms, self.layers, strict=True):
-            y = layer(F.silu(norm(y)))
-        return y + self.shortcut(x)
+Pair = tuple[nn.Module, nn.Module]
 
 
-class ResidualEncoder(nn.Module):
-    """Images to features, (B, C, H, W) -> (B, embedding).
-
-    Arguments:
-        channels, side: of the image; the side is 16, 32, 64 or 128.
-        width: channels at the first scale, doubled at each further one.
-        scales: stride-2 convolutions. blocks: residual blocks a scale. depth: convolutions a block. kernel: their size.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        side: int,
-        width: int = 64,
-        scales: int = 4,
-        blocks: int = 1,
-        depth: int = 2,
-        kernel: int = 3,
-        embedding: int = 512,
-    ) -> None:
-        super().__init__()
-        check_side(side)
-        if 2**scales > side:
-            raise UserError(
-                f"scales={scales} halve an image of side {side} below one pixel; "
-                f"the most for this side is scales={side.bit_length() - 1}."
-            )
-        layers: list[nn.Module] = [Down(channels, width, kernel)]
-        for i in range(scales - 1):
-            a = width * 2**i
-            layers += [ResidualBlock(a, a, depth, kernel) for _ in range(blocks)]
-            layers += [Down(a, 2 * a, kernel)]
-        self.scales = nn.Sequential(*layers)
-        a = width * 2 ** (scales - 1)
-        dense = [ResidualBlock(a if i == 0 else embedding, embedding, depth) for i in range(blocks)]
-        self.dense = nn.Sequential(*dense)
-        self.features = embedding
-        self.apply(glorot_)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.dense(self.scales(x).mean((2, 3)))
+def resnet(p: Plan) -> Pair:
+    """The Split-VAE paper's (residual_nets.py)."""
+    (channels, side, _), sizes = p.shape, (p.blocks, p.depth, p.kernel, p.embedding)
+    return (
+        ResidualEncoder(channels, side, p.width, p.scales, *sizes),
+        ResidualDecoder(p.latent_dim, p.outputs, side, p.width, *sizes),
+    )
 
 
-class ResidualDecoder(nn.Module):
-    """Latents to logits, (B, D) -> (B, outputs, side, side); arguments as in `ResidualEncoder`."""
-
-    def __init__(
-        self,
-        latent_dim: int,
-        outputs: int,
-        side: int,
-        width: int = 64,
-        blocks: int = 1,
-        depth: int = 2,
-        kernel: int = 3,
-        embedding: int = 512,
-    ) -> None:
-        super().__init__()
-        check_side(side)
-        count = side.bit_length() - 2  # maps of side 4, 8, ..., side
-        widths = [min(width * 2**i, MAX_WIDTH) for i in range(count)][::-1]
-        self.embed = nn.Linear(latent_dim, embedding)
-        self.expand = nn.Linear(embedding, 16 * widths[0])
-        layers: list[nn.Module] = []
-        for a, b in zip(widths, widths[1:], strict=False):
-            layers += [Up(a, b, kernel)]
-            layers += [ResidualBlock(b, b, depth, kernel) for _ in range(blocks)]
-        self.scales = nn.Sequential(*layers)
-        self.head = nn.Conv2d(widths[-1], outputs, kernel, padding="same")
-        self.apply(glorot_)
-
-    def forward(self, z: Tensor) -> Tensor:
-        # Channels vary fastest, as in the public code's reshape to (4, 4, C); no copy is needed for channels_last.
-        h = self.expand(self.embed(z)).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
-        return self.head(self.scales(h))
+def two_stage(p: Plan) -> Pair:
+    """Dai and Wipf's residual network (residual_nets.py)."""
+    (channels, side, _), sizes = p.shape, (p.blocks, p.depth, p.kernel)
+    return (
+        TwoStageEncoder(channels, side, p.width, p.scales, *sizes, p.embedding),
+        TwoStageDecoder(p.latent_dim, p.outputs, side, p.width, *sizes),
+    )
 
 
-def glorot_(module: nn.Module) -> None:
-    """Sets a layer's weight to Glorot uniform and its bias to zero, Keras's defaults."""
-    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+def rae(p: Plan) -> Pair:
+    """The regularized autoencoders' (strided_nets.py); the decoder starts from 8x8."""
+    channels, side, _ = p.shape
+    widths = [p.width * 2**i for i in range(p.scales)]
+    encoder = StridedEncoder(channels, side, widths, p.kernel, signed=True)
+    painted = [max(1, p.width * 8 // 2**i) for i in range(side.bit_length() - 3)]
+    return encoder, StridedDecoder(p.latent_dim, p.outputs, 8, painted, p.kernel, doubling=False)
 
 
-def check_side(side: int) -> None:
-    if side not in SIDES:
-        raise UserError(f"the network paints images of side 16, 32, 64 or 128, not {side}; pad or resize them first.")
+def infogan(p: Plan) -> Pair:
+    """Dai and Wipf's default (strided_nets.py)."""
+    channels, side, _ = p.shape
+    encoder = StridedEncoder(channels, side, [p.width, 2 * p.width], p.kernel, p.embedding, slope=0.2)
+    return encoder, StridedDecoder(p.latent_dim, p.outputs, side // 4, [2 * p.width, p.width], p.kernel, p.embedding)
+
+
+def higgins(p: Plan) -> Pair:
+    """The beta-VAE's (strided_nets.py), down to 4x4."""
+    channels, side, _ = p.shape
+    check_side(side)
+    count = side.bit_length() - 3
+    widths = [p.width if i < count / 2 else 2 * p.width for i in range(count)]
+    encoder = StridedEncoder(channels, side, widths, p.kernel, p.embedding, norm=False)
+    return encoder, StridedDecoder(p.latent_dim, p.outputs, 4, widths[::-1], p.kernel, p.embedding, norm=False)
+
+
+NETS: dict[str, Callable[[Plan], Pair]] = {
+    "resnet": resnet,
+    "two-stage": two_stage,
+    "rae": rae,
+    "infogan": infogan,
+    "higgins": higgins,
+}
+
+
+def build(net: str, plan: Plan) -> Pair:
+    """The encoder and the decoder of a network; raises UserError for unknown names and sizes that leave nothing."""
+    if net not in NETS:
+        raise UserError(f"no network is called {net!r}; {nearest(net, NETS)}")
+    sizes = plan._asdict()
+    for name in ("latent_dim", "width", "scales", "blocks", "depth", "embedding"):
+        if sizes[name] < 1:
+            raise UserError(f"{name}={sizes[name]} leaves nothing of the network; it must be at least 1.")
+    if plan.kernel < 2:
+        raise UserError(f"kernel={plan.kernel} cannot double a map; it must be at least 2 (3 in the paper).")
+    return NETS[net](plan)
+
+
+def normalise_spectra(module: nn.Module) -> None:
+    """Divides every dense and convolutional weight by its largest singular value (Miyato et al., 2018)."""
+    for layer in list(module.modules()):
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            spectral_norm(layer)

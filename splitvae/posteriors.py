@@ -1,7 +1,7 @@
 """Posteriors: what an encoder believes about the latent of each image.
 
-A posterior is a NamedTuple with `mean`, `rsample()`, `kl()` of shape (B,) in nats, and `units`, the number by which a
-summed loss is divided (the batch, unless images share a latent).
+A posterior is a NamedTuple with `mean`, `logvar` (None where there is no noise), `rsample()`, `kl()` of shape (B,) in nats,
+and `units`, the number by which a summed loss is divided (the batch, unless images share a latent).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["Gaussian", "Posterior"]
+__all__ = ["Dirac", "Gaussian", "Posterior"]
 
 
 class Posterior(Protocol):
@@ -21,9 +21,14 @@ class Posterior(Protocol):
     def mean(self) -> Tensor: ...
 
     @property
+    def logvar(self) -> Tensor | None: ...
+
+    @property
     def units(self) -> int: ...
 
     def rsample(self) -> Tensor: ...
+
+    def kl_terms(self) -> Tensor: ...
 
     def kl(self) -> Tensor: ...
 
@@ -48,4 +53,30 @@ class Gaussian(NamedTuple):
 
     def kl(self) -> Tensor:
         """KL(q || N(0, I)), summed over dimensions, shape (B,), in nats."""
+        return self.kl_terms().sum(1)
+
+
+class Dirac(NamedTuple):
+    """A code without noise, of shape (B, D); its rate is the negative log prior up to a constant."""
+
+    mean: Tensor
+
+    @property
+    def logvar(self) -> None:
+        return None
+
+    @property
+    def units(self) -> int:
+        return len(self.mean)
+
+    def rsample(self) -> Tensor:
+        """The code itself."""
+        return self.mean
+
+    def kl_terms(self) -> Tensor:
+        """z^2 / 2 of each dimension, shape (B, D)."""
+        return 0.5 * self.mean.square()
+
+    def kl(self) -> Tensor:
+        """||z||^2 / 2, shape (B,)."""
         return self.kl_terms().sum(1)

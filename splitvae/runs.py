@@ -34,10 +34,13 @@ __all__ = ["Codes", "Run", "batches", "encode", "images_for"]
 
 
 class Codes(NamedTuple):
-    """Posterior means and log-variances of N images, each (N, D), and their labels where there are any."""
+    """Posterior means and log-variances of N images, each (N, D), and their labels where there are any.
+
+    There are no log-variances where codes have no noise.
+    """
 
     mean: Tensor
-    logvar: Tensor
+    logvar: Tensor | None
     labels: Tensor | None = None
 
 
@@ -190,4 +193,5 @@ def encode(vae: VAE, images: Images) -> Codes:
     device = next(vae.parameters()).device
     posteriors = [vae.encode(x) for x in batches(images.pixels, device)]
     mean = torch.cat([p.mean for p in posteriors]).cpu()
-    return Codes(mean, torch.cat([p.logvar for p in posteriors]).cpu(), images.labels)
+    noise = [p.logvar for p in posteriors if p.logvar is not None]
+    return Codes(mean, torch.cat(noise).cpu() if noise else None, images.labels)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from .errors import UserError
-from .latents import GaussianLatent
-from .nets import ResidualDecoder, ResidualEncoder
-from .posteriors import Gaussian
+from .latents import latent_named
+from .nets import Plan, build, normalise_spectra
+from .posteriors import Posterior
 from .split import Canvas, compose, logit_channels
 
 __all__ = ["VAE"]
@@ -25,7 +26,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.features, self.latent = features, latent
 
-    def forward(self, x: Tensor, group: Tensor | None = None) -> Gaussian:
+    def forward(self, x: Tensor, group: Tensor | None = None) -> Posterior:
         return self.latent(self.features(x), group)
 
 
@@ -48,6 +49,10 @@ class VAE(
         depth: convolutions a residual block.
         kernel: size of the convolutions.
         embedding: features between the convolutions and the latent.
+        net: "resnet", the paper's, or a baseline's own: "two-stage", "infogan", "rae", "higgins" (nets.py); a net without
+            scales, blocks, depth or embedding ignores them.
+        latent: "gaussian", or "deterministic" for a code without noise.
+        spectral_norm: divide each layer's weight by its largest singular value.
 
     Models are written by `save_pretrained(folder)` (config.json and model.safetensors) and read by
     `VAE.from_pretrained(folder)`, in evaluation mode.
@@ -64,31 +69,28 @@ class VAE(
         depth: int = 2,
         kernel: int = 3,
         embedding: int = 512,
+        net: str = "resnet",
+        latent: str = "gaussian",
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
-        sizes = {"latent_dim": latent_dim, "width": width, "scales": scales, "blocks": blocks, "depth": depth}
-        for name, value in (sizes | {"embedding": embedding}).items():
-            if value < 1:
-                raise UserError(f"{name}={value} leaves nothing of the network; it must be at least 1.")
-        if kernel < 2:
-            raise UserError(f"kernel={kernel} cannot double a map; it must be at least 2 (3 in the paper).")
         if len(shape) != 3 or shape[1] != shape[2]:
             raise UserError(f"shape={tuple(shape)} is not (channels, side, side), such as (3, 64, 64).")
         self.shape = (int(shape[0]), int(shape[1]), int(shape[2]))
         self.latent_dim, self.split = latent_dim, split
-        channels, side, _ = self.shape
-        features = ResidualEncoder(channels, side, width, scales, blocks, depth, kernel, embedding)
-        self.encoder = Encoder(features, GaussianLatent(features.features, latent_dim))
-        outputs = logit_channels(channels, split)
-        self.decoder = ResidualDecoder(latent_dim, outputs, side, width, blocks, depth, kernel, embedding)
+        plan = Plan(self.shape, latent_dim, 0, width, scales, blocks, depth, kernel, embedding)
+        features, self.decoder = build(net, plan._replace(outputs=logit_channels(self.shape[0], split)))
+        self.encoder = Encoder(features, latent_named(latent, cast(int, features.features), latent_dim))
+        if spectral_norm:
+            normalise_spectra(self)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def device(self) -> torch.device:
         """Where the model is; what it encodes and decodes is brought there."""
-        return self.decoder.head.weight.device
+        return next(self.decoder.parameters()).device
 
-    def encode(self, x: Tensor, group: Tensor | None = None) -> Gaussian:
+    def encode(self, x: Tensor, group: Tensor | None = None) -> Posterior:
         """The posterior of images (B, C, H, W), float in [0, 1]; `group` (B,) says which share a latent."""
         if x.shape[1:] != self.shape or not x.is_floating_point():
             raise UserError(

@@ -9,7 +9,9 @@ import torch
 
 import splitvae
 from splitvae.balance import KL_WEIGHTS, VARIANCES, variance_named
-from splitvae.objectives import ELBO
+from splitvae.latents import LATENTS
+from splitvae.nets import NETS
+from splitvae.objectives import ELBO, PENALTIES, RAE
 from splitvae.runs import encode
 from splitvae.samplers import SAMPLERS
 
@@ -34,3 +36,19 @@ def test_every_combination_trains_encodes_fits_and_samples(shape: tuple[int, int
         assert canvas.image.shape == (5, *shape)
         assert canvas.masks.shape == (5, split, 1, *shape[1:])
         assert canvas.image.isfinite().all()
+
+
+@pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETS, LATENTS, (1, 2))))
+def test_every_network_and_latent_trains_with_every_objective(net: str, latent: str, split: int) -> None:
+    shape = (1, 16, 16)
+    vae = splitvae.VAE(shape, 3, split, width=4, scales=2, kernel=4, embedding=16, net=net, latent=latent)
+    x = torch.rand(6, *shape)
+    objectives = [ELBO(1.0, variance_named("computed"), 0.1, 0.1), *(RAE(1e-3, kind, 1e-6, 0.1, 0.1) for kind in PENALTIES)]
+    for objective in objectives:
+        vae.zero_grad()
+        for player, loss in objective(vae, x, None, 3):
+            assert player in objective.players(vae)
+            loss.backward()
+        assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+    canvas = vae.eval().reconstruct(x)
+    assert canvas.image.shape == (6, *shape)

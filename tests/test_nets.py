@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from torch import nn
 
 import splitvae
 from splitvae.errors import UserError
-from splitvae.nets import Down, ResidualDecoder, ResidualEncoder, Up
+from splitvae.nets import NETS
+from splitvae.residual_nets import Down, ResidualDecoder, ResidualEncoder, Up
 
 COUNTS = {  # the paper's tables: trainable for MNIST, total for CIFAR-10 and CelebA
     "mnist-svae": (12_793_667, 12_799_299),
@@ -29,6 +31,44 @@ def test_presets_have_exactly_the_papers_parameter_counts(name: str) -> None:
     counts = splitvae.create(name).counts()
     assert counts["total"] == total
     assert trainable in (None, counts["trainable"])
+
+
+BASELINES = {  # of public code: RAE for MNIST, CIFAR-10 and CelebA, and the two-stage VAE's "resnet" for CIFAR-10
+    "mnist-rae-l2-own": 22_695_057,
+    "cifar10-rae-gp-own": 30_506_243,
+    "celeba-rae-l2-own": 39_748_163,
+}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_regularized_autoencoders_have_the_counts_of_their_public_code(name: str) -> None:
+    assert splitvae.create(name).counts()["total"] == BASELINES[name]
+
+
+def test_the_two_stage_network_has_the_count_of_the_papers_tables() -> None:
+    vae = splitvae.VAE((3, 32, 32), latent_dim=64, split=1, width=64, net="two-stage")
+    assert vae.counts()["total"] == 27_766_275
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("side", [16, 32, 64, 128])
+def test_every_network_paints_every_side(net: str, side: int) -> None:
+    vae = splitvae.VAE((3, side, side), 5, 2, width=4, net=net, kernel=4, embedding=16).eval()
+    assert vae.sample(2).images.shape == (2, 2, 3, side, side)
+
+
+def test_spectra_are_normalised_and_survive_saving(tmp_path: Path) -> None:
+    vae = splitvae.VAE((1, 16, 16), 5, 2, width=8, scales=3, embedding=16, spectral_norm=True)
+    for _ in range(30):  # of power iteration
+        vae(torch.rand(4, 1, 16, 16))
+    vae.eval()
+    layers = [m for m in vae.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    for layer in layers:
+        largest = torch.linalg.matrix_norm(layer.weight.flatten(1), 2)
+        torch.testing.assert_close(largest, torch.ones(()), atol=0.02, rtol=0)
+    vae.save_pretrained(tmp_path)
+    again, x = splitvae.VAE.from_pretrained(tmp_path), torch.rand(2, 1, 16, 16)
+    assert torch.equal(again.reconstruct(x).image, vae.reconstruct(x).image)
 
 
 @pytest.mark.parametrize(("name", "total"), [("mnist", 12_800_453), ("cifar10", 13_063_451), ("celeba", 28_991_671)])
@@ -140,6 +180,9 @@ def test_gradients_reach_every_parameter() -> None:
         ({"shape": (1, 32, 32), "latent_dim": 0}, "latent_dim=0"),
         ({"shape": (1, 32, 32), "kernel": 1}, "kernel=1"),
         ({"shape": (1, 32, 32), "split": 0}, "split=0"),
+        ({"shape": (1, 32, 32), "net": "resne"}, "did you mean 'resnet'"),
+        ({"shape": (1, 32, 32), "latent": "gausian"}, "gaussian"),
+        ({"shape": (1, 16, 16), "net": "rae", "scales": 5}, "scales=4"),
     ],
 )
 def test_impossible_networks_are_refused_in_one_sentence(arguments: dict, words: str) -> None:

@@ -7,9 +7,10 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 import splitvae
-from splitvae import ELBO
+from splitvae import ELBO, RAE
 from splitvae.balance import Fixed
 from splitvae.errors import UserError
+from splitvae.objectives import kernels
 from splitvae.split import ambiguity
 
 
@@ -84,3 +85,57 @@ def test_the_learned_variance_is_a_parameter_of_the_player(vae: splitvae.VAE) ->
 def test_impossible_settings_are_refused(arguments: dict) -> None:
     with pytest.raises(UserError):
         ELBO(**arguments)
+
+
+# ---------------------------------------------------------------- regularized autoencoders
+
+
+@pytest.fixture
+def rae() -> splitvae.VAE:
+    return splitvae.create("digits-svae", width=4, latent="deterministic", latent_dim=5)
+
+
+def test_a_regularized_autoencoder_is_the_elbo_of_a_code_without_noise(rae: splitvae.VAE) -> None:
+    x, v, beta = torch.rand(8, 1, 16, 16), 0.05, 1e-3
+    size, dim = x[0].numel(), 5
+    elbo = loss_of(rae, x, ELBO(beta * size / (v * dim), Fixed(v)))
+    log_term = size / 2 * torch.tensor(2 * torch.pi * v).log()
+    torch.testing.assert_close(loss_of(rae, x, RAE(beta)) * size / (2 * v), elbo - log_term)
+
+
+def test_the_gradient_penalty_is_a_product_with_the_jacobian(rae: splitvae.VAE) -> None:
+    x = torch.rand(3, 1, 16, 16)
+    rae.eval()  # images do not meet in BatchNorm, so that each has a Jacobian of its own
+    codes = rae.encode(x).mean.detach()
+    slopes = []
+    for z in codes:
+        jacobian = torch.autograd.functional.jacobian(lambda z: rae.decode(z[None]).image.flatten(), z)
+        slopes.append(2 * rae.decode(z[None]).image.flatten() @ jacobian)
+    expected = torch.stack(slopes).square().mean()
+    plain = loss_of(rae, x, RAE())
+    torch.testing.assert_close(
+        loss_of(rae, x, RAE(penalty="gradient", weight=3.0)) - plain, 3 * expected, rtol=1e-3, atol=1e-6
+    )
+
+
+def test_the_gradient_penalty_trains_the_decoder_and_rests_in_evaluation(rae: splitvae.VAE) -> None:
+    x = torch.rand(4, 1, 16, 16)
+    with_it, without = (loss_of(rae, x, RAE(penalty="gradient", weight=w)) for w in (1.0, 0.0))
+    head = rae.decoder.head.weight
+    assert not torch.equal(torch.autograd.grad(with_it, head)[0], torch.autograd.grad(without, head)[0])
+    with torch.no_grad():
+        held = RAE(penalty="gradient", weight=1.0).eval()
+        assert torch.equal(loss_of(rae.eval(), x, held), loss_of(rae, x, RAE().eval()))
+
+
+def test_the_l2_penalty_is_the_sum_of_squared_kernels_of_the_decoder(rae: splitvae.VAE) -> None:
+    x = torch.rand(4, 1, 16, 16)
+    squares = sum(p.square().sum() for n, p in rae.decoder.named_parameters() if p.ndim > 1)
+    assert len(kernels(rae.decoder)) == sum(p.ndim > 1 for p in rae.decoder.parameters())
+    torch.testing.assert_close(loss_of(rae, x, RAE(penalty="l2", weight=0.1)) - loss_of(rae, x, RAE()), 0.1 * squares)
+
+
+@pytest.mark.parametrize("arguments", [{"beta": -1}, {"penalty": "l3"}, {"weight": float("nan")}, {"ambiguity": 2}])
+def test_impossible_regularizers_are_refused(arguments: dict) -> None:
+    with pytest.raises(UserError):
+        RAE(**arguments)
