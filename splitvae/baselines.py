@@ -116,7 +116,7 @@ def _balanced(config: Config) -> Config:
 
 def _regularized(config: Config, data: str, kind: str) -> Config:
     beta, weight = RAE_WEIGHTS[data][kind]
-    config = replace(config, latent="deterministic", objective="rae", beta=beta)
+    config = replace(config, latent="deterministic", loss="rae", beta=beta)
     if kind == "sn":
         return replace(config, spectral_norm=True)
     return replace(config, penalty="l2" if kind == "l2" else "gradient", penalty_weight=weight)

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import tyro
 
+from .commands import Encode, Figures, List, Reconstruct, Report, Sample
 from .errors import UserError, nearest
+from .evaluation_commands import Evaluate
 
 __all__ = ["main"]
 
@@ -48,9 +50,11 @@ def train(arguments: Sequence[str]) -> None:
     if asked.seeds < 1:
         raise UserError(f"--seeds {asked.seeds} trains nothing; it is a number of runs, at least 1.")
 
-    from . import evaluate, report, trials
+    from . import report, trials
     from .engine import first_process
+    from .evaluate import diagnose
     from .training import train as run_training
+    from .wording import table
 
     flags = {word.split("=")[0].replace("_", "-") for word in rest}
     fields = {f.name: f"-{f.name.replace('_', '-')}" for f in dataclasses.fields(Config)}
@@ -60,172 +64,13 @@ def train(arguments: Sequence[str]) -> None:
         return
     run = run_training(asked.config, out=asked.out, resume=asked.resume, **typed)
     if asked.report and first_process():
-        print(evaluate.table(evaluate.diagnose(run)))
+        print(table(diagnose(run)))
         print(f"Report: {report.write([run])}")
-
-
-@dataclass
-class Sample:
-    """Draw images from a run's model."""
-
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
-    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64
-    """How many."""
-    sampler: str = "prior"
-    """Where latents come from: prior, or gmm (a Gaussian mixture fitted to the training codes)."""
-    components: int = 20
-    """Components of the mixture."""
-    seed: int = 0
-    """Seed of the draw."""
-    out: Path | None = None
-    """A .png sheet, an .npz of arrays (image, images, masks), or a folder of PNGs; by default RUN/samples-SAMPLER.png."""
-
-    def __call__(self) -> None:
-        from .output import write_canvas
-        from .runs import Run
-        from .samplers import sampler_for
-
-        if self.n < 1:
-            raise UserError(f"-n {self.n} asks for no image; it must be at least 1.")
-        if self.seed < 0:
-            raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
-        run = Run(self.run)
-        parameters = {"components": self.components} if self.sampler == "gmm" else {}
-        z = sampler_for(run, self.sampler, **parameters).sample(self.n, self.seed)
-        out = self.out or run.path / f"samples-{self.sampler}.png"
-        write_canvas(out, run.vae, z)
-        print(f"{self.n} samples: {out}")
-
-
-@dataclass
-class Encode:
-    """Turn images into latent codes (.npz with mean, logvar and, where known, labels)."""
-
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
-    data: str | None = None
-    """Images to encode; by default those of the run."""
-    split: str = ""
-    """train, test or all; by default all images of --data, or the test part of the run's."""
-    out: Path | None = None
-    """The .npz file; by default RUN/codes-SPLIT.npz."""
-
-    def __call__(self) -> None:
-        import numpy as np
-
-        from .files import replacing
-        from .runs import Run, encode
-
-        run = Run(self.run)
-        split = self.split or ("all" if self.data else "test")
-        images = run.images(split, self.data)
-        tell(images)
-        codes = encode(run.vae, images)
-        out = self.out or run.path / f"codes-{split}.npz"
-        arrays = {name: value.numpy() for name, value in codes._asdict().items() if value is not None}
-        with replacing(out) as draft, draft.open("wb") as file:
-            np.savez(file, **arrays)
-        print(f"{len(codes.mean)} codes of dimension {codes.mean.shape[1]}: {out}")
-
-
-@dataclass
-class Reconstruct:
-    """Encode images and decode them again."""
-
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
-    data: str | None = None
-    """Images to reconstruct; by default the test images of the run."""
-    split: str = ""
-    """train, test or all; by default all images of --data, or the test part of the run's."""
-    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64
-    """How many, from the first."""
-    out: Path | None = None
-    """A .png sheet, an .npz of arrays, or a folder of PNGs; by default RUN/reconstructions.png."""
-
-    def __call__(self) -> None:
-        import torch
-
-        from .output import write_canvas
-        from .runs import Run, encode
-
-        run = Run(self.run)
-        if self.n < 1:
-            raise UserError(f"-n {self.n} asks for no image; it must be at least 1.")
-        images = run.images(self.split or ("all" if self.data else "test"), self.data)
-        tell(images)
-        some = dataclasses.replace(images, pixels=images.pixels[: self.n], labels=None)
-        out = self.out or run.path / "reconstructions.png"
-        write_canvas(out, run.vae, encode(run.vae, some).mean, originals=some.pixels.to(torch.float32) / 255)
-        print(f"{len(some)} reconstructions: {out}")
-
-
-@dataclass
-class Figures:
-    """Draw every figure of one or more runs again."""
-
-    runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders of runs."""
-    components: int = 20
-    """Components of the Gaussian mixture whose samples are shown beside the prior's; 0 leaves them out."""
-    seed: int = 0
-    """Seed of what is drawn."""
-
-    def __call__(self) -> None:
-        from .figures import draw
-        from .runs import Run
-        from .samplers import sampler_for
-
-        if not self.runs:
-            raise UserError("say of which run, such as `splitvae figures runs/mnist-svae`.")
-        if self.seed < 0:
-            raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
-        for run in [Run(path) for path in self.runs]:
-            extra = {}
-            if self.components:
-                extra["gmm"] = sampler_for(run, "gmm", components=self.components).sample(100, self.seed)
-            for path in draw(run, extra, self.seed):
-                print(path)
-
-
-@dataclass
-class Report:
-    """Write one self-contained HTML page about a run, or one that compares several."""
-
-    runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders of runs."""
-    out: Path | None = None
-    """The page; by default RUN/report.html, or comparison.html for several runs."""
-
-    def __call__(self) -> None:
-        from .report import write
-        from .runs import Run
-
-        if not self.runs:
-            raise UserError("say of which run, such as `splitvae report runs/mnist-svae`.")
-        print(f"Report: {write([Run(path) for path in self.runs], self.out)}")
-
-
-@dataclass
-class List:
-    """Show the presets, data sets and samplers there are."""
-
-    def __call__(self) -> None:
-        from .data import NAMES
-        from .presets import PRESETS
-        from .samplers import SAMPLERS
-
-        print("presets       data                   image      latent  split  width  epochs")
-        for name, c in PRESETS.items():
-            shape = "x".join(map(str, c.shape or ()))
-            print(f"  {name:<11} {c.data:<22} {shape:<10} {c.latent_dim:>6} {c.split:>6} {c.width:>6} {c.epochs:>7}")
-        print("data          " + ", ".join(NAMES) + ", hf://ORG/NAME, or the path of a folder, parquet, npy or npz file")
-        print("samplers      " + ", ".join(SAMPLERS))
 
 
 COMMANDS: dict[str, Any] = {
     "train": train,
+    "evaluate": Evaluate,
     "sample": Sample,
     "encode": Encode,
     "reconstruct": Reconstruct,
@@ -233,12 +78,6 @@ COMMANDS: dict[str, Any] = {
     "report": Report,
     "list": List,
 }
-
-
-def tell(images: Any) -> None:
-    """Prints what is worth knowing of images that were read, such as files that were skipped."""
-    for note in images.notes:
-        print(f"Note: {note}")
 
 
 def option(arguments: Sequence[str], name: str) -> str | None:

@@ -56,7 +56,7 @@ class Config:
     spectral_norm: bool = False
     """Divide every layer's weight by its largest singular value."""
 
-    objective: Literal["elbo", "rae"] = "elbo"
+    loss: Literal["elbo", "rae"] = "elbo"
     """The evidence lower bound, or the regularized autoencoder's loss, which has no variance and no KL schedule."""
     beta: float = 1.0
     """Weight of the KL."""
@@ -105,7 +105,7 @@ class Config:
     pictures: int = 5
     """Epochs between pictures of the same fixed samples; 0 draws none."""
     fid: int = 0
-    """Epochs between Frechet distances of samples to held-out images, of the blend and each component; 0 measures none."""
+    """Epochs between Frechet distances of samples to training images, of the blend and each component; 0 measures none."""
 
     seed: int = 0
     """Seed of initialisation, order, and noise."""
@@ -136,15 +136,13 @@ class Config:
             raise UserError(f"ema={self.ema} is a decay in [0, 1), such as 0.999; 0 switches it off.")
         if not 0 <= self.seed < 2**31:
             raise UserError(f"seed={self.seed} must lie between 0 and 2147483647.")
-        if self.fid and self.validation == 0:
-            raise UserError("distances during training are to held-out images; set validation=1000.")
         if self.compile and self.penalty == "gradient":
             raise UserError(
                 "the gradient penalty needs second derivatives, which torch.compile does not give; drop --compile."
             )
-        if self.penalty != "none" and self.objective != "rae":
+        if self.penalty != "none" and self.loss != "rae":
             raise UserError(
-                f"penalty={self.penalty!r} belongs to objective='rae'; set that, or take a preset such as mnist-rae-l2."
+                f"penalty={self.penalty!r} belongs to loss='rae'; set that, or take a preset such as mnist-rae-l2."
             )
         if self.validation == 0 and (self.best or self.schedule == "plateau"):
             raise UserError("best weights and the plateau schedule follow the validation loss; set validation=1000.")

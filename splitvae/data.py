@@ -30,7 +30,7 @@ from .errors import UserError, nearest
 from .parts import PARTS, Choice, Labels, Read, choose, integer_labels
 from .tables import hub, parquet, parquet_parts
 
-__all__ = ["NAMES", "Images", "Source", "fit", "load"]
+__all__ = ["NAMES", "Images", "Source", "fit", "load", "spaced"]
 
 Source = str | os.PathLike | np.ndarray | Tensor
 
@@ -58,6 +58,12 @@ class Images:
         """(C, H, W)"""
         channels, height, width = self.pixels.shape[1:]
         return channels, height, width
+
+
+def spaced(count: int, limit: int) -> Tensor:
+    """At most `limit` of `count` rows, evenly spaced: a fair choice even where images are sorted by class."""
+    chosen = min(limit, count)
+    return torch.arange(chosen) * count // chosen
 
 
 def load(

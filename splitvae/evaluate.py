@@ -7,50 +7,28 @@ is measured in evaluation mode.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import metrics
-from .data import Images
+from .data import Images, spaced
 from .errors import UserError
+from .features import Extractor
 from .files import write_json
+from .likelihood import likelihood
 from .objectives import squared_error
 from .runs import Run, batches
+from .scores import score
 from .split import ambiguity
 from .vae import VAE
 
-__all__ = ["ROWS", "cell", "current", "diagnose", "measured", "number", "spaced", "spread", "table"]
+__all__ = ["current", "diagnose", "evaluate", "measured"]
 
 BLOCKS = 10
-
-ROWS = {  # heading: what, and where it is in evaluation.json
-    "Reconstruction": {
-        "test MSE, decoded from the posterior mean": "reconstruction mse",
-        "test MSE, decoded from a draw of the posterior": "reconstruction mse_sampled",
-    },
-    "Latent variables": {
-        "KL, nats an image": "latent kl",
-        "latent variables": "model latent_dim",
-        "inactive by mean: var μ < .05": "latent inactive_by_mean",
-        "inactive by variance: mean σ² > .95": "latent inactive_by_variance",
-        "active units: var μ > .01 (Burda et al.)": "latent active_units",
-        "variance law: var μ + mean σ², 1 at an optimum": "latent variance_law",
-    },
-    "Split": {
-        "the split is": "split verdict",
-        "share of the map's energy above half the Nyquist frequency": "split high_frequency_share",
-        "correlation of the map's edges with the image's": "split edge_overlap",
-        "deviation of the map over its pixels": "split map_contrast",
-        "ambiguity: by how much blending lowers the components' MSE": "split mean_ambiguity",
-    },
-    "Parameters": {
-        "trainable parameters": "model parameters trainable",
-        "parameters with BatchNorm's statistics": "model parameters total",
-    },
-}
+BOUND_IMAGES = 100  # whose likelihood is bounded: a thousand draws of each are a hundred thousand decoded
 
 
 class _Outputs(NamedTuple):
@@ -66,12 +44,6 @@ class _Outputs(NamedTuple):
     variance: Tensor  # (N,), of the maps over their pixels
     overlap: Tensor  # (N,), correlation of the maps' edges with the image's
     ambiguity: Tensor  # (N,), mean over pixels and channels
-
-
-def spaced(count: int, limit: int) -> Tensor:
-    """At most `limit` of `count` rows, evenly spaced: a fair choice even where images are sorted by class."""
-    chosen = min(limit, count)
-    return torch.arange(chosen) * count // chosen
 
 
 def measured(metric: Callable[..., Tensor], *matrices: Tensor) -> dict[str, float | None]:
@@ -96,7 +68,7 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
     images, vae = run.images("test"), run.vae.eval()
     rows = spaced(len(images), limit)
     outputs = _outputs(vae, images.pixels[rows], seed)
-    result = {
+    result: dict[str, Any] = {
         "model": _model(run, vae),
         "data": _data(images, len(rows), seed),
         "reconstruction": {
@@ -106,7 +78,39 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
         "latent": _latent(outputs),
         "split": _split(outputs) if vae.split > 1 else None,
     }
+    known = run.evaluation
+    if known.get("model", {}).get("fingerprint") == result["model"]["fingerprint"]:  # what else is known of this model
+        result |= {key: known[key] for key in ("scores", "likelihood") if key in known}
     write_json(run.path / "evaluation.json", result)
+    return result
+
+
+def evaluate(
+    run: Run,
+    extractor: Extractor,
+    protocols: Iterable[str] = ("clean", "paper"),
+    sampler: str | None = None,
+    images: int = 10_000,
+    draws: tuple[int, ...] = (1, 64),
+    seed: int = 0,
+    **parameters: Any,
+) -> dict[str, Any]:
+    """Everything `diagnose` measures, the bounds on the likelihood, and the scores of each protocol.
+
+    Arguments are those of `score`; `draws` are of the importance-weighted bounds, none leaves the likelihood out. The
+    file evaluation.json is written after each part, so that what was measured is kept.
+    """
+    result = diagnose(run, images, seed)
+    rows = run.history
+    if draws and rows and "v" in rows[-1]:
+        test = run.images("test")
+        result["likelihood"] = likelihood(run.vae, test.pixels, rows[-1]["v"], draws, BOUND_IMAGES, seed)
+        write_json(run.path / "evaluation.json", result)
+    for protocol in protocols:
+        found = score(run, extractor, protocol, sampler, images, seed, **parameters)
+        scores = result.setdefault("scores", {})
+        scores[f"{protocol} {found['sampler']['name']} {extractor.name}"] = found
+        write_json(run.path / "evaluation.json", result)
     return result
 
 
@@ -197,40 +201,3 @@ def _split(outputs: _Outputs) -> dict[str, Any]:
         "map_contrast": measured(lambda variance: variance.mean().sqrt(), outputs.variance),
         "mean_ambiguity": measured(torch.mean, outputs.ambiguity),
     }
-
-
-# ---------------------------------------------------------------- in words
-
-
-def table(result: Mapping[str, Any]) -> str:
-    """An evaluation as lines of text."""
-    data = result["data"]
-    lines = [f"Measured on {data['images']:,} {data['part']} images of {data['source']}:"]
-    for rows in ROWS.values():
-        lines += [f"  {what:<60}{cell(result, where)}" for what, where in rows.items()]
-    return "\n".join(lines)
-
-
-def cell(result: Mapping[str, Any], where: str) -> str:
-    """What an evaluation holds at a place of `ROWS`, in words."""
-    value: Any = result
-    for key in where.split():
-        if key == "split" and result["model"]["split"] == 1:
-            return "not applicable"
-        value = value.get(key)
-        if value is None:
-            return "not measured"
-    if isinstance(value, Mapping):
-        return f"{number(value['value'] if 'value' in value else value['mean'])} {spread(value)}".strip()
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number to so many significant digits."""
-    return ("−" if value < 0 else "") + f"{abs(value):#.{digits}g}".rstrip(".")
-
-
-def spread(measured: Mapping[str, float | None]) -> str:
-    """The deviation of a measured number; empty where there is none."""
-    deviation = measured["deviation"]
-    return "" if deviation is None else f"± {number(deviation, 2)}"

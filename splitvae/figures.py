@@ -24,12 +24,11 @@ from matplotlib.textpath import TextPath
 from PIL import Image
 from torch import Tensor
 
-from .data import Images
+from .data import Images, spaced
 from .errors import UserError
-from .evaluate import spaced
 from .files import replacing
 from .metrics import kl_by_dimension
-from .plots import DPI, STYLE, curves, latent_spectrum
+from .plots import DPI, STYLE, curves, latent_spectrum, sample_distances
 from .runs import Codes, Run, batches, encode
 from .split import Canvas
 from .vae import VAE
@@ -214,6 +213,8 @@ def draw(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 0) -
         figures[f"samples-{name}"] = sheet(vae.decode(z.to(next(vae.parameters()).device)).image)
     if run.history:
         figures["curves"] = curves(run.history)
+    if any("fid" in row for row in run.history):
+        figures["distances"] = sample_distances(run.history)
     if (images := _test_images(run)) is not None:
         figures |= _of_images(vae, images, seed)
     mark = vae.fingerprint()

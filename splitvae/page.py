@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from string import Template
 
-__all__ = ["FIGURES", "OTHER_SAMPLERS", "PAGE", "SPLIT_ONLY", "VERDICTS"]
+__all__ = ["FIGURES", "PAGE", "SOMETIMES", "SPLIT_ONLY", "VERDICTS"]
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -105,11 +105,24 @@ FIGURES = {  # name: title and caption, in the order of the page
         "line, or its orange one above the orange line.",
     ),
 }
-OTHER_SAMPLERS = {  # likewise, where such samples were drawn
+SOMETIMES = {  # likewise, where they were drawn
     "samples-gmm": (
         "Samples from a Gaussian mixture",
         "Decoded from a mixture of Gaussians fitted to the codes of the training images: how the model would sample if its "
         "codes were known instead of being normal.",
+    ),
+    "samples-second-stage": (
+        "Samples from a second stage",
+        "Decoded from codes that a second VAE generated, which was trained on the codes of the training images.",
+    ),
+    "samples-flow": (
+        "Samples from a normalizing flow",
+        "Decoded from codes of a flow that was fitted to the codes of the training images.",
+    ),
+    "distances": (
+        "Distance of samples during training",
+        "The Fréchet distance of samples from training images, of the blend and of each component alone, in features of a "
+        "classifier of these images: compare the lines with each other, not with Inception distances.",
     ),
 }
 SPLIT_ONLY = {"components", "maps", "components-reconstructed"}

@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from .metrics import kl_by_dimension, variance_law
 from .runs import Codes
 
-__all__ = ["DPI", "STYLE", "curves", "latent_spectrum"]
+__all__ = ["DPI", "STYLE", "curves", "latent_spectrum", "sample_distances"]
 
 DPI = 200
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -70,6 +70,25 @@ def curves(history: History | Mapping[str, History]) -> Figure:
         if len(runs) > 1:
             handles = [Line2D([], [], color=_colour(i), label=name) for i, name in enumerate(runs)]
             figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(runs)))
+    return figure
+
+
+def sample_distances(history: History) -> Figure:
+    """The Frechet distance of samples during training, of the blend and of each component alone."""
+    keys = sorted({key for row in history for key in row if key == "fid" or key.startswith("fid_")})
+    with rc_context(STYLE):
+        figure = Figure((7.2, 2.8), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        for i, key in enumerate(keys):
+            points = [(row["epoch"], row[key]) for row in history if row.get(key) is not None]
+            name = r"$\hat x$" if key == "fid" else rf"$\hat x_{{{key.removeprefix('fid_x')}}}$"
+            axes.plot(*zip(*points, strict=True), color=_colour(i), marker=".", label=name)
+        axes.set_yscale("log")
+        axes.set_xlabel("epoch")
+        axes.set_title("Fréchet distance of samples of the prior")
+        axes.legend()
+        _gridded(axes)
     return figure
 
 

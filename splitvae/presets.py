@@ -86,7 +86,7 @@ def fields_of(thing: VAE | Objective) -> dict[str, Any]:
         return {**cast(dict[str, Any], thing._hub_mixin_config), "shape": thing.shape}
     if isinstance(thing, RAE):
         fields = {"beta": thing.beta, "penalty": thing.kind, "penalty_weight": thing.strength}
-        return fields | {"objective": "rae", "ambiguity": thing.ambiguity, "smoothness": thing.smoothness}
+        return fields | {"loss": "rae", "ambiguity": thing.ambiguity, "smoothness": thing.smoothness}
     if not isinstance(thing, ELBO):
         return {}
     fields = {"ambiguity": thing.ambiguity, "smoothness": thing.smoothness}
@@ -128,7 +128,7 @@ def vae_of(config: Config) -> VAE:
 
 def objective_of(config: Config) -> Objective:
     """The objective a config describes."""
-    if config.objective == "rae":
+    if config.loss == "rae":
         return RAE(config.beta, config.penalty, config.penalty_weight, config.ambiguity, config.smoothness)
     if config.kl == "capacity":
         weight: KLWeight = Capacity(config.beta, config.kl_steps, config.capacity)

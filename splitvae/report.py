@@ -23,14 +23,16 @@ import torch
 from PIL import Image
 
 from .errors import UserError
-from .evaluate import ROWS, cell, current, number, spread
+from .evaluate import current
 from .figures import draw, drawn_by, png
 from .files import write_text
-from .page import FIGURES, OTHER_SAMPLERS, PAGE, SPLIT_ONLY, VERDICTS
+from .page import FIGURES, PAGE, SOMETIMES, SPLIT_ONLY, VERDICTS
 from .plots import curves
 from .presets import PRESETS, Config
 from .runs import Run
+from .scores import BANKS, PROTOCOLS
 from .vae import VAE
+from .wording import ROWS, cell, compared, number, provenance, rows_of, score_rows, spread
 
 __all__ = ["command", "write"]
 
@@ -99,7 +101,7 @@ def _gather(run: Run) -> _Entry:
     except UserError as error:
         notes.append(f"Nothing was measured: {error}")
     at = wanted.index("samples") + 1
-    names = wanted[:at] + sorted(file.stem for file in folder.glob("samples-*.png")) + wanted[at:]
+    names = wanted[:at] + sorted(file.stem for file in folder.glob("samples-*.png")) + wanted[at:] + ["distances"]
     files = {name: folder / f"{name}.png" for name in names}
     return _Entry(run, evaluation, {name: file for name, file in files.items() if drawn_by(file) == mark}, notes)
 
@@ -113,12 +115,28 @@ def _single(entry: _Entry) -> str:
     parts += [f'<p class="note">{_h(note)}</p>' for note in entry.notes]
     parts += [_tiles(measured, run), "<h2>Figures</h2>"]
     for name, file in entry.figures.items():
-        title, caption = (FIGURES | OTHER_SAMPLERS).get(name, (f"Samples from {name.removeprefix('samples-')}", ""))
+        title, caption = (FIGURES | SOMETIMES).get(name, (f"Samples from {name.removeprefix('samples-')}", ""))
         parts.append(_figure(file.read_bytes(), title, _caption(caption, run)))
-    for heading, rows in ROWS.items():
+    for heading, rows in rows_of(measured).items():
         parts += [f"<h2>{heading}</h2>", _table([], _measurements([entry], rows))]
+    parts += _scores(measured)
     parts += ["<h2>Settings</h2>", _settings(run), "<h2>Command</h2>", _commands([run]), _data_notes(measured)]
     return "\n".join(parts)
+
+
+def _scores(measured: Mapping[str, Any]) -> list[str]:
+    """The distances from test images, one table a protocol, each with where it comes from."""
+    parts = []
+    for score in measured.get("scores", {}).values():
+        names = [f"{bank}: {BANKS[bank]}" for bank in score["banks"]]
+        notes = [note for note in (*score["notes"], score["extractor"]["note"]) if note]
+        parts += [
+            f"<h2>Distance from test images, protocol {_h(score['protocol'])}</h2>",
+            f"<p>{_h(PROTOCOLS[score['protocol']])} Distances are better where they are smaller, shares where larger.</p>",
+            _table(names, score_rows(score)),
+            f'<p class="note">{_h("; ".join([provenance(score), *notes]))}.</p>',
+        ]
+    return parts
 
 
 def _summary(entry: _Entry) -> str:
@@ -213,6 +231,12 @@ def _comparison(entries: Sequence[_Entry]) -> str:
         "<h2>Measurements</h2>",
         _table(names, [row for rows in ROWS.values() for row in _measurements(entries, rows)]),
     ]
+    for protocol, about in PROTOCOLS.items():
+        groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}
+        headings, rows = compared(groups, protocol)
+        if rows:
+            parts += [f"<h2>Distance from test images, protocol {protocol}</h2>", f"<p>{_h(about)}</p>"]
+            parts.append(_table(headings[1:], [(row[0], row[1:]) for row in rows]))
     if any(run.history for run in runs):
         picture = png(curves({name: run.history for name, run in zip(names, runs, strict=True)}))
         caption = "One colour a run. Solid: training; dashed: validation, and βv."

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import io
 import os
 import time
 from collections.abc import Iterator
@@ -22,11 +21,10 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import update_bn
 
-from . import presets
+from . import checkpoints, presets
 from .data import Images, Source, load
 from .engine import aside, engine, home, keep_freed_memory
-from .errors import UserError
-from .files import replacing
+from .milestones import SampleDistance, due, picture
 from .monitor import Interrupted, Monitor, interruptible
 from .objectives import Objective
 from .preparation import agreed, config_for, held_out, images_of, opened, say
@@ -87,7 +85,7 @@ def train(
     torch.manual_seed(config.seed)
     vae = model if isinstance(model, VAE) else presets.vae_of(config)
     training = Training(vae, objective or presets.objective_of(config), known["train"], config)
-    if run is not None and training.load(folder / "state.ckpt"):
+    if run is not None and checkpoints.load(training, folder / "state.ckpt"):
         say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
         if config.lr != run.config.lr:
             training.set_rate(config.lr)
@@ -118,6 +116,7 @@ class Training:
         held = held_out(len(images), config)
         pixels = images.pixels
         where = home(pixels, device)
+        self.images, self.distance = images, cast(SampleDistance | None, None)
         self.held = pixels[order[:held].sort().values].to(where)
         self.pixels = pixels[order[held:].sort().values].to(where)
         self.steps = len(self.pixels) // (config.batch_size * self.fabric.world_size)
@@ -221,7 +220,7 @@ class Training:
     def close_epoch(self, run: Run) -> None:
         """Validates, moves the learning rate, and writes model, checkpoint, history and picture."""
         self.refresh()
-        held = self.validate()
+        held = self.validate() | self.distances()
         lr = next(iter(self.optimizers.values())).param_groups[0]["lr"]
         self.epoch += 1
         self.monitor.close(self.epoch, self.step, lr, held)
@@ -234,11 +233,8 @@ class Training:
                 run.save_model(self.final)
             self.save(run)
             self.monitor.write()
-            every = self.config.pictures
-            if every and (self.epoch % every == 0 or self.epoch == self.config.epochs):
-                from .output import picture  # matplotlib takes a second to import
-
-                picture(run.path / "figures" / f"epoch-{self.epoch:04d}.png", self.final.eval())
+            if due(self.epoch, self.config.pictures, self.config.epochs):
+                picture(run.path / "figures", self.final.eval(), self.epoch)
                 self.vae.train()
 
     @property
@@ -255,6 +251,17 @@ class Training:
             pick = torch.randperm(len(self.pixels))[: count * size].to(self.pixels.device)
             update_bn((self.prepared(self.pixels[i]) for i in pick.split(size)), self.final)
         self.vae.train()
+
+    def distances(self) -> dict[str, float]:
+        """The Frechet distances of samples, in the epochs that ask for them."""
+        if not self.fabric.is_global_zero or not due(self.epoch + 1, self.config.fid, self.config.epochs):
+            return {}
+        if self.distance is None:
+            self.distance = SampleDistance(self.images, self.config, self.fabric.device)
+        with aside(self.fabric, self.config.seed):
+            found = self.distance(self.final.eval())
+        self.vae.train()
+        return found
 
     def validate(self) -> dict[str, float]:
         """Mean terms of the objective over the held-out images, in evaluation mode, with the same noise every epoch."""
@@ -276,35 +283,11 @@ class Training:
 
     # -- state -----------------------------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, Any]:
-        """Everything the next step depends on."""
-        state = {
-            "epoch": self.epoch,
-            "step": self.step,
-            "images": len(self.pixels),
-            "steps": self.steps,
-            "best": self.best,
-            "vae": self.vae.state_dict(),
-            "objective": self.objective.state_dict(),
-            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
-            "schedulers": [s.state_dict() for s in self.schedulers],
-            "monitor": self.monitor.state_dict(),
-            "random": torch.get_rng_state(),
-        }
-        if self.average is not None:
-            state["average"] = self.average.state_dict()
-        if self.fabric.device.type == "cuda":
-            state["random_cuda"] = torch.cuda.get_rng_state(self.fabric.device)
-        return state
-
     def save(self, run: Run) -> None:
         """Writes the checkpoint in one piece, unless something in it is not finite."""
         self.monitor.check()
         if self.fabric.is_global_zero:
-            buffer = io.BytesIO()  # written by Python, whose error on a full disk says so
-            torch.save(self.state(), buffer)
-            with replacing(run.path / "state.ckpt") as draft:
-                draft.write_bytes(buffer.getbuffer())
+            checkpoints.save(self, run.path / "state.ckpt")
 
     def set_rate(self, lr: float) -> None:
         """Goes on with another learning rate, in schedules too."""
@@ -314,35 +297,3 @@ class Training:
         for s in self.schedulers:
             if isinstance(s, LRScheduler):
                 s.base_lrs = [lr] * len(s.base_lrs)
-
-    def load(self, file: Path) -> bool:
-        """Goes on from a checkpoint; False where there is none."""
-        if not file.exists():
-            return False
-        try:
-            state = torch.load(file, weights_only=True, map_location="cpu")
-            before, now = (state["images"], state["steps"]), (len(self.pixels), self.steps)
-            if before != now:
-                raise UserError(
-                    f"{file} was trained on {before[0]} images in {before[1]} steps an epoch, now there are {now[0]} and "
-                    f"{now[1]}; give the same images and --devices to go on, or another --out to start anew."
-                )
-            self.vae.load_state_dict(state["vae"])
-            self.objective.load_state_dict(state["objective"])
-            for name, o in self.optimizers.items():
-                o.load_state_dict(state["optimizers"][name])
-            for s, value in zip(self.schedulers, state["schedulers"], strict=True):
-                s.load_state_dict(value)
-            if self.average is not None:
-                self.average.load_state_dict(state["average"])
-            self.monitor.load_state_dict(state["monitor"])
-        except UserError:
-            raise
-        except Exception as error:  # damage shows as any of a dozen exceptions
-            why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-            raise UserError(f"{file} is damaged or of another model ({why}); delete it to start this run anew.") from None
-        self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
-        torch.set_rng_state(state["random"])
-        if "random_cuda" in state and self.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
-        return True

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from splitvae import metrics
+from splitvae.data import spaced
 from splitvae.errors import UserError
-from splitvae.evaluate import current, diagnose, measured, number, spaced, table
+from splitvae.evaluate import current, diagnose, measured
 from splitvae.posteriors import Gaussian
 from splitvae.presets import Config, vae_of
 from splitvae.runs import Run
 from splitvae.split import Canvas, compose
+from splitvae.wording import number, table
 
 SIDE = 32
 

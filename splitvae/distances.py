@@ -1,0 +1,67 @@
+r"""How far generated images are from real ones: every distance of two feature matrices, with its deviation.
+
+The Frechet distance's deviation is the delete-a-group jackknife over ten interleaved tenths of both matrices,
+
+    s^2 = (g - 1) / g  sum_i (F_{-i} - mean F_{-i})^2 ,     g = 10,
+
+which needs no smaller samples than nine tenths (a tenth alone would be biased upwards by its size). The kernel distance has
+the standard deviation over its blocks, FID-infinity the error of its fit, the shares the binomial error sqrt(p (1-p) / N).
+
+Reference: The jackknife and bootstrap (Shao, Tu, 1995), section 2.3, the delete-a-group jackknife.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+
+import torch
+from torch import Tensor
+
+from .frechet import Moments, fid_infinity, frechet, frechet_distance
+from .kernel import kernel_distance
+from .neighbours import precision_recall_density_coverage
+
+__all__ = ["distances", "jackknife"]
+
+GROUPS = 10
+
+Measured = dict[str, float | None]
+
+
+def distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, Measured]:
+    """Every distance of generated from real features (N, d), as name -> {"value", "deviation"}.
+
+    Raises UserError as the distances do: fewer than two images, different columns, values that are not finite.
+    """
+    found: dict[str, Measured] = {
+        "fid": {"value": frechet_distance(real, fake), "deviation": jackknife(real, fake)},
+        "fid_infinity": {"value": None, "deviation": None},
+    }
+    if min(len(real), len(fake)) > 2 * real.shape[1]:
+        limit = fid_infinity(fake, real, seed=seed)
+        found["fid_infinity"] = {"value": limit.value, "deviation": limit.error}
+    kernel = kernel_distance(real, fake, seed=seed)
+    found["kid"] = {"value": kernel.value, "deviation": kernel.deviation}
+    shares: dict[str, float | None] = dict.fromkeys(("precision", "recall", "density", "coverage"))
+    if min(len(real), len(fake)) > 5:
+        shares = precision_recall_density_coverage(real, fake)._asdict()
+    for name, value in shares.items():
+        count = len(fake) if name == "precision" else len(real)
+        error = None if value is None or name == "density" else math.sqrt(max(0.0, value * (1 - value)) / count)
+        found[name] = {"value": value, "deviation": error}
+    return found
+
+
+def jackknife(real: Tensor, fake: Tensor) -> float | None:
+    """The Frechet distance's deviation from leaving out a tenth of both matrices; None below 40 rows."""
+    if min(len(real), len(fake)) < 4 * GROUPS:
+        return None
+    parts = [[Moments().update(m[i::GROUPS]) for i in range(GROUPS)] for m in (real, fake)]
+    left = []
+    for i in range(GROUPS):
+        a, b = (functools.reduce(operator.add, side[:i] + side[i + 1 :]) for side in parts)
+        left.append(frechet(a, b))
+    values = torch.tensor(left, dtype=torch.float64)
+    return float(((GROUPS - 1) / GROUPS * (values - values.mean()).square().sum()).sqrt())

@@ -1,0 +1,121 @@
+"""The commands that measure: runs, and sets of images without any model."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from .errors import UserError
+
+__all__ = ["Evaluate"]
+
+# Heavy imports stand in the commands, so that --help and mistakes answer at once.
+
+
+@dataclass
+class Evaluate:
+    """Score runs, or compare two sets of images without a model."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """Folders of runs, or folders of seed-N runs; several are compared."""
+    images: tuple[str, str] | None = None
+    """Instead of runs, two sets of images: the real ones, then those to score."""
+    protocol: Literal["clean", "paper", "both"] = "both"
+    """What the sampler is fitted to: training codes (clean), or the very test images it is scored against (paper)."""
+    features: str = "auto"
+    """Where distances are measured: inception, inception-keras, classifier, rotation, or a TorchScript file; auto is
+    classifier where there are labels, else rotation."""
+    inception_weights: Path | None = None
+    """File with the weights of inception or inception-keras; by default they are downloaded once."""
+    sampler: str = ""
+    """Density of the EX-POST samples: gmm, second-stage, second-stage-noiseless, flow; by default the run's."""
+    components: int = 0
+    """Components of a mixture; 0 picks them by held-out likelihood (clean) or takes the run's (paper)."""
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 10_000
+    """Real images, and as many of each kind of generated ones."""
+    draws: tuple[int, ...] = (1, 64)
+    """Draws of the importance-weighted bounds on the likelihood; 1024 is slow without a GPU."""
+    seed: int = 0
+    """Seed of what is drawn."""
+    out: Path | None = None
+    """With --images: a .json file for the numbers."""
+
+    def __call__(self) -> None:
+        if self.images and self.runs:
+            raise UserError("give runs, or two sets with --images, not both.")
+        if self.seed < 0:
+            raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
+        if self.n < 2:
+            raise UserError(f"-n {self.n} leaves nothing to compare; give at least 2, better 10000.")
+        if self.components < 0:
+            raise UserError(f"--components {self.components} is no number of components; 0 picks one.")
+        if self.images:
+            self.between(*self.images)
+        elif self.runs:
+            self.measure()
+        else:
+            raise UserError("say of which run, such as `splitvae evaluate runs/mnist-svae`, or --images REAL OTHERS.")
+
+    def measure(self) -> None:
+        from .evaluate import evaluate
+        from .features import extractor_named
+        from .runs import Run
+        from .scores import PROTOCOLS, unpadded
+        from .wording import aligned, compared, score_table, table
+
+        protocols = tuple(PROTOCOLS) if self.protocol == "both" else (self.protocol,)
+        groups = {name: [Run(path) for path in paths] for name, paths in grouped(self.runs).items()}
+        parameters: dict[str, Any] = {}
+        if self.components:
+            if any((self.sampler or run.config.sampler) != "gmm" for runs in groups.values() for run in runs):
+                raise UserError("--components are those of a mixture; add --sampler gmm.")
+            parameters["components"] = self.components
+        results: dict[str, list[dict[str, Any]]] = {}
+        for name, runs in groups.items():
+            for run in runs:
+                train = run.images("train")
+                known = dataclasses.replace(train, pixels=unpadded(train.pixels, run.config.pad))
+                extractor = extractor_named(self.features, known, self.inception_weights)
+                result = evaluate(
+                    run, extractor, protocols, self.sampler or None, self.n, self.draws, self.seed, **parameters
+                )
+                results.setdefault(name, []).append(result)
+                print(f"{run.path}\n{table(result)}")
+                for score in list(result["scores"].values())[-len(protocols) :]:
+                    print(score_table(score))
+                print(f"  All of it: {run.path / 'evaluation.json'}")
+        if len(self.runs) > 1 or any(len(runs) > 1 for runs in groups.values()):
+            for protocol in protocols:
+                print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}")
+                print(aligned(*compared(results, protocol)))
+
+    def between(self, real: str, others: str) -> None:
+        from .commands import tell
+        from .data import load
+        from .features import extractor_named
+        from .files import write_json
+        from .scores import between
+        from .wording import between_table
+
+        first, second = (load(source, "all") for source in (real, others))
+        tell(first)
+        tell(second)
+        extractor = extractor_named(self.features, first, self.inception_weights)
+        result = between(first, second, extractor, self.seed)
+        print(between_table(result))
+        if self.out is not None:
+            write_json(self.out, result)
+            print(f"Numbers: {self.out}")
+
+
+def grouped(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """Runs by name: a folder of seed-N runs is one group, a run one by itself."""
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        seeds = sorted(path.glob("seed-*/config.json"), key=lambda file: (len(file.parent.name), file.parent.name))
+        alone = (path / "config.json").exists() or not seeds
+        groups.setdefault(str(path), []).extend([path] if alone else [file.parent for file in seeds])
+    return groups

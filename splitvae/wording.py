@@ -1,0 +1,201 @@
+"""What was measured, in words and in tables of text."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = [
+    "ROWS",
+    "aligned",
+    "between_table",
+    "cell",
+    "compared",
+    "number",
+    "provenance",
+    "rows_of",
+    "score_rows",
+    "score_table",
+    "spread",
+    "table",
+]
+
+ROWS = {  # heading: what, and where it is in evaluation.json
+    "Reconstruction": {
+        "test MSE, decoded from the posterior mean": "reconstruction mse",
+        "test MSE, decoded from a draw of the posterior": "reconstruction mse_sampled",
+    },
+    "Latent variables": {
+        "KL, nats an image": "latent kl",
+        "latent variables": "model latent_dim",
+        "inactive by mean: var μ < .05": "latent inactive_by_mean",
+        "inactive by variance: mean σ² > .95": "latent inactive_by_variance",
+        "active units: var μ > .01 (Burda et al.)": "latent active_units",
+        "variance law: var μ + mean σ², 1 at an optimum": "latent variance_law",
+    },
+    "Split": {
+        "the split is": "split verdict",
+        "share of the map's energy above half the Nyquist frequency": "split high_frequency_share",
+        "correlation of the map's edges with the image's": "split edge_overlap",
+        "deviation of the map over its pixels": "split map_contrast",
+        "ambiguity: by how much blending lowers the components' MSE": "split mean_ambiguity",
+    },
+    "Likelihood": {
+        "rate, nats an image": "likelihood rate",
+        "distortion of the bytes, nats an image": "likelihood distortion",
+        "bits a dimension, of rate and distortion": "likelihood bits_per_dimension",
+        "bound on the log-likelihood, 1 draw, nats": "likelihood draws 1",
+        "the same with 64 draws": "likelihood draws 64",
+        "the same with 1024 draws": "likelihood draws 1024",
+    },
+    "Parameters": {
+        "trainable parameters": "model parameters trainable",
+        "parameters with BatchNorm's statistics": "model parameters total",
+    },
+}
+NOISE = ("inactive_by_variance", "variance_law")  # which codes without noise do not have
+COLUMNS = {"blend": "x̂", "mix": "a random component an image"}
+DISTANCES = {
+    "fid": "Fréchet distance",
+    "fid_infinity": "for infinitely many images",
+    "kid": "kernel distance",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+}
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """An evaluation as lines of text."""
+    data = result["data"]
+    lines = [f"Measured on {data['images']:,} {data['part']} images of {data['source']}:"]
+    for rows in rows_of(result).values():
+        lines += [f"  {what:<60}{cell(result, where)}" for what, where in rows.items()]
+    return "\n".join(lines)
+
+
+def rows_of(result: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The `ROWS` that an evaluation has something to say of."""
+    return {heading: rows for heading, rows in ROWS.items() if heading != "Likelihood" or result.get("likelihood")}
+
+
+def cell(result: Mapping[str, Any], where: str) -> str:
+    """What an evaluation holds at a place of `ROWS`, in words."""
+    value: Any = result
+    for key in where.split():
+        if key == "split" and result["model"]["split"] == 1:
+            return "not applicable"
+        if key in NOISE and "latent" in result and "variance_law" not in result["latent"]:
+            return "not applicable"
+        value = value.get(key)
+        if value is None:
+            return "not measured"
+    if isinstance(value, Mapping):
+        return f"{number(value['value'] if 'value' in value else value['mean'])} {spread(value)}".strip()
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits."""
+    return ("−" if value < 0 else "") + f"{abs(value):#.{digits}g}".rstrip(".")
+
+
+def spread(measured: Mapping[str, float | None]) -> str:
+    """The deviation of a measured number; empty where there is none."""
+    deviation = measured["deviation"]
+    return "" if deviation is None else f"± {number(deviation, 2)}"
+
+
+# ---------------------------------------------------------------- scores
+
+
+def named(column: str) -> str:
+    """A column of scores in words."""
+    return COLUMNS.get(column, f"{column} alone")
+
+
+def provenance(score: Mapping[str, Any]) -> str:
+    """Where scores come from, in one line."""
+    real, extractor, sampler = score["real"], score["extractor"], score["sampler"]
+    settings = ", ".join(f"{k} {v}" for k, v in sampler["parameters"].items() if v is not None)
+    return (
+        f"{score['generated']:,} images against {real['images']:,} {real['part']} images of {real['source']}; features "
+        f"{extractor['name']} {extractor['fingerprint']}; protocol {score['protocol']}; EX-POST by {sampler['name']}"
+        f"{f' ({settings})' if settings else ''}; seed {score['seed']}"
+    )
+
+
+def score_rows(score: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """A name and a cell for each bank: the Fréchet distance of every column, then the blend's other distances."""
+    banks = score["banks"].values()
+    rows = [
+        (f"Fréchet distance of {named(column)}", [_measured(bank[column]["fid"]) for bank in banks])
+        for column in score["banks"]["GEN"]
+    ]
+    others = {name: what for name, what in DISTANCES.items() if name != "fid"}
+    return rows + [(f"{what}, of x̂", [_measured(bank["blend"][name]) for bank in banks]) for name, what in others.items()]
+
+
+def score_table(score: Mapping[str, Any]) -> str:
+    """The scores of one protocol as lines of text."""
+    rows = [[what, *cells] for what, cells in score_rows(score)]
+    lines = [f"  {line}" for line in aligned(["", *score["banks"]], rows).splitlines()]
+    notes = [f"  Note: {note}" for note in (*score["notes"], score["extractor"]["note"]) if note]
+    return "\n".join([provenance(score) + ".", *lines, *notes])
+
+
+def between_table(result: Mapping[str, Any]) -> str:
+    """The distances of two sets of images as lines of text."""
+    real, others, extractor = result["real"], result["generated"], result["extractor"]
+    lines = [
+        f"{others['images']:,} images of {others['source']} against {real['images']:,} of {real['source']}; features "
+        f"{extractor['name']} {extractor['fingerprint']}; seed {result['seed']}."
+    ]
+    lines += [f"  {what:<36}{_measured(result['distances'][name])}" for name, what in DISTANCES.items()]
+    lines += [f"  Note: {note}" for note in (*result["notes"], extractor["note"]) if note]
+    return "\n".join(lines)
+
+
+def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> tuple[list[str], list[list[str]]]:
+    """A table of several systems, each with one evaluation a seed: headings and rows of cells.
+
+    Cells are mean ± deviation over seeds of the Fréchet distance; of one seed, with that distance's own deviation.
+    """
+    headings = ["system", "parameters", "seeds", "REC x̂", "GEN x̂", "GEN best part", "EX-POST x̂", "EX-POST best part"]
+    rows = []
+    for name, evaluations in groups.items():
+        scores = [s for e in evaluations for s in e.get("scores", {}).values() if s["protocol"] == protocol]
+        if not scores:
+            continue
+        parts = [c for c in scores[0]["banks"]["GEN"] if c != "blend"]
+        cells = [name, f"{evaluations[0]['model']['parameters']['total']:,}", str(len(scores))]
+        for bank in ("REC", "GEN", "EX-POST"):
+            cells.append(_over_seeds([s["banks"][bank]["blend"]["fid"] for s in scores]))
+            if bank != "REC":
+                sums = {c: sum(s["banks"][bank][c]["fid"]["value"] for s in scores) for c in parts}
+                best = min(sums, key=sums.__getitem__, default="")
+                value = _over_seeds([s["banks"][bank][best]["fid"] for s in scores]) + f" ({best})" if best else "-"
+                cells.append(value)
+        rows.append(cells)
+    return headings, rows
+
+
+def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as lines of text."""
+    widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
+    return "\n".join("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in (headings, *rows))
+
+
+def _over_seeds(values: Sequence[Mapping[str, float]]) -> str:
+    if len(values) == 1:
+        return _measured(values[0])
+    numbers = [v["value"] for v in values]
+    return f"{number(statistics.fmean(numbers))} ± {number(statistics.stdev(numbers), 2)}"
+
+
+def _measured(measured: Mapping[str, Any]) -> str:
+    if measured["value"] is None:
+        return "not measured"
+    return f"{number(measured['value'])} {spread(measured)}".strip()
