@@ -5,7 +5,8 @@ The Frechet distance's deviation is the delete-a-group jackknife over ten interl
     s^2 = (g - 1) / g  sum_i (F_{-i} - mean F_{-i})^2 ,     g = 10,
 
 which needs no smaller samples than nine tenths (a tenth alone would be biased upwards by its size). The kernel distance has
-the standard deviation over its blocks, FID-infinity the error of its fit, the shares the binomial error sqrt(p (1-p) / N).
+the standard deviation over its blocks, FID-infinity the error of its fit, and precision, recall, density and coverage the
+standard error over images.
 
 Reference: The jackknife and bootstrap (Shao, Tu, 1995), section 2.3, the delete-a-group jackknife.
 """
@@ -13,7 +14,6 @@ Reference: The jackknife and bootstrap (Shao, Tu, 1995), section 2.3, the delete
 from __future__ import annotations
 
 import functools
-import math
 import operator
 
 import torch
@@ -21,17 +21,18 @@ from torch import Tensor
 
 from .frechet import Moments, fid_infinity, frechet, frechet_distance
 from .kernel import kernel_distance
-from .neighbours import precision_recall_density_coverage
+from .neighbours import neighbour_counts
 
 __all__ = ["distances", "jackknife"]
 
 GROUPS = 10
+NEIGHBOURS = 5
 
 Measured = dict[str, float | None]
 
 
-def distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, Measured]:
-    """Every distance of generated from real features (N, d), as name -> {"value", "deviation"}.
+def distances(real: Tensor, fake: Tensor, seed: int = 0, every: bool = True) -> dict[str, Measured]:
+    """Every distance of generated from real features (N, d), as name -> {"value", "deviation"}; or the Frechet ones alone.
 
     Raises UserError as the distances do: fewer than two images, different columns, values that are not finite.
     """
@@ -42,15 +43,15 @@ def distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, Measured]:
     if min(len(real), len(fake)) > 2 * real.shape[1]:
         limit = fid_infinity(fake, real, seed=seed)
         found["fid_infinity"] = {"value": limit.value, "deviation": limit.error}
+    if not every:
+        return found
     kernel = kernel_distance(real, fake, seed=seed)
     found["kid"] = {"value": kernel.value, "deviation": kernel.deviation}
-    shares: dict[str, float | None] = dict.fromkeys(("precision", "recall", "density", "coverage"))
-    if min(len(real), len(fake)) > 5:
-        shares = precision_recall_density_coverage(real, fake)._asdict()
-    for name, value in shares.items():
-        count = len(fake) if name == "precision" else len(real)
-        error = None if value is None or name == "density" else math.sqrt(max(0.0, value * (1 - value)) / count)
-        found[name] = {"value": value, "deviation": error}
+    names = ("precision", "recall", "density", "coverage")
+    found |= {name: {"value": None, "deviation": None} for name in names}
+    if min(len(real), len(fake)) > NEIGHBOURS:
+        for name, each in zip(names, neighbour_counts(real, fake, NEIGHBOURS), strict=True):
+            found[name] = {"value": float(each.mean()), "deviation": float(each.std() / len(each) ** 0.5)}
     return found
 
 

@@ -106,8 +106,9 @@ def evaluate(
         test = run.images("test")
         result["likelihood"] = likelihood(run.vae, test.pixels, rows[-1]["v"], draws, BOUND_IMAGES, seed)
         write_json(run.path / "evaluation.json", result)
+    found: dict[str, Any] | None = None
     for protocol in protocols:
-        found = score(run, extractor, protocol, sampler, images, seed, **parameters)
+        found = score(run, extractor, protocol, sampler, images, seed, found, **parameters)
         scores = result.setdefault("scores", {})
         scores[f"{protocol} {found['sampler']['name']} {extractor.name}"] = found
         write_json(run.path / "evaluation.json", result)

@@ -24,7 +24,7 @@ from torch import Tensor
 from .errors import UserError
 from .matrices import checked
 
-__all__ = ["PRDC", "precision_recall_density_coverage"]
+__all__ = ["PRDC", "Counts", "neighbour_counts", "precision_recall_density_coverage"]
 
 BLOCK = 2**22  # distances at a time: 32 MiB
 SLACK = 1e-13  # of |x|^2 + |y|^2: distances that differ by less are equal, and equal is not inside
@@ -39,27 +39,40 @@ class PRDC(NamedTuple):
     coverage: float
 
 
+class Counts(NamedTuple):
+    """What each image contributes: the four numbers are means of these."""
+
+    precise: Tensor  # (M,), 1 where a generated image lies in a real one's ball
+    recalled: Tensor  # (N,), 1 where a real image lies in a generated one's ball
+    dense: Tensor  # (M,), real balls that hold it, divided by k
+    covered: Tensor  # (N,), 1 where a real image's ball holds a generated one
+
+
 def precision_recall_density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
     """Precision, recall, density and coverage of feature matrices (N, d) and (M, d), with k nearest neighbours.
 
     Raises UserError for fewer than k + 1 rows, different columns, values that are not finite, or k < 1.
     """
+    return PRDC(*(float(each.mean()) for each in neighbour_counts(real, fake, k)))
+
+
+def neighbour_counts(real: Tensor, fake: Tensor, k: int = 5) -> Counts:
+    """What each image contributes to precision, recall, density and coverage; arguments and errors as there."""
     if k < 1:
         raise UserError(f"k={k} is no number of neighbours; type k=5.")
     real, fake = checked(k + 1, real=real, fake=fake)
     centre = real.mean(0)  # a common shift changes no distance, and a small |x| keeps its digits
     real, fake = real - centre, fake - centre
     radii, fake_radii = _radii(real, k), _radii(fake, k)
-    precise = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
-    recalled, covered, dense = 0, 0, 0
+    holding = torch.zeros_like(fake[:, 0])
+    recalled, covered = torch.empty_like(radii), torch.empty_like(radii)
     for rows, distances, slack in _blocks(real, fake):
         distances += slack
         inside = distances < radii[rows, None]
-        precise |= inside.any(0)
-        dense += int(inside.count_nonzero())
-        covered += int(inside.any(1).sum())
-        recalled += int((distances < fake_radii).any(1).sum())
-    return PRDC(float(precise.double().mean()), recalled / len(real), dense / (k * len(fake)), covered / len(real))
+        holding += inside.sum(0)
+        covered[rows] = inside.any(1).double()
+        recalled[rows] = (distances < fake_radii).any(1).double()
+    return Counts((holding > 0).double(), recalled, holding / k, covered)
 
 
 def _blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:

@@ -21,7 +21,7 @@ repeat them, and the more components it has the better it scores.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -53,6 +53,7 @@ def score(
     sampler: str | None = None,
     images: int = 10_000,
     seed: int = 0,
+    known: Mapping[str, Any] | None = None,
     **parameters: Any,
 ) -> dict[str, Any]:
     """Distances of a run's reconstructions and samples from test images.
@@ -63,6 +64,7 @@ def score(
         sampler: the density of the EX-POST bank; by default what the run's config says.
         images: real ones, and as many of each bank; at most those of the test part.
         seed: of samples and of the mix.
+        known: another protocol's score; where it is of the same images, REC and GEN are its own.
         parameters: of the sampler; by default what the run's config says.
 
     Raises UserError for an unknown protocol, fewer than two images, or whatever sampler and extractor refuse.
@@ -84,16 +86,9 @@ def score(
     fitted = sampler_for(run, name, protocol, encode(vae, chosen) if protocol == "paper" else None, **settings)
     prior = torch.randn(count, vae.latent_dim, generator=torch.Generator().manual_seed(seed))
     latents = {"REC": means, "GEN": prior, "EX-POST": fitted.sample(count, seed)}
-    real = features(extractor, batches(unpadded(chosen.pixels, pad), torch.device("cpu")), notes=notes)
-    banks = {
-        bank: {column: distances(real, found, seed) for column, found in columns(vae, z, extractor, pad, seed).items()}
-        for bank, z in latents.items()
-    }
-    return {
-        "protocol": protocol,
+    about: dict[str, Any] = {
         "model": vae.fingerprint(),
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
-        "sampler": {"name": name, "parameters": fitted.parameters},
         "real": {
             "source": test.source,
             "part": test.split,
@@ -103,9 +98,18 @@ def score(
         },
         "generated": count,
         "seed": seed,
-        "notes": notes,
-        "banks": banks,
     }
+    real = features(extractor, batches(unpadded(chosen.pixels, pad), torch.device("cpu")), notes=notes)
+    same = known is not None and all(known[key] == value for key, value in about.items())
+    banks: dict[str, Any] = {}
+    for bank, z in latents.items():
+        if known is not None and same and bank != "EX-POST":
+            banks[bank] = known["banks"][bank]
+        else:
+            found = columns(vae, z, extractor, pad, seed)
+            banks[bank] = {name: distances(real, rows, seed, name == "blend") for name, rows in found.items()}
+    sampled = {"name": name, "parameters": fitted.parameters}
+    return {"protocol": protocol, **about, "sampler": sampled, "notes": notes, "banks": banks}
 
 
 def sampler_parameters(run: Run, name: str, protocol: str = "clean") -> dict[str, Any]:

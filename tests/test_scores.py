@@ -75,8 +75,8 @@ def test_every_number_says_where_it_comes_from(runs: dict[str, Run]) -> None:
         assert set(result["banks"][bank]) == {"blend", "x1", "x2", "mix"}
         for column in result["banks"][bank].values():
             assert column["fid"]["deviation"] > 0
-            assert column["kid"]["deviation"] > 0
-            assert 0 <= column["coverage"]["value"] <= 1
+        assert result["banks"][bank]["blend"]["kid"]["deviation"] > 0
+        assert 0 <= result["banks"][bank]["blend"]["coverage"]["value"] <= 1
     text = score_table(result)
     assert "protocol clean" in text
     assert extractor.fingerprint in text
@@ -110,6 +110,15 @@ def test_the_paper_fits_to_the_images_it_scores_and_clean_does_not(
         scores.score(runs["plain"], pooled(), protocol, "gmm")
     assert seen["clean"] is None  # which is to say: the training codes
     torch.testing.assert_close(seen["paper"].mean, runs["plain"].codes("test").mean)
+
+
+def test_what_two_protocols_share_is_measured_once(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    clean = scores.score(runs["plain"], pooled(), "clean", "gmm", components=2)
+    alone = scores.score(runs["plain"], pooled(), "paper", "gmm", components=2)
+    calls, columns = [], scores.columns
+    monkeypatch.setattr(scores, "columns", lambda *a: calls.append(0) or columns(*a))
+    assert scores.score(runs["plain"], pooled(), "paper", "gmm", known=clean, components=2) == alone
+    assert len(calls) == 1
 
 
 def test_fitted_samplers_are_kept_by_protocol_and_not_fitted_again(
