@@ -12,6 +12,7 @@ import tyro
 from .commands import Encode, Figures, List, Reconstruct, Report, Sample
 from .errors import UserError, nearest
 from .evaluation_commands import Evaluate
+from .study_commands import Categories, Means
 
 __all__ = ["main"]
 
@@ -76,6 +77,8 @@ COMMANDS: dict[str, Any] = {
     "reconstruct": Reconstruct,
     "figures": Figures,
     "report": Report,
+    "categories": Categories,
+    "means": Means,
     "list": List,
 }
 

@@ -162,19 +162,31 @@ class Report:
 
 @dataclass
 class List:
-    """Show the presets, data sets and samplers there are."""
+    """Show the presets, data sets, samplers, features and protocols there are."""
 
     def __call__(self) -> None:
         from .data import NAMES
+        from .features import EXTRACTORS
         from .presets import PRESETS
         from .samplers import SAMPLERS
+        from .scores import PROTOCOLS
+        from .wording import aligned
 
-        print("presets       data                   image      latent  split  width  epochs")
-        for name, c in PRESETS.items():
-            shape = "x".join(map(str, c.shape or ()))
-            print(f"  {name:<11} {c.data:<22} {shape:<10} {c.latent_dim:>6} {c.split:>6} {c.width:>6} {c.epochs:>7}")
-        print("data          " + ", ".join(NAMES) + ", hf://ORG/NAME, or the path of a folder, parquet, npy or npz file")
-        print("samplers      " + ", ".join(SAMPLERS))
+        rows = [
+            [
+                name,
+                str(c.data),
+                "x".join(map(str, c.shape or ())),
+                c.net,
+                *map(str, (c.latent_dim, c.split, c.width, c.epochs)),
+            ]
+            for name, c in PRESETS.items()
+        ]
+        print(aligned(["preset", "data", "image", "network", "latent", "split", "width", "epochs"], rows))
+        print("Presets that end in -own stand on the network, and follow the schedule, of the baseline's own paper.\n")
+        for what, names in {"samplers": SAMPLERS, "features": EXTRACTORS, "protocols": PROTOCOLS}.items():
+            print(f"{what:<10} " + ", ".join(names))
+        print(f"{'data':<10} " + ", ".join(NAMES) + ", hf://ORG/NAME, or the path of a folder, parquet, npy or npz file")
 
 
 def tell(images: Any) -> None:
