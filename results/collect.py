@@ -1,6 +1,7 @@
 """Copies what a result keeps of runs: numbers and pictures, with the command, the data, versions and the device.
 
 python results/collect.py runs/mnist-svae runs/mnist-vae results/mnist
+python results/collect.py runs/table/* results/mnist-table      # folders of seed-N runs: with tables of their scores
 """
 
 from __future__ import annotations
@@ -16,23 +17,28 @@ import torch
 
 import splitvae
 from splitvae.evaluate import current
+from splitvae.evaluation_commands import grouped
 from splitvae.presets import PRESETS
 from splitvae.report import command
+from splitvae.scores import PROTOCOLS
+from splitvae.wording import aligned, compared
 
 FIGURES = ("components", "samples", "samples-gmm", "maps", "reconstructions", "curves", "latents", "traversals")
 
 
-def collect(run: splitvae.Run, folder: Path, several: bool) -> dict[str, object]:
+def collect(run: splitvae.Run, name: str, folder: Path, several: bool) -> dict[str, object]:
     """One run's row, its figures beside it."""
-    for name in FIGURES:
-        figure = run.path / "figures" / f"{name}.png"
+    for title in FIGURES:
+        figure = run.path / "figures" / f"{title}.png"
         if figure.exists():
-            shutil.copyfile(figure, folder / (f"{run.name}-{name}.png" if several else f"{name}.png"))
+            shutil.copyfile(figure, folder / (f"{name}-{title}.png" if several else f"{title}.png"))
     seconds = sum(row["seconds"] for row in run.history)
     preset = PRESETS.get(run.config.preset)
     config = dataclasses.replace(run.config, data=preset.data if preset else "DIR")  # not where it lies on one machine
     evaluation = current(run)
     evaluation["data"]["source"] = config.data
+    for score in evaluation.get("scores", {}).values():
+        score["real"]["source"] = config.data
     return {
         "command": command(config, str(run.path)),
         "config": dataclasses.asdict(config),
@@ -45,7 +51,12 @@ def collect(run: splitvae.Run, folder: Path, several: bool) -> dict[str, object]
 def main() -> None:
     *paths, out = (Path(word) for word in sys.argv[1:])
     out.mkdir(parents=True, exist_ok=True)
-    runs = [splitvae.Run(path) for path in paths]
+    groups = grouped(paths)
+    runs = {
+        (f"{Path(group).name}-{path.name}" if len(members) > 1 else path.name): splitvae.Run(path)
+        for group, members in groups.items()
+        for path in members
+    }
     result = {
         "splitvae": splitvae.__version__,
         "torch": torch.__version__,
@@ -53,9 +64,13 @@ def main() -> None:
         "device": f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
         if not torch.cuda.is_available()
         else torch.cuda.get_device_name(),
-        "runs": {run.name: collect(run, out, len(runs) > 1) for run in runs},
+        "runs": {name: collect(run, name, out, len(runs) > 1) for name, run in runs.items()},
     }
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    scored = {Path(name).name: [splitvae.Run(path).evaluation for path in members] for name, members in groups.items()}
+    tables = [f"{protocol}: {about}\n{aligned(*compared(scored, protocol))}\n" for protocol, about in PROTOCOLS.items()]
+    if any("scores" in evaluation for members in scored.values() for evaluation in members):
+        (out / "table.txt").write_text("\n".join(tables))
 
 
 if __name__ == "__main__":
