@@ -8,6 +8,7 @@ BIN = .venv/bin
 
 demo: .venv/installed
 	$(BIN)/splitvae train digits-svae --out runs/demo --resume --no-report
+	$(BIN)/splitvae evaluate runs/demo --protocol clean
 	$(BIN)/splitvae figures runs/demo
 	$(BIN)/splitvae report runs/demo
 

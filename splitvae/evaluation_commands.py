@@ -23,6 +23,8 @@ class Evaluate:
     """Folders of runs, or folders of seed-N runs; several are compared."""
     images: tuple[str, str] | None = None
     """Instead of runs, two sets of images: the real ones, then those to score."""
+    data: str | None = None
+    """Where the runs' images lie now; by default where they were when the model was trained."""
     protocol: Literal["clean", "paper", "both"] = "both"
     """What the sampler is fitted to: training codes (clean), or the very test images it is scored against (paper)."""
     features: str = "auto"
@@ -76,6 +78,9 @@ class Evaluate:
         results: dict[str, list[dict[str, Any]]] = {}
         for name, runs in groups.items():
             for run in runs:
+                if self.data is not None:
+                    for part in ("train", "test"):
+                        run.remember(part, run.images(part, self.data))
                 train = run.images("train")
                 known = dataclasses.replace(train, pixels=unpadded(train.pixels, run.config.pad))
                 extractor = extractor_named(self.features, known, self.inception_weights)
