@@ -68,8 +68,12 @@ def main() -> None:
     }
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     scored = {Path(name).name: [splitvae.Run(path).evaluation for path in members] for name, members in groups.items()}
-    tables = [f"{protocol}: {about}\n{aligned(*compared(scored, protocol))}\n" for protocol, about in PROTOCOLS.items()]
-    if any("scores" in evaluation for members in scored.values() for evaluation in members):
+    tables = [
+        f"Protocol {protocol}. {about}\n{found.about}.\n{aligned(found.headings, found.rows)}\n"
+        for protocol, about in PROTOCOLS.items()
+        for found in compared(scored, protocol)
+    ]
+    if tables:
         (out / "table.txt").write_text("\n".join(tables))
 
 

@@ -39,7 +39,7 @@ HOMES = {
     "vae": ("VAE",),
 }
 MODULES = {name: module for module, names in HOMES.items() for name in names}
-SUBMODULES = ("evaluate", "figures", "metrics", "report")
+SUBMODULES = ("data_studies", "distances", "evaluate", "features", "figures", "metrics", "report", "scores")
 
 __all__ = [  # provided by __getattr__
     "ELBO",

@@ -33,7 +33,7 @@ RAE_LATENTS = {"mnist": 16, "cifar10": 128, "celeba": 64}
 TWO_STAGE = {  # epochs, epochs between halvings, epochs of the second stage
     "mnist": (400, 150, 800),
     "cifar10": (1000, 300, 2000),
-    "celeba": (120, 48, 300),
+    "celeba": (400, 150, 800),
 }
 BALANCED = {  # latents, rate, epochs, epochs between halvings, epochs and width of the second stage, base channels
     "mnist": (32, 1e-4, 400, 150, 800, 1024, 32),

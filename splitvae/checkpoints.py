@@ -36,6 +36,8 @@ def state(training: Training) -> dict[str, Any]:
         state["average"] = training.average.state_dict()
     if training.fabric.device.type == "cuda":
         state["random_cuda"] = torch.cuda.get_rng_state(training.fabric.device)
+    if training.fabric.device.type == "mps":
+        state["random_mps"] = torch.mps.get_rng_state()
     return state
 
 
@@ -77,4 +79,6 @@ def load(training: Training, file: Path) -> bool:
     torch.set_rng_state(found["random"])
     if "random_cuda" in found and training.fabric.device.type == "cuda":
         torch.cuda.set_rng_state(found["random_cuda"], training.fabric.device)
+    if "random_mps" in found and training.fabric.device.type == "mps":
+        torch.mps.set_rng_state(found["random_mps"])
     return True

@@ -120,8 +120,8 @@ class Figures:
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Folders of runs."""
-    components: int = 20
-    """Components of the Gaussian mixture whose samples are shown beside the prior's; 0 leaves them out."""
+    mixture: bool = True
+    """Show samples of a Gaussian mixture fitted to the codes beside the prior's."""
     seed: int = 0
     """Seed of what is drawn."""
 
@@ -129,6 +129,7 @@ class Figures:
         from .figures import draw
         from .runs import Run
         from .samplers import sampler_for
+        from .scores import sampler_parameters
 
         if not self.runs:
             raise UserError("say of which run, such as `splitvae figures runs/mnist-svae`.")
@@ -136,8 +137,11 @@ class Figures:
             raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
         for run in [Run(path) for path in self.runs]:
             extra = {}
-            if self.components:
-                extra["gmm"] = sampler_for(run, "gmm", components=self.components).sample(100, self.seed)
+            if self.mixture:
+                try:
+                    extra["gmm"] = sampler_for(run, "gmm", **sampler_parameters(run, "gmm")).sample(100, self.seed)
+                except UserError as error:  # such as images that are nowhere to be read
+                    print(f"Note: {run.path} is shown without samples of a mixture: {error}")
             for path in draw(run, extra, self.seed):
                 print(path)
 

@@ -82,9 +82,9 @@ class Config:
     sampler: Literal["gmm", "second-stage", "second-stage-noiseless", "flow"] = "gmm"
     """The density fitted to the codes after training, from which better samples are drawn than from the prior."""
     components: int = 0
-    """Components of a Gaussian mixture; 0 picks size and shape by held-out likelihood."""
+    """Components of the mixture in the protocol `paper`, 0 is 100; `clean` picks them by held-out likelihood."""
     sampler_epochs: int = 0
-    """Epochs a second stage or a flow is trained for; 0 is twice the model's."""
+    """Epochs a second stage or a flow is trained for; 0 is twice the model's, at least 20."""
     sampler_width: int = 1024
     """Units of a second stage's layers."""
 

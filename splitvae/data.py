@@ -15,9 +15,10 @@ in decode.py.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from .errors import UserError, nearest
 from .parts import PARTS, Choice, Labels, Read, choose, integer_labels
 from .tables import hub, parquet, parquet_parts
 
-__all__ = ["NAMES", "Images", "Source", "fit", "load", "spaced"]
+__all__ = ["NAMES", "Images", "Source", "fit", "load", "spaced", "whole"]
 
 Source = str | os.PathLike | np.ndarray | Tensor
 
@@ -54,6 +55,11 @@ class Images:
         return len(self.pixels)
 
     @property
+    def sha256(self) -> str:
+        """16 hex digits of the SHA-256 of the pixels."""
+        return hashlib.sha256(self.pixels.contiguous().numpy().data).hexdigest()[:16]
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W)"""
         channels, height, width = self.pixels.shape[1:]
@@ -64,6 +70,17 @@ def spaced(count: int, limit: int) -> Tensor:
     """At most `limit` of `count` rows, evenly spaced: a fair choice even where images are sorted by class."""
     chosen = min(limit, count)
     return torch.arange(chosen) * count // chosen
+
+
+def whole(source: Source) -> Images:
+    """All images of a source without parts; of one with parts the test part, with a note that says so."""
+    try:
+        return load(source, "all")
+    except UserError as error:
+        if "has no all part" not in str(error):
+            raise
+    images = load(source, "test")
+    return replace(images, notes=(*images.notes, f"{images.source} has parts, of which the {images.split} part is taken"))
 
 
 def load(

@@ -79,7 +79,10 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
         "split": _split(outputs) if vae.split > 1 else None,
     }
     known = run.evaluation
-    if known.get("model", {}).get("fingerprint") == result["model"]["fingerprint"]:  # what else is known of this model
+    same = [
+        known.get(part, {}).get(key) == result[part][key] for part, key in (("model", "fingerprint"), ("data", "sha256"))
+    ]
+    if all(same):  # what else is known of this model on these images
         result |= {key: known[key] for key in ("scores", "likelihood") if key in known}
     write_json(run.path / "evaluation.json", result)
     return result
@@ -101,18 +104,24 @@ def evaluate(
     file evaluation.json is written after each part, so that what was measured is kept.
     """
     result = diagnose(run, images, seed)
-    rows = run.history
-    if draws and rows and "v" in rows[-1]:
-        test = run.images("test")
-        result["likelihood"] = likelihood(run.vae, test.pixels, rows[-1]["v"], draws, BOUND_IMAGES, seed)
+    v = kept_row(run).get("v")
+    if draws and v is not None:
+        result["likelihood"] = likelihood(run.vae, run.images("test").pixels, v, draws, BOUND_IMAGES, seed)
         write_json(run.path / "evaluation.json", result)
     found: dict[str, Any] | None = None
     for protocol in protocols:
         found = score(run, extractor, protocol, sampler, images, seed, found, **parameters)
-        scores = result.setdefault("scores", {})
-        scores[f"{protocol} {found['sampler']['name']} {extractor.name}"] = found
+        name = f"{protocol} {found['sampler']['name']} {extractor.name}"
+        result["scores"] = {key: value for key, value in result.get("scores", {}).items() if key != name} | {name: found}
         write_json(run.path / "evaluation.json", result)
     return result
+
+
+def kept_row(run: Run) -> dict[str, Any]:
+    """The row of the history whose weights were kept; empty where there is none."""
+    if not run.history:
+        return {}
+    return min(run.history, key=lambda row: row["val_loss"]) if run.config.best else run.history[-1]
 
 
 def current(run: Run) -> dict[str, Any]:
@@ -144,7 +153,7 @@ def _outputs(vae: VAE, pixels: Tensor, seed: int) -> _Outputs:
 
 
 def _model(run: Run, vae: VAE) -> dict[str, Any]:
-    last = run.history[-1] if run.history else {}
+    last = kept_row(run)
     return {
         "preset": run.config.preset,
         "fingerprint": vae.fingerprint(),
@@ -165,6 +174,7 @@ def _data(images: Images, count: int, seed: int) -> dict[str, Any]:
         "part": images.split,
         "images": count,
         "available": len(images),
+        "sha256": images.sha256,
         "notes": list(images.notes),
         "blocks": BLOCKS,
         "seed": seed,

@@ -4,11 +4,14 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from .errors import UserError
+
+if TYPE_CHECKING:
+    from .data import Images
 
 __all__ = ["Evaluate"]
 
@@ -69,18 +72,23 @@ class Evaluate:
         from .wording import aligned, compared, score_table, table
 
         protocols = tuple(PROTOCOLS) if self.protocol == "both" else (self.protocol,)
-        groups = {name: [Run(path) for path in paths] for name, paths in grouped(self.runs).items()}
+        groups = grouped(self.runs)
+        configs = [Run(path).config for paths in groups.values() for path in paths]  # all are there before any is scored
         parameters: dict[str, Any] = {}
         if self.components:
-            if any((self.sampler or run.config.sampler) != "gmm" for runs in groups.values() for run in runs):
+            if any((self.sampler or config.sampler) != "gmm" for config in configs):
                 raise UserError("--components are those of a mixture; add --sampler gmm.")
             parameters["components"] = self.components
+        read: dict[Any, dict[str, Images]] = {}  # images of the runs so far, by source and shape
         results: dict[str, list[dict[str, Any]]] = {}
-        for name, runs in groups.items():
-            for run in runs:
-                if self.data is not None:
-                    for part in ("train", "test"):
-                        run.remember(part, run.images(part, self.data))
+        for name, paths in groups.items():
+            for run in map(Run, paths):
+                config = run.config
+                key = self.data or config.data, config.shape, config.pad, config.crop
+                if key not in read:
+                    read = {key: {part: run.images(part, self.data) for part in ("train", "test")}}
+                for part, images in read[key].items():
+                    run.remember(part, images)
                 train = run.images("train")
                 known = dataclasses.replace(train, pixels=unpadded(train.pixels, run.config.pad))
                 extractor = extractor_named(self.features, known, self.inception_weights)
@@ -88,24 +96,25 @@ class Evaluate:
                     run, extractor, protocols, self.sampler or None, self.n, self.draws, self.seed, **parameters
                 )
                 results.setdefault(name, []).append(result)
-                print(f"{run.path}\n{table(result)}")
+                print(f"\n{run.path}\n{table(result)}")
                 for score in list(result["scores"].values())[-len(protocols) :]:
                     print(score_table(score))
-                print(f"  All of it: {run.path / 'evaluation.json'}")
-        if len(self.runs) > 1 or any(len(runs) > 1 for runs in groups.values()):
+                print(f"  All of it: {run.path / 'evaluation.json'}", flush=True)
+        if len(configs) > 1:
             for protocol in protocols:
-                print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}")
-                print(aligned(*compared(results, protocol)))
+                for found in compared(results, protocol):
+                    print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{found.about}.")
+                    print(aligned(found.headings, found.rows))
 
     def between(self, real: str, others: str) -> None:
         from .commands import tell
-        from .data import load
+        from .data import whole
         from .features import extractor_named
         from .files import write_json
         from .scores import between
         from .wording import between_table
 
-        first, second = (load(source, "all") for source in (real, others))
+        first, second = whole(real), whole(others)
         tell(first)
         tell(second)
         extractor = extractor_named(self.features, first, self.inception_weights)

@@ -27,13 +27,23 @@ class SampleDistance:
     """
 
     def __init__(self, images: Images, config: Config, device: torch.device, progress: bool = True) -> None:
-        self.pad, self.seed = config.pad, config.seed
+        self.pad, self.seed, self.device = config.pad, config.seed, device
         known = dataclasses.replace(images, pixels=unpadded(images.pixels, config.pad))
         self.extractor: Extractor = extractor_named("auto", known, device=device, progress=progress)
         self.real = features(self.extractor, known.pixels[spaced(len(images), COUNT)])
+        self.about = {
+            "extractor": {name: getattr(self.extractor, name) for name in ("name", "fingerprint", "note")},
+            "real": {"source": images.source, "part": images.split, "images": len(self.real), "sha256": images.sha256},
+            "generated": len(self.real),
+            "seed": config.seed,
+        }
 
     def __call__(self, vae: VAE) -> dict[str, float]:
         """{"fid": of the blend, "fid_x1": ..., ...} of a model in evaluation mode."""
+        with torch.autocast(self.device.type, enabled=False):
+            return self.measured(vae)
+
+    def measured(self, vae: VAE) -> dict[str, float]:
         z = torch.randn(len(self.real), vae.latent_dim, generator=torch.Generator().manual_seed(self.seed))
         found = columns(vae, z, self.extractor, self.pad, self.seed)
         return {name_of(column): frechet_distance(self.real, rows) for column, rows in found.items() if column != "mix"}

@@ -65,7 +65,7 @@ def rae(p: Plan) -> Pair:
 def infogan(p: Plan) -> Pair:
     """Dai and Wipf's default (strided_nets.py)."""
     channels, side, _ = p.shape
-    encoder = StridedEncoder(channels, side, [p.width, 2 * p.width], p.kernel, p.embedding, slope=0.2)
+    encoder = StridedEncoder(channels, side, [p.width, 2 * p.width], p.kernel, p.embedding, slope=0.2, first_norm=False)
     return encoder, StridedDecoder(p.latent_dim, p.outputs, side // 4, [2 * p.width, p.width], p.kernel, p.embedding)
 
 
@@ -101,8 +101,12 @@ def build(net: str, plan: Plan) -> Pair:
     return NETS[net](plan)
 
 
-def normalise_spectra(module: nn.Module) -> None:
+ENCODER_ONLY = ("infogan",)  # nets whose authors normalise the encoder alone
+
+
+def normalise_spectra(net: str, encoder: nn.Module, decoder: nn.Module) -> None:
     """Divides every dense and convolutional weight by its largest singular value (Miyato et al., 2018)."""
-    for layer in list(module.modules()):
+    normalised = [encoder] if net in ENCODER_ONLY else [encoder, decoder]
+    for layer in [layer for module in normalised for layer in module.modules()]:
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             spectral_norm(layer)

@@ -19,7 +19,10 @@ from .vae import VAE
 
 __all__ = ["agreed", "config_for", "held_out", "images_of", "opened", "say"]
 
-HARMLESS = {"epochs", "lr", "precision", "compile", "accelerator", "devices", "pictures", "data"}  # may change on resume
+HARMLESS = {  # may change on resume
+    *("epochs", "lr", "precision", "compile", "accelerator", "devices", "pictures", "data"),
+    *("fid", "sampler", "components", "sampler_epochs", "sampler_width"),
+}
 
 
 def config_for(model: str | Config | VAE, objective: Objective | None, **overrides: Any) -> Config:
@@ -78,7 +81,7 @@ def images_of(images: Images | None, config: Config, fixed: frozenset[str], prog
         say(progress, f"Note: {note}")
     if not held_out(len(found), config) and (config.best or config.schedule == "plateau"):
         raise UserError(f"{found.source} holds too few images to hold some out; --best and --schedule plateau need that.")
-    if len(found) - held_out(len(found), config) < config.batch_size:
+    if len(found) - held_out(len(found), config) < config.batch_size * config.devices:
         raise UserError(
             f"{found.source} holds {len(found)} training images, fewer than a batch of {config.batch_size} after "
             f"validation; type --batch-size {max(2, len(found) // 4)} or give more images."

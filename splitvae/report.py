@@ -170,10 +170,13 @@ def _tiles(measured: Mapping[str, Any], run: Run) -> str:
     if measured:
         latent, split = measured["latent"], measured["split"]
         mse, kl, dim = measured["reconstruction"]["mse"], latent["kl"], run.vae.latent_dim
-        inactive = f"inactive: {latent['inactive_by_mean']} by mean, {latent['inactive_by_variance']} by variance"
+        inactive = f"inactive: {latent['inactive_by_mean']} by mean"
+        noisy = "variance_law" in latent
+        if noisy:
+            inactive += f", {latent['inactive_by_variance']} by variance"
         tiles = [
             ("Test MSE", number(mse["value"]), f"{spread(mse)} on {measured['data']['images']:,} images"),
-            ("KL", f"{number(kl['value'])} nats", f"{spread(kl)} an image"),
+            ("KL" if noisy else "Rate of the code", f"{number(kl['value'])} nats", f"{spread(kl)} an image"),
             ("Latents in use", f"{dim - latent['inactive_by_mean']} of {dim}", inactive),
         ]
         if split:
@@ -182,7 +185,7 @@ def _tiles(measured: Mapping[str, Any], run: Run) -> str:
         else:
             tiles.append(("The split is", "not applicable", "the decoder paints one image"))
     counts = run.vae.counts()
-    tiles.append(("Parameters", f"{counts['trainable']:,}", f"{counts['total']:,} with BatchNorm's statistics"))
+    tiles.append(("Parameters", f"{counts['trainable']:,}", f"{counts['total']:,} with running statistics"))
     cells = [f'<div class="tile"><small>{_h(a)}</small><b>{_h(b)}</b><small>{_h(c)}</small></div>' for a, b, c in tiles]
     return f'<div class="tiles">{"".join(cells)}</div>'
 
@@ -233,10 +236,10 @@ def _comparison(entries: Sequence[_Entry]) -> str:
     ]
     for protocol, about in PROTOCOLS.items():
         groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}
-        headings, rows = compared(groups, protocol)
-        if rows:
+        for table in compared(groups, protocol):
             parts += [f"<h2>Distance from test images, protocol {protocol}</h2>", f"<p>{_h(about)}</p>"]
-            parts.append(_table(headings[1:], [(row[0], row[1:]) for row in rows]))
+            parts.append(_table(table.headings[1:], [(row[0], row[1:]) for row in table.rows]))
+            parts.append(f'<p class="note">{_h(table.about)}.</p>')
     if any(run.history for run in runs):
         picture = png(curves({name: run.history for name, run in zip(names, runs, strict=True)}))
         caption = "One colour a run. Solid: training; dashed: validation, and βv."
@@ -312,7 +315,8 @@ def _data_notes(measured: Mapping[str, Any]) -> str:
     notes = [f"Measured on {data['images']:,} of {data['available']:,} images of {data['source']} ({data['part']} part)"]
     notes += [
         *data["notes"],
-        f"± is the deviation over {data['blocks']} blocks of the images, in the variance law over latents",
+        f"± is the deviation over {data['blocks']} blocks of the images, in the variance law over latents, and of a "
+        "likelihood the error over images",
     ]
     return f'<p class="note" style="margin-top:20px">{_h("; ".join(notes))}.</p>'
 

@@ -78,14 +78,17 @@ def sampler_for(
     if isinstance(sampler, Prior):
         return sampler.fit(Codes(torch.zeros(1, run.vae.latent_dim), None))
     folder = run.path / "samplers" / f"{name}-{protocol}"
-    wanted = {"model": run.vae.fingerprint(), "parameters": sampler.parameters}
+    wanted: dict[str, Any] = {"model": run.vae.fingerprint(), "parameters": sampler.parameters}
     if isinstance(codes, Codes):
         wanted["codes"] = len(codes.mean)
     if (folder / "sampler.json").exists():
         about = read_json(folder / "sampler.json")
-        if all(about.get(key) == value for key, value in wanted.items()):
+        if isinstance(about, dict) and all(about.get(key) == value for key, value in wanted.items()):
             return load_sampler(folder)
-    codes = codes() if callable(codes) else codes or codes_of(run, protocol)
+    if codes is None:
+        codes = codes_of(run, protocol)
+    elif not isinstance(codes, Codes):
+        codes = codes()
     sampler.fit(codes, progress).save(folder, model=wanted["model"], codes=len(codes.mean))
     return sampler
 

@@ -12,7 +12,7 @@ cut off first, so that images are compared as they came.
 | protocol | the sampler is fitted to              | and scored against         |
 | -------- | ------------------------------------- | -------------------------- |
 | `clean`  | codes of the training images          | test images                |
-| `paper`  | means of the first 10,000 test images | the very same images       |
+| `paper`  | codes of the first 10,000 test images | the very same images       |
 
 `paper` is what the Split-VAE's public code does. It flatters: a density fitted to the images it is scored against may
 repeat them, and the more components it has the better it scores.
@@ -20,7 +20,6 @@ repeat them, and the more components it has the better it scores.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,7 +31,7 @@ from .distances import distances
 from .errors import UserError, nearest
 from .features import Extractor, features
 from .runs import Run, batches, encode
-from .samplers import sampler_for
+from .samplers import SAMPLERS, sampler_for
 from .split import Canvas
 from .vae import VAE
 
@@ -72,7 +71,10 @@ def score(
     if protocol not in PROTOCOLS:
         raise UserError(f"no protocol is called {protocol!r}; {nearest(protocol, PROTOCOLS)}")
     if images < 2:
-        raise UserError(f"--images-scored {images} leaves nothing to compare; give at least 2, better 10000.")
+        raise UserError(f"{images} images leave nothing to compare; give at least 2, better 10000.")
+    name = sampler or run.config.sampler
+    if name not in SAMPLERS:
+        raise UserError(f"no sampler is called {name!r}; {nearest(name, SAMPLERS)}")
     vae, test = run.vae.eval(), run.images("test")
     count, pad = min(images, len(test)), run.config.pad
     rows = spaced(len(test), count) if protocol == "clean" else torch.arange(count)
@@ -80,12 +82,14 @@ def score(
     notes: list[str] = list(test.notes)
     if count < images:
         notes.append(f"{images:,} images were asked for, the {test.split} part has {count:,}")
-    means = encode(vae, chosen).mean
-    name = sampler or run.config.sampler
+    codes = encode(vae, chosen)
     settings = sampler_parameters(run, name, protocol) | parameters
-    fitted = sampler_for(run, name, protocol, encode(vae, chosen) if protocol == "paper" else None, **settings)
+    if protocol == "paper" and name == "gmm" and (settings["components"] or 0) > count // 10:
+        notes.append(f"a mixture of {settings['components']} components was asked for, {count} images carry {count // 10}")
+        settings["components"] = max(1, count // 10)
+    fitted = sampler_for(run, name, protocol, codes if protocol == "paper" else None, **settings)
     prior = torch.randn(count, vae.latent_dim, generator=torch.Generator().manual_seed(seed))
-    latents = {"REC": means, "GEN": prior, "EX-POST": fitted.sample(count, seed)}
+    latents = {"REC": codes.mean, "GEN": prior, "EX-POST": fitted.sample(count, seed)}
     about: dict[str, Any] = {
         "model": vae.fingerprint(),
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
@@ -94,7 +98,7 @@ def score(
             "part": test.split,
             "images": count,
             "shape": list(unpadded(chosen.pixels[:1], pad).shape[1:]),
-            "sha256": hashlib.sha256(chosen.pixels.contiguous().numpy().tobytes()).hexdigest()[:16],
+            "sha256": chosen.sha256,
         },
         "generated": count,
         "seed": seed,
@@ -108,7 +112,7 @@ def score(
         else:
             found = columns(vae, z, extractor, pad, seed)
             banks[bank] = {name: distances(real, rows, seed, name == "blend") for name, rows in found.items()}
-    sampled = {"name": name, "parameters": fitted.parameters}
+    sampled = {"name": name, "parameters": fitted.parameters, "facts": fitted.facts}
     return {"protocol": protocol, **about, "sampler": sampled, "notes": notes, "banks": banks}
 
 
@@ -174,6 +178,8 @@ def between(real: Images, fake: Images, extractor: Extractor, seed: int = 0) -> 
     if real.shape != fake.shape:
         pixels = fit(pixels, real.shape)
         notes.append(f"{fake.source} was brought from {fake.shape[1]}x{fake.shape[2]} to {real.shape[1]}x{real.shape[2]}")
+    if extractor.name in ("classifier", "rotation"):
+        notes.append(f"the features were learned from {real.source}, which flatters neither set but knows the first better")
     a, b = (features(extractor, p, notes=notes) for p in (real.pixels, pixels))
     return {
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},

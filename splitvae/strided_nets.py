@@ -43,7 +43,8 @@ class StridedEncoder(nn.Module):
     Arguments:
         channels, side: of the image. widths: of each stride-2 convolution. kernel: its size.
         dense: features of a last dense layer; 0 for none.
-        slope: of the rectifier below zero. norm: whether BatchNorm stands before it. signed: whether it reads 2x - 1.
+        slope: of the rectifier below zero. norm: whether BatchNorm stands before it; first_norm: in
+            the first layer too. signed: whether it reads 2x - 1.
     """
 
     def __init__(
@@ -55,13 +56,15 @@ class StridedEncoder(nn.Module):
         dense: int = 0,
         slope: float = 0.0,
         norm: bool = True,
+        first_norm: bool = True,
         signed: bool = False,
     ) -> None:
         super().__init__()
         check_side(side, len(widths))
         layers: list[nn.Module] = []
-        for a, b in zip([channels, *widths], widths, strict=False):
-            layers += [Down(a, b, kernel), nn.BatchNorm2d(b) if norm else nn.Identity(), nn.LeakyReLU(slope)]
+        for i, (a, b) in enumerate(zip([channels, *widths], widths, strict=False)):
+            normed = norm and (first_norm or i > 0)
+            layers += [Down(a, b, kernel), nn.BatchNorm2d(b) if normed else nn.Identity(), nn.LeakyReLU(slope)]
         layers += [nn.Flatten()]
         self.features = widths[-1] * (side // 2 ** len(widths)) ** 2
         if dense:

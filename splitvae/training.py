@@ -24,6 +24,7 @@ from torch.optim.swa_utils import update_bn
 from . import checkpoints, presets
 from .data import Images, Source, load
 from .engine import aside, engine, home, keep_freed_memory
+from .files import write_json
 from .milestones import SampleDistance, due, picture
 from .monitor import Interrupted, Monitor, interruptible
 from .objectives import Objective
@@ -220,7 +221,7 @@ class Training:
     def close_epoch(self, run: Run) -> None:
         """Validates, moves the learning rate, and writes model, checkpoint, history and picture."""
         self.refresh()
-        held = self.validate() | self.distances()
+        held = self.validate() | self.distances(run)
         lr = next(iter(self.optimizers.values())).param_groups[0]["lr"]
         self.epoch += 1
         self.monitor.close(self.epoch, self.step, lr, held)
@@ -252,12 +253,13 @@ class Training:
             update_bn((self.prepared(self.pixels[i]) for i in pick.split(size)), self.final)
         self.vae.train()
 
-    def distances(self) -> dict[str, float]:
+    def distances(self, run: Run) -> dict[str, float]:
         """The Frechet distances of samples, in the epochs that ask for them."""
         if not self.fabric.is_global_zero or not due(self.epoch + 1, self.config.fid, self.config.epochs):
             return {}
         if self.distance is None:
             self.distance = SampleDistance(self.images, self.config, self.fabric.device)
+            write_json(run.path / "distances.json", self.distance.about)
         with aside(self.fabric, self.config.seed):
             found = self.distance(self.final.eval())
         self.vae.train()

@@ -52,7 +52,7 @@ class VAE(
         net: "resnet", the paper's, or a baseline's own: "two-stage", "infogan", "rae", "higgins" (nets.py); a net without
             scales, blocks, depth or embedding ignores them.
         latent: "gaussian", or "deterministic" for a code without noise.
-        spectral_norm: divide each layer's weight by its largest singular value.
+        spectral_norm: divide each layer's weight by its largest singular value (in "infogan" the encoder's alone).
 
     Models are written by `save_pretrained(folder)` (config.json and model.safetensors) and read by
     `VAE.from_pretrained(folder)`, in evaluation mode.
@@ -82,7 +82,7 @@ class VAE(
         features, self.decoder = build(net, plan._replace(outputs=logit_channels(self.shape[0], split)))
         self.encoder = Encoder(features, latent_named(latent, cast(int, features.features), latent_dim))
         if spectral_norm:
-            normalise_spectra(self)
+            normalise_spectra(net, self.encoder, self.decoder)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "ROWS",
+    "Comparison",
     "aligned",
     "between_table",
     "cell",
@@ -51,7 +52,7 @@ ROWS = {  # heading: what, and where it is in evaluation.json
     },
     "Parameters": {
         "trainable parameters": "model parameters trainable",
-        "parameters with BatchNorm's statistics": "model parameters total",
+        "parameters with running statistics": "model parameters total",
     },
 }
 NOISE = ("inactive_by_variance", "variance_law")  # which codes without noise do not have
@@ -77,8 +78,12 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def rows_of(result: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The `ROWS` that an evaluation has something to say of."""
-    return {heading: rows for heading, rows in ROWS.items() if heading != "Likelihood" or result.get("likelihood")}
+    """The `ROWS` that an evaluation has something to say of, the likelihood's with the number of its images."""
+    found = dict(ROWS)
+    bounded = found.pop("Likelihood")
+    if result.get("likelihood"):
+        found[f"Likelihood of {result['likelihood']['images']} images"] = bounded
+    return found
 
 
 def cell(result: Mapping[str, Any], where: str) -> str:
@@ -118,13 +123,25 @@ def named(column: str) -> str:
 
 def provenance(score: Mapping[str, Any]) -> str:
     """Where scores come from, in one line."""
-    real, extractor, sampler = score["real"], score["extractor"], score["sampler"]
-    settings = ", ".join(f"{k} {v}" for k, v in sampler["parameters"].items() if v is not None)
+    return f"{compared_with(score)}; protocol {score['protocol']}; EX-POST by {sampled_by(score)}"
+
+
+def compared_with(score: Mapping[str, Any]) -> str:
+    """What generated images are compared with, and in which features."""
+    real, extractor = score["real"], score["extractor"]
     return (
-        f"{score['generated']:,} images against {real['images']:,} {real['part']} images of {real['source']}; features "
-        f"{extractor['name']} {extractor['fingerprint']}; protocol {score['protocol']}; EX-POST by {sampler['name']}"
-        f"{f' ({settings})' if settings else ''}; seed {score['seed']}"
+        f"{score['generated']:,} images against {real['images']:,} {real['part']} images of {real['source']} "
+        f"({real['sha256']}); features {extractor['name']} {extractor['fingerprint']}; seed {score['seed']}"
     )
+
+
+def sampled_by(score: Mapping[str, Any]) -> str:
+    """The fitted density in words."""
+    sampler = score["sampler"]
+    settings = sampler["parameters"] | sampler["facts"].get("chosen", {})
+    shown = ("components", "covariance", "epochs")
+    found = [f"{settings[k]} {k}" for k in shown if settings.get(k) is not None]
+    return f"{sampler['name']} ({', '.join(found)})" if found else sampler["name"]
 
 
 def score_rows(score: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
@@ -158,28 +175,59 @@ def between_table(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> tuple[list[str], list[list[str]]]:
-    """A table of several systems, each with one evaluation a seed: headings and rows of cells.
+class Comparison(NamedTuple):
+    """A table of several systems, whose numbers are of the same images in the same features."""
+
+    about: str
+    headings: list[str]
+    rows: list[list[str]]
+
+
+def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> list[Comparison]:
+    """Tables of several systems, each with one evaluation a seed: one table for each kind of features and images.
 
     Cells are mean ± deviation over seeds of the Fréchet distance; of one seed, with that distance's own deviation.
     """
-    headings = ["system", "parameters", "seeds", "REC x̂", "GEN x̂", "GEN best part", "EX-POST x̂", "EX-POST best part"]
-    rows = []
+    kinds: dict[str, dict[tuple[str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]]] = {}
     for name, evaluations in groups.items():
-        scores = [s for e in evaluations for s in e.get("scores", {}).values() if s["protocol"] == protocol]
-        if not scores:
-            continue
-        parts = [c for c in scores[0]["banks"]["GEN"] if c != "blend"]
-        cells = [name, f"{evaluations[0]['model']['parameters']['total']:,}", str(len(scores))]
-        for bank in ("REC", "GEN", "EX-POST"):
-            cells.append(_over_seeds([s["banks"][bank]["blend"]["fid"] for s in scores]))
-            if bank != "REC":
-                sums = {c: sum(s["banks"][bank][c]["fid"]["value"] for s in scores) for c in parts}
-                best = min(sums, key=sums.__getitem__, default="")
-                value = _over_seeds([s["banks"][bank][best]["fid"] for s in scores]) + f" ({best})" if best else "-"
-                cells.append(value)
-        rows.append(cells)
-    return headings, rows
+        for evaluation in evaluations:
+            for score in evaluation.get("scores", {}).values():
+                if score["protocol"] == protocol:
+                    systems = kinds.setdefault(compared_with(score), {})
+                    systems.setdefault((name, score["sampler"]["name"]), []).append((evaluation, score))
+    headings = [
+        "system",
+        "parameters",
+        "density",
+        "seeds",
+        "REC x̂",
+        "GEN x̂",
+        "GEN best part",
+        "EX-POST x̂",
+        "EX-POST best part",
+    ]
+    tables = []
+    for about, systems in kinds.items():
+        rows = []
+        for (name, density), members in systems.items():
+            scores = [score for _, score in members]
+            cells = [name, f"{members[0][0]['model']['parameters']['total']:,}", density, str(len(scores))]
+            rows.append(cells + _cells(scores))
+        tables.append(Comparison(about, headings, rows))
+    return tables
+
+
+def _cells(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The Fréchet distances of one system: of the blend, and of its best component or mix."""
+    parts = [c for c in scores[0]["banks"]["GEN"] if c != "blend"]
+    cells = []
+    for bank in ("REC", "GEN", "EX-POST"):
+        cells.append(_over_seeds([s["banks"][bank]["blend"]["fid"] for s in scores]))
+        if bank != "REC":
+            sums = {c: sum(s["banks"][bank][c]["fid"]["value"] for s in scores) for c in parts}
+            best = min(sums, key=sums.__getitem__, default="")
+            cells.append(_over_seeds([s["banks"][bank][best]["fid"] for s in scores]) + f" ({best})" if best else "-")
+    return cells
 
 
 def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -156,7 +156,7 @@ def test_resuming_needs_no_settings_again(trained: Path, capsys: pytest.CaptureF
     assert (status, "begun with width=4" in err) == (2, True)
 
 
-@pytest.mark.parametrize("command", list(COMMANDS) + [""])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, *([command] if command else []), "--help")
     assert status == 0

@@ -190,16 +190,24 @@ def test_few_rows_leave_out_what_they_cannot_say() -> None:
 
 
 def test_several_seeds_are_one_row_with_a_deviation() -> None:
-    def evaluation(value: float) -> dict:
+    def evaluation(value: float, fingerprint: str = "1") -> dict:
         bank = {c: {"fid": {"value": value + i, "deviation": 0.1}} for i, c in enumerate(("blend", "x1", "x2", "mix"))}
-        score = {"protocol": "clean", "banks": {"REC": bank, "GEN": bank, "EX-POST": bank}}
+        about = {
+            "real": {"source": "s", "part": "test", "images": 9, "sha256": "0"},
+            "extractor": {"name": "f", "fingerprint": fingerprint},
+            "sampler": {"name": "gmm", "parameters": {}, "facts": {}},
+        }
+        banks = {"REC": bank, "GEN": bank, "EX-POST": bank}
+        score = {"protocol": "clean", "generated": 9, "seed": 0, "banks": banks, **about}
         return {"model": {"parameters": {"total": 1234}}, "scores": {"clean gmm f": score}}
 
-    headings, rows = compared({"a": [evaluation(1.0), evaluation(3.0)], "b": [evaluation(5.0)]}, "clean")
-    assert rows[0][:4] == ["a", "1,234", "2", "2.00 ± 1.4"]
-    assert rows[0][5] == "3.00 ± 1.4 (x1)"
-    assert rows[1][3] == "5.00 ± 0.10"
-    assert len(aligned(headings, rows).splitlines()) == 3
+    (table,) = compared({"a": [evaluation(1.0), evaluation(3.0)], "b": [evaluation(5.0)]}, "clean")
+    assert table.rows[0][:5] == ["a", "1,234", "gmm", "2", "2.00 ± 1.4"]
+    assert table.rows[0][6] == "3.00 ± 1.4 (x1)"
+    assert table.rows[1][4] == "5.00 ± 0.10"
+    assert len(aligned(table.headings, table.rows).splitlines()) == 3
+    apart = compared({"a": [evaluation(1.0), evaluation(3.0, "2")]}, "clean")  # of other features: never averaged
+    assert [t.rows[0][3] for t in apart] == ["1", "1"]
 
 
 # ---------------------------------------------------------------- training and commands
