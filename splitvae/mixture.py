@@ -33,9 +33,9 @@ class GaussianMixture(Sampler):
         covariance: "full" or "diag"; by default full, or picked along with K.
         seed: of k-means, from whose clusters the fit starts, and of what is held out.
 
-    What was picked is in `facts["chosen"]`, with every score in nats a code, and decides `weights_`, `means_` and
-    `covariances_`: (K,), (K, D) and (K, D, D) or (K, D), float64. Fits on a CUDA device where there is one; k-means is
-    scikit-learn's, on the CPU.
+    The fit is `weights_` (K,), `means_` (K, D) and `covariances_`, (K, D, D) or (K, D), in float64; what was picked is in
+    `facts["chosen"]`, with every score in nats a code. Expectation maximisation runs on a CUDA device where there is one,
+    scikit-learn's k-means on the CPU.
 
     Reference: From variational to deterministic autoencoders (Ghosh et al., 2020), ex-post density estimation.
     """

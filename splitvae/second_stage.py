@@ -86,8 +86,8 @@ class SecondStage(Sampler):
     """Dai and Wipf's second stage, with a learned variance whose noise is part of samples.
 
     Arguments:
-        epochs: of training. The authors' are 100 to 2000; log sqrt(v) starts at 0 and moves by at most `lr` a step, so
-            that few images need many.
+        epochs: of training; the authors' are 100 to 2000. v starts at 1, about the variance of codes, where u says nothing
+            yet, and log sqrt(v) moves by at most `lr` a step: give it tens of thousands of steps, few images more epochs.
         width, depth: of the dense networks.
         lr: of Adam; halved each time `halve_every` of the epochs is over (300 of 800 in the authors' code).
         batch: codes a step. seed: of initial weights and of draws.
