@@ -85,8 +85,10 @@ class Config:
     """Components of the mixture in the protocol `paper`, 0 is 100; `clean` picks them by held-out likelihood."""
     sampler_epochs: int = 0
     """Epochs a second stage or a flow is trained for; 0 is twice the model's, at least 20."""
-    sampler_width: int = 1024
+    sampler_width: int = 256
     """Units of a second stage's layers."""
+    sampler_lr: float = 1e-3
+    """Learning rate of a second stage or a flow."""
 
     epochs: int = 100
     """Passes over the training images."""
@@ -130,8 +132,9 @@ class Config:
                 raise UserError(f"{name}={getattr(self, name)} must be at least {low}.")
         if self.validation < 0:
             raise UserError(f"validation={self.validation} must be a number of images, 0 for none.")
-        if not (self.lr > 0 and math.isfinite(self.lr)):
-            raise UserError(f"lr={self.lr} must be a positive number, such as 1e-3.")
+        for name in ("lr", "sampler_lr"):
+            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
+                raise UserError(f"{name}={getattr(self, name)} must be a positive number, such as 1e-3.")
         if not 0 <= self.ema < 1:
             raise UserError(f"ema={self.ema} is a decay in [0, 1), such as 0.999; 0 switches it off.")
         if not 0 <= self.seed < 2**31:

@@ -21,7 +21,7 @@ __all__ = ["agreed", "config_for", "held_out", "images_of", "opened", "say"]
 
 HARMLESS = {  # may change on resume
     *("epochs", "lr", "precision", "compile", "accelerator", "devices", "pictures", "data"),
-    *("fid", "sampler", "components", "sampler_epochs", "sampler_width"),
+    *("fid", "sampler", "components", "sampler_epochs", "sampler_width", "sampler_lr"),
 }
 
 

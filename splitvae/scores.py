@@ -124,9 +124,9 @@ def sampler_parameters(run: Run, name: str, protocol: str = "clean") -> dict[str
         return {"components": size if protocol == "paper" else None, "seed": config.seed}
     epochs = config.sampler_epochs or max(LEAST_EPOCHS, 2 * len(run.history))
     if name == "flow":
-        return {"epochs": epochs, "seed": config.seed}
+        return {"epochs": epochs, "lr": config.sampler_lr, "seed": config.seed}
     if name.startswith("second-stage"):
-        return {"epochs": epochs, "width": config.sampler_width, "seed": config.seed}
+        return {"epochs": epochs, "width": config.sampler_width, "lr": config.sampler_lr, "seed": config.seed}
     return {}
 
 

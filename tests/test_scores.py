@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import torch
 from torch import nn
 
 import splitvae
-from splitvae import scores
+from splitvae import report, scores
 from splitvae.cli import main
-from splitvae.data import Images
+from splitvae.data import Images, whole
 from splitvae.distances import distances, jackknife
 from splitvae.errors import UserError
 from splitvae.evaluate import diagnose, evaluate
@@ -150,6 +151,30 @@ def test_codes_without_noise_are_scored_and_have_no_likelihood(runs: dict[str, R
     assert result["scores"]["clean gmm pooled"]["banks"]["EX-POST"]["blend"]["fid"]["value"] >= 0
 
 
+def test_a_report_of_codes_without_noise_is_written(runs: dict[str, Run]) -> None:
+    evaluate(runs["bare"], pooled(), ("clean",), "gmm", 100, components=2)
+    page = report.write([runs["bare"]]).read_text()
+    assert "Rate of the code" in page
+    assert "protocol clean" in page
+    assert "diag" in page or "full" in page  # the density that was fitted
+    assert "Distance from test images" in report.write(list(runs.values()), runs["bare"].path / "all.html").read_text()
+
+
+def test_scores_of_other_images_are_not_kept_beside_new_ones(runs: dict[str, Run]) -> None:
+    run = runs["plain"]
+    evaluate(run, pooled(), ("clean",), "gmm", 100, (), components=2)
+    assert "scores" in diagnose(run)
+    test = run.images("test")
+    run.remember("test", dataclasses.replace(test, pixels=255 - test.pixels))
+    assert "scores" not in diagnose(run)
+    run.remember("test", test)
+
+
+def test_a_set_with_parts_is_compared_by_its_test_part() -> None:
+    images = whole("digits")
+    assert (images.split, len(images)) == ("all", 1797) or any("test part" in note for note in images.notes)
+
+
 def test_the_jackknife_leaves_out_a_tenth_at_a_time() -> None:
     real, fake = torch.randn(200, 3).double(), 1.1 * torch.randn(200, 3).double()
     left = []
@@ -182,6 +207,7 @@ def test_two_sets_of_images_are_compared_without_a_model() -> None:
 def test_few_rows_leave_out_what_they_cannot_say() -> None:
     found = distances(torch.randn(4, 3), torch.randn(4, 3))
     assert found["fid"]["value"] is not None
+    assert distances(torch.randn(100, 3), torch.randn(100, 3))["kid"]["deviation"] > 1e-6  # blocks are not all rows
     assert found["fid"]["deviation"] is found["fid_infinity"]["value"] is found["recall"]["value"] is None
     with pytest.raises(UserError):
         distances(torch.randn(1, 3), torch.randn(4, 3))
