@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .objectives import ELBO, RAE, Objective
     from .presets import Config, create
     from .runs import Codes, Run
-    from .samplers import GaussianMixture, Prior
+    from .samplers import Flow, GaussianMixture, NoiselessSecondStage, Prior, SecondStage
     from .split import Canvas
     from .training import train
     from .vae import VAE
@@ -33,7 +33,7 @@ HOMES = {
     "objectives": ("ELBO", "RAE", "Objective"),
     "presets": ("Config", "create"),
     "runs": ("Codes", "Run"),
-    "samplers": ("GaussianMixture", "Prior"),
+    "samplers": ("Flow", "GaussianMixture", "NoiselessSecondStage", "Prior", "SecondStage"),
     "split": ("Canvas",),
     "training": ("train",),
     "vae": ("VAE",),
@@ -51,11 +51,14 @@ __all__ = [  # provided by __getattr__
     "Config",
     "Constant",
     "Cyclical",
+    "Flow",
     "GaussianMixture",
     "Images",
+    "NoiselessSecondStage",
     "Objective",
     "Prior",
     "Run",
+    "SecondStage",
     "UserError",
     "WarmUp",
     "create",

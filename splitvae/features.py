@@ -32,7 +32,16 @@ from .data import Images
 from .engine import device_here
 from .errors import UserError, nearest
 
-__all__ = ["EXTRACTORS", "Extractor", "ModuleFeatures", "exactly", "extractor_named", "features", "fingerprint"]
+__all__ = [
+    "EXTRACTORS",
+    "Extractor",
+    "ModuleFeatures",
+    "exactly",
+    "extractor_named",
+    "features",
+    "fingerprint",
+    "inception",
+]
 
 EXTRACTORS = ("auto", "classifier", "rotation", "inception", "inception-keras")
 SLACK = 1e-3  # by how much rounding may carry a painted value out of [0, 1]
@@ -177,6 +186,11 @@ def extractor_named(
     if os.sep in name or file.suffix:
         raise UserError(f"{name} is no file: give a TorchScript file, or one of {', '.join(EXTRACTORS)}.")
     raise UserError(f"no features are called {name!r}; {nearest(name, EXTRACTORS)}")
+
+
+def inception(weights: str | os.PathLike[str] | None = None) -> Extractor:
+    """The Inception network of the Frechet inception distance; `weights` is its file, by default downloaded once."""
+    return extractor_named("inception", weights=None if weights is None else Path(weights))
 
 
 def features(
