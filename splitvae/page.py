@@ -46,7 +46,8 @@ figcaption p { margin: 2px 0 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 8px; border-bottom: 1px solid var(--line); }
 th { font-weight: 500; }
-thead th { font-weight: 600; overflow-wrap: anywhere; }
+thead th { font-weight: 600; overflow-wrap: break-word; }
+.card + .note { margin-top: 10px; }
 tr:last-child > * { border-bottom: 0; }
 .differs, .differs > * { background: var(--mark); }
 code, pre, .settings { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }

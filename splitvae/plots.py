@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from .metrics import kl_by_dimension, variance_law
 from .runs import Codes
@@ -67,6 +68,7 @@ def curves(history: History | Mapping[str, History]) -> Figure:
             _panel(axes, runs, names, log)
         for axes in figure.axes[3:]:
             axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(runs) > 1:
             handles = [Line2D([], [], color=_colour(i), label=name) for i, name in enumerate(runs)]
             figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(runs)))
@@ -86,6 +88,7 @@ def sample_distances(history: History) -> Figure:
             axes.plot(*zip(*points, strict=True), color=_colour(i), marker=".", label=name)
         axes.set_yscale("log")
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title("Fréchet distance of samples of the prior")
         axes.legend()
         _gridded(axes)

@@ -259,6 +259,7 @@ def test_a_table_says_each_number_in_a_line(runs: dict[int, Run]) -> None:
 
 
 def test_numbers_keep_their_significant_zeros() -> None:
+    assert [number(value) for value in (-4687.3, 12345.6)] == ["−4,690", "12,300"]
     assert [number(value) for value in (0.004, -0.0416, 20.0, 100.0, 1.66e-5)] == [
         "0.00400",
         "−0.0416",
