@@ -104,7 +104,7 @@ def cell(result: Mapping[str, Any], where: str) -> str:
 
 def number(value: float, digits: int = 3) -> str:
     """A number to so many significant digits."""
-    if 1000 <= abs(value) < 1e6:
+    if 999.5 <= abs(value) < 1e6:
         places = digits - len(str(int(abs(value))))
         return ("−" if value < 0 else "") + f"{round(abs(value), places):,.0f}"
     return ("−" if value < 0 else "") + f"{abs(value):#.{digits}g}".rstrip(".")
