@@ -50,6 +50,7 @@ class Images:
     source: str  # what was given
     split: str  # "train", "test" or "validation"
     notes: tuple[str, ...]  # worth telling: what was skipped, converted, resized, held out
+    crop: int | None = None  # side of the centre square that was cut out
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -121,7 +122,7 @@ def load(
     except OSError as error:
         raise UserError(f"{title} cannot be read: {error}.") from None
     values = torch.from_numpy(labels.values.astype(np.int64)) if labels else None
-    return Images(pixels, values, labels.classes if labels else (), title, split, notes)
+    return Images(pixels, values, labels.classes if labels else (), title, split, notes, crop)
 
 
 def _read(source: Source, title: str, split: str, treatment: Treatment) -> Read:

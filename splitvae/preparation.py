@@ -67,7 +67,9 @@ def images_of(images: Images | None, config: Config, fixed: frozenset[str], prog
     else:
         found = images
         source = None if images.source.startswith("array") else images.source
-        config = dataclasses.replace(config, data=source, crop=None)  # they are what is trained on: nothing is cut off
+        config = dataclasses.replace(config, data=source, crop=images.crop)  # test images are to be cut as these were
+        if images.split not in ("train", "") and source is not None:
+            say(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")
     if config.shape is None:
         fields = presets.suggest(found.shape, len(found), torch.cuda.is_available())
         default = Config()

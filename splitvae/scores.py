@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from .data import Images, fit, spaced
 from .distances import distances
@@ -87,7 +88,13 @@ def score(
     if protocol == "paper" and name == "gmm" and (settings["components"] or 0) > count // 10:
         notes.append(f"a mixture of {settings['components']} components was asked for, {count} images carry {count // 10}")
         settings["components"] = max(1, count // 10)
-    fitted = sampler_for(run, name, protocol, codes if protocol == "paper" else None, **settings)
+    with tqdm(desc=f"fitting {name}", unit="epoch", leave=False, disable=None) as bar:
+
+        def progress(epoch: int, epochs: int) -> None:
+            bar.total = epochs
+            bar.update(epoch - bar.n)
+
+        fitted = sampler_for(run, name, protocol, codes if protocol == "paper" else None, progress, **settings)
     prior = torch.randn(count, vae.latent_dim, generator=torch.Generator().manual_seed(seed))
     latents = {"REC": codes.mean, "GEN": prior, "EX-POST": fitted.sample(count, seed)}
     about: dict[str, Any] = {

@@ -102,7 +102,7 @@ def test_the_paper_fits_to_the_images_it_scores_and_clean_does_not(
 ) -> None:
     seen = {}
 
-    def spy(run: Run, name: str, protocol: str, codes: splitvae.Codes | None, **parameters: object) -> object:
+    def spy(run: Run, name: str, protocol: str, codes: splitvae.Codes | None, *_: object, **__: object) -> object:
         seen[protocol] = codes
         return splitvae.Prior().fit(run.codes("test"))
 

@@ -451,3 +451,16 @@ def test_a_step_computes_in_the_precision_asked_for_and_losses_in_float32(
     assert len(seen) == len(convolutions)
     assert set(seen.values()) == {dtype}
     assert loop.objective.logs["loss"].dtype == torch.float32
+
+
+def test_images_cut_by_hand_are_tested_as_they_were_trained(tmp_path: Path) -> None:
+    import numpy as np
+
+    file = tmp_path / "images.npz"
+    np.savez(file, images=np.random.default_rng(0).integers(0, 256, (120, 24, 24), dtype=np.uint8))
+    cut = splitvae.load(file, crop=16)
+    settings = TINY | {"epochs": 1, "validation": 0}
+    run = splitvae.train("digits-svae", cut, out=tmp_path / "run", progress=False, **settings)
+    again = splitvae.Run(run.path)
+    assert again.config.crop == 16
+    torch.testing.assert_close(again.images("test").pixels, splitvae.load(file, "test", crop=16).pixels)
