@@ -131,7 +131,10 @@ class Run:
     def evaluation(self) -> dict[str, Any]:
         """What was measured, as in evaluation.json; empty if nothing was."""
         file = self.path / "evaluation.json"
-        return read_json(file) if file.exists() else {}
+        try:
+            return read_json(file) if file.exists() else {}
+        except UserError:
+            raise UserError(f"{file} is damaged; delete it, and `splitvae evaluate {self.path}` measures anew.") from None
 
     def images(self, split: str = "train", data: str | None = None) -> Images:
         """Images in the network's shape: the run's own to train on ("train") or measure on ("test"), or others."""

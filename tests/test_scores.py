@@ -170,6 +170,15 @@ def test_scores_of_other_images_are_not_kept_beside_new_ones(runs: dict[str, Run
     run.remember("test", test)
 
 
+def test_a_damaged_evaluation_is_named(runs: dict[str, Run]) -> None:
+    run = runs["plain"]
+    diagnose(run)
+    (run.path / "evaluation.json").write_text("{")
+    with pytest.raises(UserError, match="measures anew"):
+        diagnose(run)
+    (run.path / "evaluation.json").unlink()
+
+
 def test_a_set_with_parts_is_compared_by_its_test_part() -> None:
     images = whole("digits")
     assert (images.split, len(images)) == ("all", 1797) or any("test part" in note for note in images.notes)
