@@ -14,8 +14,8 @@ cut off first, so that images are compared as they came.
 | `clean`  | codes of the training images          | test images                |
 | `paper`  | codes of the first 10,000 test images | the very same images       |
 
-`paper` is what the Split-VAE's public code does. It flatters: a density fitted to the images it is scored against may
-repeat them, and the more components it has the better it scores.
+`paper` is what the Split-VAE's public code does. It flatters where a density has components enough to repeat the images it
+is scored against; with few it merely has fewer codes to learn from.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["BANKS", "PROTOCOLS", "between", "columns", "painted", "sampler_param
 
 PROTOCOLS = {
     "clean": "The density is fitted to codes of training images and scored against test images.",
-    "paper": "The density is fitted to the very test images it is scored against and may repeat them: this flatters.",
+    "paper": "The density is fitted to the very test images it is scored against: this flatters if it can repeat them.",
 }
 BANKS = {"REC": "reconstructions", "GEN": "samples of the prior", "EX-POST": "samples of the fitted density"}
 PAPER_COMPONENTS = 100  # of the public code's mixture, on every data set
