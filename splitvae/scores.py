@@ -186,7 +186,7 @@ def between(real: Images, fake: Images, extractor: Extractor, seed: int = 0) -> 
         pixels = fit(pixels, real.shape)
         notes.append(f"{fake.source} was brought from {fake.shape[1]}x{fake.shape[2]} to {real.shape[1]}x{real.shape[2]}")
     if extractor.name in ("classifier", "rotation"):
-        notes.append(f"the features were learned from {real.source}, which flatters neither set but knows the first better")
+        notes.append(f"the features were learned from {real.source} itself, so that its own images are known to them")
     a, b = (features(extractor, p, notes=notes) for p in (real.pixels, pixels))
     return {
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
