@@ -49,12 +49,24 @@ class Config:
     """Side of the convolutions."""
     embedding: int = 512
     """Features between the convolutions and the latent."""
-    net: Literal["resnet", "two-stage", "infogan", "rae", "higgins"] = "resnet"
+    net: Literal["resnet", "two-stage", "infogan", "rae", "higgins", "mlp"] = "resnet"
     """The network: the Split-VAE's, or the one a baseline was published with."""
-    latent: Literal["gaussian", "deterministic"] = "gaussian"
-    """Codes with noise, or without (regularized autoencoders)."""
+    latent: Literal["gaussian", "deterministic", "grouped", "adaptive"] = "gaussian"
+    """Codes with noise, without (regularized autoencoders), or for images in groups: content and style, or pairs."""
     spectral_norm: bool = False
     """Divide every layer's weight by its largest singular value."""
+    content_dim: int = 0
+    """Dimensions of a grouped latent that a group shares; 0 is half of them, the others are each image's style."""
+    fusion: Literal["poe", "poe-prior", "mean", "harmonic"] = "poe"
+    """How what members know of the content becomes one Gaussian (product of experts, Group VAE's mean, ...)."""
+    content_draw: Literal["group", "sample", "mean"] = "group"
+    """Draw the content once a group, anew for each sample, or take its mean."""
+    eps_std: float = 1.0
+    """Standard deviation of the noise that the content is drawn with; 1 is the posterior's."""
+    members: int = 0
+    """Images of a group in a training batch; 0 takes batches at random, and those of a label that meet are a group."""
+    group_by: str = ""
+    """Attribute, or attributes joined by commas, by which images are grouped where they have no classes."""
 
     loss: Literal["elbo", "rae"] = "elbo"
     """The evidence lower bound, or the regularized autoencoder's loss, which has no variance and no KL schedule."""
@@ -74,6 +86,8 @@ class Config:
     """0 leaves the split free as in the paper, 1 makes each component explain the pixels it claims."""
     smoothness: float = 0.0
     """Weight of the maps' total variation."""
+    scaling: Literal["units", "pixels"] = "units"
+    """The bound in nats per image, or per group; or public Multi-Level VAE code's mean over pixels, to reproduce it."""
     penalty: Literal["none", "l2", "gradient"] = "none"
     """What else a regularized autoencoder asks of its decoder: small weights, or small gradients."""
     penalty_weight: float = 0.0
@@ -126,7 +140,7 @@ class Config:
             if get_origin(kind) is Literal and value not in choices:
                 raise UserError(f"{name}={value!r} is unknown; {nearest(str(value), choices)}")
         least = {"epochs": 1, "batch_size": 2, "pad": 0, "pictures": 0, "schedule_epochs": 1, "devices": 1}
-        least |= {"components": 0, "sampler_epochs": 0, "sampler_width": 1, "fid": 0}
+        least |= {"components": 0, "sampler_epochs": 0, "sampler_width": 1, "fid": 0, "members": 0}
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise UserError(f"{name}={getattr(self, name)} must be at least {low}.")

@@ -1,8 +1,7 @@
 """Every picture, as a matplotlib `Figure` of tensors; `save` writes one, `draw` writes all of a run.
 
-Images are shown pixel by pixel: all are enlarged by a whole number, such that ten fill about the width of a page, and
-separated by a constant gap; nothing is interpolated. Maps are gray from 0 (black) to 1 (white), never rescaled. Charts
-are drawn in plots.py.
+Sheets of images are laid out in sheets.py, charts are drawn in plots.py, and group_figures.py shows content and style.
+Maps are gray from 0 (black) to 1 (white), never rescaled.
 
 No figure touches pyplot: none opens a window, and none stays in memory.
 """
@@ -11,25 +10,26 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.textpath import TextPath
 from PIL import Image
 from torch import Tensor
 
 from .data import Images, spaced
 from .errors import UserError
 from .files import replacing
+from .group_figures import content_interpolations, references, style_interpolations, swaps
+from .groups import group_labels
+from .latents import GroupedLatent
 from .metrics import kl_by_dimension
-from .plots import DPI, STYLE, curves, latent_spectrum, sample_distances
+from .plots import STYLE, curves, latent_spectrum, sample_distances
 from .runs import Codes, Run, batches, encode
+from .sheets import tiles
 from .split import Canvas
 from .vae import VAE
 
@@ -48,8 +48,8 @@ __all__ = [
     "traversals",
 ]
 
-PAGE, GAP, BREAK, MARGIN = 1000, 4, 20, 12  # pixels: width of ten images or more, and spaces between them
-WHITE, BLUE = (255, 255, 255), (170, 195, 225)  # gaps; those between maps are blue, since maps may be white themselves
+BATCH = 256  # test images whose evidence is gathered
+BLUE = (170, 195, 225)  # between maps, since they may be white themselves
 
 
 def png(figure: Figure, model: str = "") -> bytes:
@@ -79,54 +79,9 @@ def drawn_by(path: Path) -> str:
 # ---------------------------------------------------------------- sheets of images
 
 
-def _enlarged(images: Tensor, width: float) -> np.ndarray:
-    """Images (N, C, H, W) in [0, 1] as uint8 (N, H', W', 3), about `width` wide, each pixel a square of whole size."""
-    pixels = (images.detach().cpu().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    scale = max(1, round(width / pixels.shape[2]))
-    return np.broadcast_to(pixels, (*pixels.shape[:3], 3)).repeat(scale, 1).repeat(scale, 2)
-
-
-def _tiles(
-    rows: Sequence[Tensor],
-    labels: Sequence[str] = (),
-    headings: Sequence[str] = (),
-    group: int = 0,
-    gap: tuple[int, int, int] = WHITE,
-) -> Figure:
-    """Rows of images, each (n, C, H, W), with labels to the left, headings above, a break after each `group` of rows."""
-    columns = max(map(len, rows))
-    blocks = [_enlarged(row, PAGE / max(columns, 10) - GAP) for row in rows]
-    height, width = blocks[0].shape[1:3]
-    left = math.ceil(max(map(_points, labels)) * DPI / 72) + 2 * MARGIN if labels else 0
-    top = 34 if headings else 0
-    tops = [top + i * (height + GAP) + (i // group * (BREAK - GAP) if group else 0) for i in range(len(rows))]
-    page = np.full((tops[-1] + height, left + columns * (width + GAP) - GAP, 3), 255, np.uint8)
-    lefts = [left + j * (width + GAP) for j in range(columns)]
-    for block, y in zip(blocks, tops, strict=True):
-        page[y : y + height + GAP, left : left + len(block) * (width + GAP) - GAP] = gap
-        for image, x in zip(block, lefts, strict=False):
-            page[y : y + height, x : x + width] = image
-    with rc_context(STYLE):
-        size = (page.shape[1] + 0.01, page.shape[0] + 0.01)  # a hair more, since the canvas rounds down
-        figure = Figure((size[0] / DPI, size[1] / DPI), dpi=DPI)
-        FigureCanvasAgg(figure)
-        figure.figimage(page)
-        for label, y in zip(labels, tops, strict=True) if labels else ():
-            place = (left - MARGIN) / size[0], 1 - (y + height / 2) / size[1]
-            figure.text(*place, label, ha="right", va="center_baseline")
-        for heading, x in zip(headings, lefts, strict=False):
-            figure.text((x + width / 2) / size[0], 1 - (top - MARGIN) / size[1], heading, ha="center", va="baseline")
-    return figure
-
-
-def _points(label: str) -> float:
-    with rc_context(STYLE):
-        return TextPath((0, 0), label, size=STYLE["font.size"]).get_extents().width if label else 0.0
-
-
 def sheet(images: Tensor, columns: int | None = None) -> Figure:
     """A plain sheet of images (N, C, H, W), nearly square unless `columns` are given."""
-    return _tiles(images.split(columns or math.isqrt(max(0, len(images) - 1)) + 1))
+    return tiles(images.split(columns or math.isqrt(max(0, len(images) - 1)) + 1))
 
 
 def components(canvas: Canvas, originals: Tensor | None = None) -> Figure:
@@ -144,7 +99,7 @@ def components(canvas: Canvas, originals: Tensor | None = None) -> Figure:
     if split > 1:
         rows += [(rf"$\hat x_{{{k + 1}}}$", canvas.images[:, k]) for k in range(split)]
     rows += [(r"$\hat x$", canvas.image)]
-    return _tiles([images for _, images in rows], [label for label, _ in rows])
+    return tiles([images for _, images in rows], [label for label, _ in rows])
 
 
 def maps(canvas: Canvas, columns: int = 10) -> Figure:
@@ -153,15 +108,15 @@ def maps(canvas: Canvas, columns: int = 10) -> Figure:
     if split == 1:
         raise UserError("an unsplit model (split=1) paints no map; train one with --split 2.")
     if split == 2:
-        return _tiles(canvas.masks[:, 0].split(columns), gap=BLUE)
-    return _tiles(canvas.masks.flatten(0, 1).split(max(1, columns // split) * split), gap=BLUE)
+        return tiles(canvas.masks[:, 0].split(columns), gap=BLUE)
+    return tiles(canvas.masks.flatten(0, 1).split(max(1, columns // split) * split), gap=BLUE)
 
 
 def reconstructions(x: Tensor, canvas: Canvas, columns: int = 10) -> Figure:
     """Pairs of rows: images x (B, C, H, W), and their reconstructions below."""
     pairs = zip(x.split(columns), canvas.image.split(columns), strict=True)
     rows = [row for pair in pairs for row in pair]
-    return _tiles(rows, [r"$x$", r"$\hat x$"] * (len(rows) // 2), group=2)
+    return tiles(rows, [r"$x$", r"$\hat x$"] * (len(rows) // 2), group=2)
 
 
 @torch.no_grad()
@@ -169,7 +124,7 @@ def interpolations(vae: VAE, pairs: Tensor, steps: int = 10) -> Figure:
     """One row a pair of codes (R, 2, D): what lies on the line between them, in equal steps."""
     at = torch.linspace(0, 1, steps, device=pairs.device)[:, None]
     rows = [vae.decode(torch.lerp(a, b, at)).image for a, b in pairs]
-    return _tiles(rows)
+    return tiles(rows)
 
 
 @torch.no_grad()
@@ -191,7 +146,7 @@ def traversals(vae: VAE, codes: Codes, rows: int = 10, base: int = 0) -> Figure:
     images = vae.decode(z.flatten(0, 1).to(next(vae.parameters()).device)).image
     labels = [f"$z_{{{j}}}$   {kl[j]:.2f} nats" for j in used]
     headings = [f"{step:+.0f}".replace("-", "−").replace("+0", "0") if step == step.round() else "" for step in steps]
-    return _tiles(images.split(len(steps)), labels, headings)
+    return tiles(images.split(len(steps)), labels, headings)
 
 
 # ---------------------------------------------------------------- a run's figures
@@ -217,6 +172,8 @@ def draw(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 0) -
         figures["distances"] = sample_distances(run.history)
     if (images := _test_images(run)) is not None:
         figures |= _of_images(vae, images, seed)
+        if isinstance(vae.encoder.latent, GroupedLatent):
+            figures |= _of_groups(vae, images, group_labels(images, run.config.group_by), seed)
     mark = vae.fingerprint()
     return [save(figure, run.path / "figures" / f"{name}.png", mark) for name, figure in figures.items()]
 
@@ -235,6 +192,18 @@ def _of_images(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
         "interpolations": interpolations(vae, ends),
         "traversals": traversals(vae, codes),
         "latents": latent_spectrum(codes),
+    }
+
+
+def _of_groups(vae: VAE, images: Images, labels: Tensor, seed: int) -> dict[str, Figure]:
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:BATCH]
+    x = next(batches(images.pixels[chosen], vae.device))
+    found = references(vae, x, labels[chosen])
+    return {
+        "swaps": swaps(vae, found),
+        "swaps-evidence": swaps(vae, found, evidence=True),
+        "style-interpolations": style_interpolations(vae, found),
+        "content-interpolations": content_interpolations(vae, found),
     }
 
 

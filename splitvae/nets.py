@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from .dense_nets import DenseDecoder, DenseEncoder
 from .errors import UserError, nearest
 from .residual_nets import ResidualDecoder, ResidualEncoder, TwoStageDecoder, TwoStageEncoder, check_side
 from .strided_nets import StridedDecoder, StridedEncoder
@@ -79,12 +80,18 @@ def higgins(p: Plan) -> Pair:
     return encoder, StridedDecoder(p.latent_dim, p.outputs, 4, widths[::-1], p.kernel, p.embedding, norm=False)
 
 
+def mlp(p: Plan) -> Pair:
+    """The Multi-Level VAE's (dense_nets.py), with `embedding` hidden units."""
+    return DenseEncoder(p.shape, p.embedding), DenseDecoder(p.latent_dim, p.outputs, p.shape[1], p.embedding)
+
+
 NETS: dict[str, Callable[[Plan], Pair]] = {
     "resnet": resnet,
     "two-stage": two_stage,
     "rae": rae,
     "infogan": infogan,
     "higgins": higgins,
+    "mlp": mlp,
 }
 
 

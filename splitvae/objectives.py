@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from .balance import Constant, KLWeight, Variance, over_processes, variance_named
 from .errors import UserError, nearest
+from .groups import Groups
+from .posteriors import Grouped, Posterior
 from .split import Canvas, ambiguity, smoothness
 from .vae import VAE
 
@@ -31,6 +33,22 @@ Turns = Iterator[tuple[str, Tensor]]
 def squared_error(xhat: Tensor, x: Tensor) -> Tensor:
     """SSE of each image, summed over pixels and channels, shape (B,), in float32."""
     return (xhat.float() - x.float()).square().flatten(1).sum(1)
+
+
+def rates(posterior: Posterior) -> dict[str, Tensor]:
+    """The KL of the mean unit, `kl`, and with groups `kl_style` of the mean image and `kl_content` of the mean group."""
+    with torch.no_grad():
+        found = {"kl": posterior.kl().sum() / posterior.units}
+        if isinstance(posterior, Grouped):
+            found |= {"kl_style": posterior.style.kl().mean(), "kl_content": posterior.content.kl().mean()}
+        return found
+
+
+def by_member(posterior: Posterior) -> Tensor:
+    """KL of each image's style and the whole of its group's content, (B,), in nats: a content counted once a member."""
+    if not isinstance(posterior, Grouped):
+        return posterior.kl()
+    return posterior.style.kl() + posterior.content.kl()[posterior.groups.member_of]
 
 
 class Objective(nn.Module):
@@ -63,8 +81,11 @@ class Objective(nn.Module):
             total = total + self.smoothness * smoothness(canvas.masks)
         return total
 
-    def forward(self, vae: VAE, x: Tensor, group: Tensor | None = None, step: int = 0) -> Turns:
+    def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> Turns:
         raise NotImplementedError
+
+
+SCALINGS = ("units", "pixels")
 
 
 class ELBO(Objective):
@@ -72,10 +93,14 @@ class ELBO(Objective):
 
         L = mean_i( distortion_i + beta_t g(KL_i) ) .
 
+    With groups (posteriors.py) the sum over images is divided by the number of groups: nats per group, to which the content's
+    KL belongs once. The public code of the Multi-Level VAE owes it once a member and takes the mean over pixels.
+
     Arguments:
         beta: the KL's weight, a number or a `KLWeight`.
         variance: v, a `Variance` or its name; the paper's is "computed".
         ambiguity, smoothness: as in `Objective`.
+        scaling: "units", images or groups; or that code's "pixels", to reproduce it.
     """
 
     def __init__(
@@ -84,26 +109,32 @@ class ELBO(Objective):
         variance: str | Variance = "computed",
         ambiguity: float = 0.0,
         smoothness: float = 0.0,
+        scaling: str = "units",
     ) -> None:
         super().__init__(ambiguity, smoothness)
+        if scaling not in SCALINGS:
+            raise UserError(f"scaling={scaling!r} is unknown; {nearest(scaling, SCALINGS)}")
+        self.scaling = scaling
         self.weight = beta if isinstance(beta, KLWeight) else Constant(beta)
         self.variance = variance if isinstance(variance, Variance) else variance_named(variance)
 
-    def forward(self, vae: VAE, x: Tensor, group: Tensor | None = None, step: int = 0) -> Turns:
+    def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> Turns:
         posterior = vae.encode(x, group)
         canvas = vae.decode(posterior.rsample())
         sse, kl = squared_error(canvas.image, x), posterior.kl()
-        size = x[0].numel()
+        size, units = x[0].numel(), posterior.units
+        if self.scaling == "pixels":
+            kl, units = by_member(posterior), x.numel()
         mse = over_processes(sse.detach().mean() / size)
         v = self.variance(mse)
         rec = (sse + self.penalty(canvas)) / (2 * v)
-        loss = (rec + 0.5 * size * (2 * math.pi * v).log() + self.weight(kl, step)).sum() / posterior.units
+        loss = (rec + 0.5 * size * (2 * math.pi * v).log() + self.weight(kl, step)).sum() / units
         beta, v = self.weight.at(step), v.detach()
         self.logs = {
             "loss": loss.detach(),
             "mse": mse,
             "rec": rec.detach().mean(),
-            "kl": kl.detach().sum() / posterior.units,
+            **rates(posterior),
             "beta": beta,
             "v": v,
             "beta_v": beta * v,
@@ -146,7 +177,7 @@ class RAE(Objective):
                 raise UserError(f"{name}={value} must be a number of at least 0.")
         self.beta, self.kind, self.strength = beta, penalty, weight
 
-    def forward(self, vae: VAE, x: Tensor, group: Tensor | None = None, step: int = 0) -> Turns:
+    def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> Turns:
         posterior = vae.encode(x, group)
         z = posterior.rsample()
         smooth = self.kind == "gradient" and self.strength > 0 and torch.is_grad_enabled() and self.training
@@ -167,7 +198,7 @@ class RAE(Objective):
             "loss": loss.detach(),
             "mse": over_processes(sse.detach().mean() / size),
             "rec": sse.detach().mean() / size,
-            "kl": posterior.kl().detach().sum() / posterior.units,
+            **rates(posterior),
             "code": code.detach().mean(),
             "penalty": regular.detach(),
         }

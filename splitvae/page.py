@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from string import Template
 
-__all__ = ["FIGURES", "PAGE", "SOMETIMES", "SPLIT_ONLY", "VERDICTS"]
+__all__ = ["FIGURES", "OF_GROUPS", "PAGE", "SOMETIMES", "SPLIT_ONLY", "VERDICTS"]
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -126,6 +126,38 @@ SOMETIMES = {  # likewise, where they were drawn
         "classifier of these images: compare the lines with each other, not with Inception distances.",
     ),
 }
+OF_GROUPS = {
+    "swaps": (
+        "Content and style, swapped",
+        "A column has the content of the image above it, a row the style of the image to its left: what the groups are "
+        "named by should stay the same down a column, everything else along a row. The diagonal is reconstructions.",
+    ),
+    "swaps-evidence": (
+        "Content with evidence and style, swapped",
+        "The same, with the content of all images of the group in a batch of 256 test images, fused. Group labels are used "
+        "here: good columns show that the decoder follows the content, not that the encoder recognises it.",
+    ),
+    "style-interpolations": (
+        "Between two styles",
+        "Each row keeps the content of its first image, and its style moves to that of the next row's in equal steps.",
+    ),
+    "content-interpolations": (
+        "Between two contents",
+        "Each row keeps the style of its first image, and its content moves to that of the next row's in equal steps.",
+    ),
+    "probes": (
+        "What classifiers read from the codes",
+        "Accuracy of classifiers of the content on test images, against the number of images of a group whose evidence "
+        "was fused. Labels choose who is fused with whom, and with many members even an untrained encoder betrays them: "
+        "what was learned is the distance between the two lines, and accuracy with one member.",
+    ),
+    "code-maps": (
+        "Maps of the codes",
+        "Principal components and t-SNE of posterior means of single test images, coloured by group. With evidence all "
+        "points of a group would be nearly the same vector and fall apart into clusters whatever was learned.",
+    ),
+}
+SOMETIMES |= OF_GROUPS
 SPLIT_ONLY = {"components", "maps", "components-reconstructed"}
 
 VERDICTS = {

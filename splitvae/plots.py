@@ -50,6 +50,7 @@ PANELS = (  # title, the lines' keys and names, logarithmic
     ("variance, and weight of the KL", {"v": "$v$", "beta_v": r"$\beta v$"}, True),
     ("learning rate", {"lr": ""}, True),
 )
+GROUPED = ("KL, nats", {"kl_content": "content, a group", "kl_style": "style, an image"}, False)  # in place of the KL
 
 History = Sequence[Mapping[str, Any]]
 
@@ -60,10 +61,12 @@ def curves(history: History | Mapping[str, History]) -> Figure:
     The first tenth of the epochs, far off scale, does not decide the range of the loss and the distortion.
     """
     runs = dict(history) if isinstance(history, Mapping) else {"": history}
+    groups = any("kl_content" in row for rows in runs.values() for row in rows)
+    panels = [GROUPED if groups and title == GROUPED[0] else (title, names, log) for title, names, log in PANELS]
     with rc_context(STYLE):
         figure = Figure((7.2, 4.0), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        for axes, (title, names, log) in zip(figure.subplots(2, 3, sharex=True).flat, PANELS, strict=True):
+        for axes, (title, names, log) in zip(figure.subplots(2, 3, sharex=True).flat, panels, strict=True):
             axes.set_title(title)
             _panel(axes, runs, names, log)
         for axes in figure.axes[3:]:

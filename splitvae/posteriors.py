@@ -2,6 +2,11 @@
 
 A posterior is a NamedTuple with `mean`, `logvar` (None where there is no noise), `rsample()`, `kl()` of shape (B,) in nats,
 and `units`, the number by which a summed loss is divided (the batch, unless images share a latent).
+
+With groups, z = [style, content]: each image has a style of its own, and a group has one content, whose KL is owed once. Each
+of its members carries 1 / |G| of it, and the number of groups divides the sum, so that the loss is the mean group's bound
+
+    sum_{i in G} ( distortion_i + KL(q(s_i | x_i) || N) ) + KL(q(c_G | x_G) || N) .
 """
 
 from __future__ import annotations
@@ -11,7 +16,11 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["Dirac", "Gaussian", "Posterior"]
+from .groups import Groups
+
+__all__ = ["DRAWS", "Dirac", "Gaussian", "Grouped", "Posterior"]
+
+DRAWS = ("group", "sample", "mean")
 
 
 class Posterior(Protocol):
@@ -79,4 +88,54 @@ class Dirac(NamedTuple):
 
     def kl(self) -> Tensor:
         """||z||^2 / 2, shape (B,)."""
+        return self.kl_terms().sum(1)
+
+
+class Grouped(NamedTuple):
+    """A style for each image and a content for each group; z = [style, content] has shape (B, S + C).
+
+    style: (B, S). content: of the groups, (G, C), their members' evidence fused. groups: who belongs to which.
+    draw: the content is drawn once a "group", anew for each "sample", or is its "mean".
+    eps_std: standard deviation of the noise that a content is drawn with, mean + sigma eps; at 1 it follows the posterior.
+    """
+
+    style: Gaussian
+    content: Gaussian
+    groups: Groups
+    draw: str = "group"
+    eps_std: float = 1.0
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.cat((self.style.mean, self.content.mean[self.groups.member_of]), 1)
+
+    @property
+    def logvar(self) -> Tensor:
+        return torch.cat((self.style.logvar, self.content.logvar[self.groups.member_of]), 1)
+
+    @property
+    def units(self) -> int:
+        return self.groups.total
+
+    def rsample(self) -> Tensor:
+        """A draw of all styles, then of the contents, that gradients pass through, shape (B, S + C)."""
+        return torch.cat((self.style.rsample(), self.draw_content()), 1)
+
+    def draw_content(self) -> Tensor:
+        """The content that each image is decoded with, shape (B, C)."""
+        mean, index = self.content.mean, self.groups.member_of
+        if self.draw == "mean" or self.eps_std == 0:
+            return mean[index]
+        sigma = torch.exp(0.5 * self.content.logvar)
+        if self.draw == "group":
+            return torch.addcmul(mean, sigma, torch.randn_like(mean), value=self.eps_std)[index]
+        return torch.addcmul(mean[index], sigma[index], torch.randn_like(mean[index]), value=self.eps_std)
+
+    def kl_terms(self) -> Tensor:
+        """KL of each image's style, and its share 1 / |G| of its group's content KL, shape (B, S + C), in nats."""
+        content = self.content.kl_terms() / self.groups.sizes[:, None]
+        return torch.cat((self.style.kl_terms(), content[self.groups.member_of]), 1)
+
+    def kl(self) -> Tensor:
+        """KL of each image's style and its share of the content's, shape (B,), in nats; over a group it sums to one KL."""
         return self.kl_terms().sum(1)

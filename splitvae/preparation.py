@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from . import presets
 from .data import Images
 from .engine import first_process
 from .errors import UserError
+from .groups import group_labels
 from .objectives import Objective
 from .presets import Config
 from .runs import Run, fitted, images_for
 from .vae import VAE
 
-__all__ = ["agreed", "config_for", "held_out", "images_of", "opened", "say"]
+__all__ = ["agreed", "config_for", "held_out", "images_of", "labels_for", "opened", "say"]
 
 HARMLESS = {  # may change on resume
     *("epochs", "lr", "precision", "compile", "accelerator", "devices", "pictures", "data"),
@@ -89,6 +91,24 @@ def images_of(images: Images | None, config: Config, fixed: frozenset[str], prog
             f"validation; type --batch-size {max(2, len(found) // 4)} or give more images."
         )
     return found, config
+
+
+def labels_for(images: Images, config: Config, vae: VAE) -> Tensor | None:
+    """The group of each training image where the latent shares something, else None; UserError where none is known."""
+    if not vae.shares:
+        return None
+    labels = group_labels(images, config.group_by)
+    if vae.pairs:
+        values, counts = labels.unique(return_counts=True)
+        if (single := values[counts < 2]).numel():
+            name = images.classes[int(single[0])] if labels is images.labels and images.classes else int(single[0])
+            raise UserError(
+                f"{images.source} has only one image in group {name} (of {len(single)} such groups), and latent='adaptive' "
+                "compares pairs; give each group two images at least, or leave those groups out."
+            )
+        if config.batch_size % 2:
+            raise UserError(f"pairs fill no batch of {config.batch_size}; type --batch-size {config.batch_size + 1}.")
+    return labels
 
 
 def held_out(count: int, config: Config) -> int:

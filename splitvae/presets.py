@@ -89,7 +89,7 @@ def fields_of(thing: VAE | Objective) -> dict[str, Any]:
         return fields | {"loss": "rae", "ambiguity": thing.ambiguity, "smoothness": thing.smoothness}
     if not isinstance(thing, ELBO):
         return {}
-    fields = {"ambiguity": thing.ambiguity, "smoothness": thing.smoothness}
+    fields = {"ambiguity": thing.ambiguity, "smoothness": thing.smoothness, "scaling": thing.scaling}
     for name, kind in KL_WEIGHTS.items():
         if type(thing.weight) is kind:
             fields |= {"beta": thing.weight.beta, "kl": name, "kl_steps": thing.weight.steps}
@@ -123,6 +123,10 @@ def vae_of(config: Config) -> VAE:
         config.net,
         config.latent,
         config.spectral_norm,
+        config.content_dim,
+        config.fusion,
+        config.content_draw,
+        config.eps_std,
     )
 
 
@@ -134,7 +138,7 @@ def objective_of(config: Config) -> Objective:
         weight: KLWeight = Capacity(config.beta, config.kl_steps, config.capacity)
     else:
         weight = KL_WEIGHTS[config.kl](config.beta, config.kl_steps)
-    return ELBO(weight, variance_named(config.variance, config.v), config.ambiguity, config.smoothness)
+    return ELBO(weight, variance_named(config.variance, config.v), config.ambiguity, config.smoothness, config.scaling)
 
 
 def suggest(shape: tuple[int, int, int], count: int, cuda: bool) -> dict[str, Any]:

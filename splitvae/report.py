@@ -26,7 +26,7 @@ from .errors import UserError
 from .evaluate import current
 from .figures import draw, drawn_by, png
 from .files import write_text
-from .page import FIGURES, PAGE, SOMETIMES, SPLIT_ONLY, VERDICTS
+from .page import FIGURES, OF_GROUPS, PAGE, SOMETIMES, SPLIT_ONLY, VERDICTS
 from .plots import curves
 from .presets import PRESETS, Config
 from .runs import Run
@@ -101,7 +101,9 @@ def _gather(run: Run) -> _Entry:
     except UserError as error:
         notes.append(f"Nothing was measured: {error}")
     at = wanted.index("samples") + 1
-    names = wanted[:at] + sorted(file.stem for file in folder.glob("samples-*.png")) + wanted[at:] + ["distances"]
+    names = (
+        wanted[:at] + sorted(file.stem for file in folder.glob("samples-*.png")) + wanted[at:] + [*OF_GROUPS, "distances"]
+    )
     files = {name: folder / f"{name}.png" for name in names}
     return _Entry(run, evaluation, {name: file for name, file in files.items() if drawn_by(file) == mark}, notes)
 

@@ -25,10 +25,11 @@ from . import checkpoints, presets
 from .data import Images, Source, load
 from .engine import aside, engine, home, keep_freed_memory
 from .files import write_json
+from .groups import Groups, Order, ordered
 from .milestones import SampleDistance, due, picture
 from .monitor import Interrupted, Monitor, interruptible
 from .objectives import Objective
-from .preparation import agreed, config_for, held_out, images_of, opened, say
+from .preparation import agreed, config_for, held_out, images_of, labels_for, opened, say
 from .presets import Config
 from .runs import Run, fitted
 from .schedules import scheduler
@@ -118,9 +119,13 @@ class Training:
         pixels = images.pixels
         where = home(pixels, device)
         self.images, self.distance = images, cast(SampleDistance | None, None)
-        self.held = pixels[order[:held].sort().values].to(where)
-        self.pixels = pixels[order[held:].sort().values].to(where)
-        self.steps = len(self.pixels) // (config.batch_size * self.fabric.world_size)
+        apart, kept = order[:held].sort().values, order[held:].sort().values
+        self.held, self.pixels = pixels[apart].to(where), pixels[kept].to(where)
+        labels = labels_for(images, config, vae)
+        self.labels = None if labels is None else labels[kept]
+        self.held_labels = None if labels is None else labels[apart]
+        self.pairs = vae.pairs
+        self.steps = len(self.order(0).rows) // (config.batch_size * self.fabric.world_size)
 
         self.vae = vae.train()
         self.objective = objective.to(device)
@@ -153,8 +158,8 @@ class Training:
             saved = time.monotonic()
             while self.epoch < self.config.epochs:
                 monitor.begin(self.epoch, self.config.epochs, self.steps)
-                for x in self.batches():
-                    self.turn(x)
+                for x, group in self.batches():
+                    self.turn(x, group)
                     if interrupted():
                         monitor.look()
                         self.save(run)
@@ -170,16 +175,28 @@ class Training:
         self.fabric.barrier()
         self.vae.eval().to("cpu")
 
-    def batches(self) -> Iterator[Tensor]:
-        """What is left of this epoch's batches: float images in [0, 1], (B, C, H, W), channels last."""
-        seeds = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(len(self.pixels), generator=seeds).to(self.pixels.device)
+    def order(self, epoch: int) -> Order:
+        """The order of an epoch's images, and their groups where images share something; it follows from the seed."""
+        seeds = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
+        if self.labels is None:
+            return Order(torch.randperm(len(self.pixels), generator=seeds)).to(self.pixels.device)
+        members = 2 if self.pairs else self.config.members
+        return ordered(self.labels, members, seeds, self.pairs).to(self.pixels.device)
+
+    def batches(self) -> Iterator[tuple[Tensor, Groups | None]]:
+        """What is left of this epoch's batches: float images in [0, 1], (B, C, H, W), channels last, and their groups."""
+        order = self.order(self.epoch)
         size, world, rank = self.config.batch_size, self.fabric.world_size, self.fabric.global_rank
-        if world > 1:
-            torch.manual_seed(seeds.initial_seed() + rank)  # each process has noise of its own
+        if world > 1:  # each process has noise of its own
+            torch.manual_seed(self.config.seed * 1_000_003 + self.epoch + rank)
         for i in range(self.step - self.epoch * self.steps, self.steps):
-            start = (i * world + rank) * size
-            yield self.prepared(self.pixels[order[start : start + size]])
+            yield self.batch(order, (i * world + rank) * size, size)
+
+    def batch(self, order: Order, start: int, size: int) -> tuple[Tensor, Groups | None]:
+        """One batch of the training images."""
+        rows, group = order.part(start, size)
+        x = self.prepared(self.pixels[rows])
+        return x, None if group is None else group.to(x.device)
 
     def prepared(self, pixels: Tensor) -> Tensor:
         """uint8 images as the network reads them, mirrored at random where that is asked for."""
@@ -189,9 +206,9 @@ class Training:
             x = torch.where(flip, x.flip(3), x)
         return x.contiguous(memory_format=torch.channels_last)
 
-    def turn(self, x: Tensor) -> None:
+    def turn(self, x: Tensor, group: Groups | None = None) -> None:
         """One step of every player."""
-        turns = self.objective(self.model, x, None, self.step)
+        turns = self.objective(self.model, x, group, self.step)
         while True:
             # On a single device Fabric's wrapper leaves marked methods without autocast, in silence.
             with self.fabric.autocast():
@@ -249,8 +266,9 @@ class Training:
         count = min(self.steps, LAST_REFRESH if last else min(REFRESH, 4 + self.steps // 10))
         size = self.config.batch_size
         with aside(self.fabric, self.config.seed):
-            pick = torch.randperm(len(self.pixels))[: count * size].to(self.pixels.device)
-            update_bn((self.prepared(self.pixels[i]) for i in pick.split(size)), self.final)
+            order = self.order(-1)  # that of no epoch
+            picked = (self.batch(order, i * size, size) for i in range(count))
+            update_bn(({"x": x, "group": group} for x, group in picked), _Forward(self.final))
         self.vae.train()
 
     def distances(self, run: Run) -> dict[str, float]:
@@ -273,15 +291,26 @@ class Training:
         self.objective.eval()
         total: dict[str, float] = {}
         with aside(self.fabric, self.config.seed):
-            for chunk in self.held.split(500):
-                x = chunk.to(self.fabric.device).float().div(255).contiguous(memory_format=torch.channels_last)
-                for _ in self.objective(model, x, None, SETTLED):
+            for x, group in self.held_batches():
+                for _ in self.objective(model, x, group, SETTLED):
                     pass
                 for name in ("loss", "mse", "kl"):
                     total[name] = total.get(name, 0.0) + float(self.objective.logs[name]) * len(x) / len(self.held)
         self.objective.train()
         self.vae.train()
         return {f"val_{name}": value for name, value in total.items()}
+
+    def held_batches(self) -> Iterator[tuple[Tensor, Groups | None]]:
+        """The held-out images, in groups of the same kind as in training, the same in every epoch."""
+        order, size = Order(torch.arange(len(self.held))), 500
+        if self.held_labels is not None:
+            seeds, size = torch.Generator().manual_seed(self.config.seed), self.config.batch_size
+            order = ordered(self.held_labels, 2 if self.pairs else self.config.members, seeds, self.pairs)
+        order = order.to(self.held.device)
+        for start in range(0, len(order.rows), size):
+            rows, group = order.part(start, size)
+            x = self.held[rows].to(self.fabric.device).float().div(255)
+            yield x.contiguous(memory_format=torch.channels_last), None if group is None else group.to(x.device)
 
     # -- state -----------------------------------------------------------------------------------------------------
 
@@ -299,3 +328,14 @@ class Training:
         for s in self.schedulers:
             if isinstance(s, LRScheduler):
                 s.base_lrs = [lr] * len(s.base_lrs)
+
+
+class _Forward(nn.Module):
+    """A model that is called with a dict, as `update_bn` passes it on whole."""
+
+    def __init__(self, vae: VAE) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, batch: dict[str, Any]) -> Any:
+        return self.vae(**batch)

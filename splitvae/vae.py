@@ -11,7 +11,8 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from .errors import UserError
-from .latents import latent_named
+from .groups import Groups
+from .latents import Sharing, latent_named
 from .nets import Plan, build, normalise_spectra
 from .posteriors import Posterior
 from .split import Canvas, compose, logit_channels
@@ -26,7 +27,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.features, self.latent = features, latent
 
-    def forward(self, x: Tensor, group: Tensor | None = None) -> Posterior:
+    def forward(self, x: Tensor, group: Groups | Tensor | None = None) -> Posterior:
         return self.latent(self.features(x), group)
 
 
@@ -50,9 +51,13 @@ class VAE(
         kernel: size of the convolutions.
         embedding: features between the convolutions and the latent.
         net: "resnet", the paper's, or a baseline's own: "two-stage", "infogan", "rae", "higgins" (nets.py); a net without
-            scales, blocks, depth or embedding ignores them.
-        latent: "gaussian", or "deterministic" for a code without noise.
+            scales, blocks, depth or embedding ignores them. "mlp" is the Multi-Level VAE's, for any side.
+        latent: "gaussian", "deterministic" for a code without noise, "grouped" or "adaptive" for groups (latents.py).
         spectral_norm: divide each layer's weight by its largest singular value (in "infogan" the encoder's alone).
+        content_dim: of a "grouped" latent, the dimensions that a group shares, the last of z; 0 is half of them.
+        fusion: how members' evidence of them becomes one Gaussian: "poe", "poe-prior", "mean", "harmonic" (fusion.py).
+        content_draw: the content is drawn once a "group", anew for each "sample", or is its "mean".
+        eps_std: standard deviation of the noise it is drawn with; 1 is the posterior.
 
     Models are written by `save_pretrained(folder)` (config.json and model.safetensors) and read by
     `VAE.from_pretrained(folder)`, in evaluation mode.
@@ -72,6 +77,10 @@ class VAE(
         net: str = "resnet",
         latent: str = "gaussian",
         spectral_norm: bool = False,
+        content_dim: int = 0,
+        fusion: str = "poe",
+        content_draw: str = "group",
+        eps_std: float = 1.0,
     ) -> None:
         super().__init__()
         if len(shape) != 3 or shape[1] != shape[2]:
@@ -80,17 +89,28 @@ class VAE(
         self.latent_dim, self.split = latent_dim, split
         plan = Plan(self.shape, latent_dim, 0, width, scales, blocks, depth, kernel, embedding)
         features, self.decoder = build(net, plan._replace(outputs=logit_channels(self.shape[0], split)))
-        self.encoder = Encoder(features, latent_named(latent, cast(int, features.features), latent_dim))
+        sharing = Sharing(content_dim, fusion, content_draw, eps_std)
+        self.encoder = Encoder(features, latent_named(latent, cast(int, features.features), latent_dim, sharing))
         if spectral_norm:
             normalise_spectra(net, self.encoder, self.decoder)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def shares(self) -> bool:
+        """Whether images of a group share something, so that training needs groups."""
+        return bool(self.encoder.latent.shares)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether those groups must be pairs."""
+        return bool(self.encoder.latent.pairs)
 
     @property
     def device(self) -> torch.device:
         """Where the model is; what it encodes and decodes is brought there."""
         return next(self.decoder.parameters()).device
 
-    def encode(self, x: Tensor, group: Tensor | None = None) -> Posterior:
+    def encode(self, x: Tensor, group: Groups | Tensor | None = None) -> Posterior:
         """The posterior of images (B, C, H, W), float in [0, 1]; `group` (B,) says which share a latent."""
         if x.shape[1:] != self.shape or not x.is_floating_point():
             raise UserError(
@@ -103,12 +123,12 @@ class VAE(
         """What latents (B, D) are painted as."""
         return compose(self.decoder(z.to(self.device)), self.split)
 
-    def forward(self, x: Tensor, group: Tensor | None = None) -> Canvas:
+    def forward(self, x: Tensor, group: Groups | Tensor | None = None) -> Canvas:
         """A stochastic reconstruction, decode(z) with z drawn from the posterior."""
         return self.decode(self.encode(x, group).rsample())
 
     @torch.no_grad()
-    def reconstruct(self, x: Tensor, group: Tensor | None = None) -> Canvas:
+    def reconstruct(self, x: Tensor, group: Groups | Tensor | None = None) -> Canvas:
         """The deterministic reconstruction, decode(posterior mean)."""
         return self.decode(self.encode(x, group).mean)
 

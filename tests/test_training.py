@@ -18,6 +18,7 @@ import torch
 import splitvae
 from splitvae import presets
 from splitvae.errors import UserError
+from splitvae.groups import Groups
 from splitvae.monitor import Interrupted
 from splitvae.objectives import ELBO
 from splitvae.training import Training
@@ -56,8 +57,8 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Sends this process Ctrl-C during a step."""
     turn = Training.turn
 
-    def interrupted(self: Training, x: torch.Tensor) -> None:
-        turn(self, x)
+    def interrupted(self: Training, x: torch.Tensor, group: Groups | None = None) -> None:
+        turn(self, x, group)
         if self.step == step:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -205,9 +206,9 @@ def test_without_refreshing_the_statistics_it_would_not(images: splitvae.Images,
 def test_every_epoch_has_another_order_and_every_image_once(images: splitvae.Images) -> None:
     config = presets.configure("digits-svae", **{**TINY, "batch_size": 45}, precision="32")
     loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
-    first = torch.cat(list(loop.batches()))
+    first = torch.cat([x for x, _ in loop.batches()])
     loop.epoch, loop.step = 1, loop.steps
-    second = torch.cat(list(loop.batches()))
+    second = torch.cat([x for x, _ in loop.batches()])
     assert not torch.equal(first, second)
     order = [x.flatten(1).sum(1).sort().values for x in (first, second)]
     assert len(first) == len(loop.pixels) == 315
@@ -446,7 +447,7 @@ def test_a_step_computes_in_the_precision_asked_for_and_losses_in_float32(
     for i, m in enumerate(convolutions):
         m.register_forward_hook(lambda _m, _i, out, i=i: seen.__setitem__(f"conv {i}", out.dtype))
     loop.vae.encoder.register_forward_hook(lambda _m, _i, q: seen.update(mean=q.mean.dtype, logvar=q.logvar.dtype))
-    loop.turn(next(iter(loop.batches())))
+    loop.turn(*next(iter(loop.batches())))
     assert seen.pop("mean") == seen.pop("logvar") == torch.float32
     assert len(seen) == len(convolutions)
     assert set(seen.values()) == {dtype}
