@@ -124,7 +124,7 @@ def test_what_cannot_be_fused_is_said(members: Gaussian) -> None:
     broken[3, 1] = float("nan")
     with pytest.raises(UserError, match="NaN"):
         accumulate(members.mean, broken, LABELS)
-    with pytest.raises(UserError, match="5.*7 images"):
+    with pytest.raises(UserError, match=r"5.*7 images"):
         accumulate(*members, LABELS[:5])
     with pytest.raises(UserError, match="poe"):
         fuse(members, groups_of(), "po")

@@ -42,7 +42,7 @@ def test_groups_of_another_number_than_images_are_refused() -> None:
 def test_labels_of_images_are_their_groups() -> None:
     labels = torch.tensor([3, 1, 3])
     assert group_labels(images(labels)) is labels
-    with pytest.raises(UserError, match="no labels.*subfolder.*--latent gaussian"):
+    with pytest.raises(UserError, match=r"no labels.*subfolder.*--latent gaussian"):
         group_labels(images(None))
     with pytest.raises(UserError, match="2 labels for 3 images"):
         group_labels(dataclasses.replace(images(labels), labels=labels[:2]))
