@@ -12,6 +12,7 @@ import tyro
 from .commands import Encode, Figures, List, Reconstruct, Report, Sample
 from .errors import UserError, nearest
 from .evaluation_commands import Evaluate
+from .probe_commands import Probe
 from .study_commands import Categories, Means
 
 __all__ = ["main"]
@@ -76,6 +77,7 @@ COMMANDS: dict[str, Any] = {
     "encode": Encode,
     "reconstruct": Reconstruct,
     "figures": Figures,
+    "probe": Probe,
     "report": Report,
     "categories": Categories,
     "means": Means,

@@ -79,20 +79,14 @@ def probe(
         raise UserError(f"seed={seed} is no seed; it must be at least 0.")
     group_by = group_by or run.config.group_by
     train, test = labelled(run, group_by)
+    probes.strangers(test.labels)  # which raises where there is but one label
     vae = run.vae.eval()
     say(progress, f"Encoding {len(train.labels):,} training and {len(test.labels):,} test images, and once more untrained.")
     fresh = _fresh(run, train.images.pixels, seed)
     jobs, counts = _jobs(vae, "", train, test, seed)
     jobs |= _jobs(fresh, "untrained_", train, test, seed)[0]
     result = {
-        "model": {
-            "preset": run.config.preset,
-            "fingerprint": vae.fingerprint(),
-            "latent": run.config.latent,
-            "fusion": run.config.fusion,
-            "content_draw": run.config.content_draw,
-            "eps_std": run.config.eps_std,
-        },
+        "model": _model(run),
         "data": {"train": _data(run, "train", train), "test": _data(run, "test", test), "group_by": group_by},
         "iterations": iterations,
         "seed": seed,
@@ -121,8 +115,7 @@ def current(run: Run, iterations: int | None = None) -> dict[str, Any] | None:
         return None
     try:
         known = read_json(file)
-        same = known["model"]["fingerprint"] == run.vae.fingerprint()
-        return known if same and iterations in (None, known["iterations"]) else None
+        return known if known["model"] == _model(run) and iterations in (None, known["iterations"]) else None
     except (UserError, KeyError, TypeError):
         raise UserError(f"{file} is damaged; delete it, and `splitvae probe {run.path}` measures anew.") from None
 
@@ -236,6 +229,12 @@ def _fitted(
     return found
 
 
+def _model(run: Run) -> dict[str, Any]:
+    """What codes follow from: weights, and how contents are fused and drawn."""
+    about = {"preset": run.config.preset, "fingerprint": run.vae.fingerprint()}
+    return about | {name: getattr(run.config, name) for name in ("latent", "fusion", "content_draw", "eps_std")}
+
+
 def _members(parts: tuple[Coded, Coded], count: int) -> dict[str, Any]:
     """Of how many groups a row of the curve is."""
     train, test = parts
@@ -294,18 +293,21 @@ def table(result: Mapping[str, Any]) -> str:
     test = result["data"]["test"]
     rows = []
     for name, code in result["codes"].items():
-        rows += [_row(f"{name}, {kind}", code, kind, result["majority"]) for kind in KINDS[:2]]
+        rows += [_row(f"{name}, {kind}", code, kind, test["images"], result["majority"]) for kind in KINDS[:2]]
     for point in result["curve"][1:]:
-        shown = f"content of {point['members']}"
-        rows += [_row(f"{shown}, {kind}", point, kind, point["majority"]) for kind in KINDS[:2]]
-    headings = ["% of labels right", "test", "training", "untrained, test", "majority"]
+        shown, groups = f"content of {point['members']}", point["groups"]["independent"]
+        rows += [_row(f"{shown}, {kind}", point, kind, groups, point["majority"]) for kind in KINDS[:2]]
+    headings = ["% of labels right", "tested", "test", "training", "untrained, test", "majority"]
     lines = [
         f"Probes of {result['iterations']:,} iterations on {test['images']:,} test images of {test['source']}, "
         f"{result['labels']} labels:"
     ]
     lines += [f"  {line}" for line in aligned(headings, rows).splitlines()]
     if result["curve"][1:]:
-        lines.append('"of k": with the evidence of k images of the same true label, which helps an untrained network too.')
+        lines.append(
+            '"of k": groups with the evidence of k images of the same true label, which helps an untrained network too; '
+            '"tested": groups that share no image.'
+        )
     use = result["use"]
     if use:
         lines += [
@@ -316,9 +318,10 @@ def table(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(what: str, found: Mapping[str, Any], kind: str, most: float) -> list[str]:
+def _row(what: str, found: Mapping[str, Any], kind: str, count: int, most: float) -> list[str]:
     own, fresh = found[kind], found[f"untrained_{kind}"]
-    return [what, _percent(own), PERCENT.format(100 * own["train"]), _percent(fresh), PERCENT.format(100 * most)]
+    shares = [_percent(own), PERCENT.format(100 * own["train"]), _percent(fresh), PERCENT.format(100 * most)]
+    return [what, f"{count:,}", *shares]
 
 
 def _percent(accuracy: Mapping[str, float]) -> str:
