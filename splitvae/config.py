@@ -23,7 +23,7 @@ class Config:
     data: str | None = None
     """Where the images come from: a name, a folder, a parquet, npy or npz file, or hf://org/name."""
     shape: tuple[int, int, int] | None = None
-    """Channels, height and width the network paints; the side is 16, 32, 64 or 128."""
+    """Channels, height and width the network paints; the side is 16, 32, 64 or 128, in IntroVAE's networks up to 1024."""
     pad: int = 0
     """Black pixels added on every side (MNIST: 2, from 28 to 32)."""
     crop: int | None = None
@@ -49,8 +49,8 @@ class Config:
     """Side of the convolutions."""
     embedding: int = 512
     """Features between the convolutions and the latent."""
-    net: Literal["resnet", "two-stage", "infogan", "rae", "higgins", "mlp"] = "resnet"
-    """The network: the Split-VAE's, or the one a baseline was published with."""
+    net: Literal["resnet", "two-stage", "infogan", "rae", "higgins", "mlp", "intro", "intro-plain"] = "resnet"
+    """The network: the Split-VAE's, or the one another system was published with (`intro-plain`: no BatchNorm)."""
     latent: Literal["gaussian", "deterministic", "grouped", "adaptive"] = "gaussian"
     """Codes with noise, without (regularized autoencoders), or for images in groups: content and style, or pairs."""
     spectral_norm: bool = False
@@ -63,15 +63,19 @@ class Config:
     """Draw the content once a group, anew for each sample, or take its mean."""
     eps_std: float = 1.0
     """Standard deviation of the noise that the content is drawn with; 1 is the posterior's."""
+    head_units: int = 0
+    """Units of a hidden layer that style and content of a grouped latent each have; 0 is none, as in the paper."""
+    independence: float = 0.0
+    """Weight, in nats, of what a grouped latent's styles tell of the groups; 0 in the paper, 100 is much."""
     members: int = 0
     """Images of a group in a training batch; 0 takes batches at random, and those of a label that meet are a group."""
     group_by: str = ""
     """Attribute, or attributes joined by commas, by which images are grouped where they have no classes."""
 
-    loss: Literal["elbo", "rae"] = "elbo"
-    """The evidence lower bound, or the regularized autoencoder's loss, which has no variance and no KL schedule."""
+    loss: Literal["elbo", "rae", "intro", "soft-intro"] = "elbo"
+    """The evidence lower bound; or the regularized autoencoder's, IntroVAE's, Soft-IntroVAE's: no variance, no schedule."""
     beta: float = 1.0
-    """Weight of the KL."""
+    """Weight of the KL; in IntroVAE, as its authors write it, that of the reconstruction instead."""
     variance: Literal["fixed", "computed", "ratchet", "learned", "optimal"] = "computed"
     """The likelihood's variance v: constant, the paper's running minimum, Asperti-Trentin's, Dai-Wipf's, sigma-VAE's."""
     v: float = 1.0
@@ -92,6 +96,27 @@ class Config:
     """What else a regularized autoencoder asks of its decoder: small weights, or small gradients."""
     penalty_weight: float = 0.0
     """Weight of that penalty."""
+
+    alpha: float = 0.25
+    """IntroVAE: weight of the hinges that raise the KL of what is painted up to the margin; 0 is a plain VAE."""
+    alpha_decoder: float | None = None
+    """IntroVAE: weight with which the decoder lowers the KL of what it paints; None is alpha."""
+    margin: float = 10.0
+    """IntroVAE: KL in nats that what is painted is driven to, somewhat above the images' own."""
+    hinge: Literal["batch", "sample"] = "batch"
+    """IntroVAE: compare the margin with the KL of the mean image of a batch, or with each image's."""
+    beta_rec: float = 1.0
+    """Soft-IntroVAE: weight of the squared error."""
+    beta_kl: float = 1.0
+    """Soft-IntroVAE: weight of the KL."""
+    beta_neg: float = 256.0
+    """Soft-IntroVAE: weight of the KL of what is painted, in the encoder's loss."""
+    gamma: float = 1e-8
+    """Soft-IntroVAE: weight of the reconstruction of what is painted, in the decoder's loss; 0 saves two passes."""
+    vae_epochs: int = 0
+    """IntroVAE and Soft-IntroVAE: first epochs, which train a plain VAE."""
+    on_alarm: Literal["stop", "warn", "rollback"] = "stop"
+    """Where training begins to die: stop at the last good checkpoint, go on, or go on from it with a gentler weight."""
 
     sampler: Literal["gmm", "second-stage", "second-stage-noiseless", "flow"] = "gmm"
     """The density fitted to the codes after training, from which better samples are drawn than from the prior."""
@@ -140,7 +165,7 @@ class Config:
             if get_origin(kind) is Literal and value not in choices:
                 raise UserError(f"{name}={value!r} is unknown; {nearest(str(value), choices)}")
         least = {"epochs": 1, "batch_size": 2, "pad": 0, "pictures": 0, "schedule_epochs": 1, "devices": 1}
-        least |= {"components": 0, "sampler_epochs": 0, "sampler_width": 1, "fid": 0, "members": 0}
+        least |= {"components": 0, "sampler_epochs": 0, "sampler_width": 1, "fid": 0, "members": 0, "vae_epochs": 0}
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise UserError(f"{name}={getattr(self, name)} must be at least {low}.")
@@ -156,6 +181,11 @@ class Config:
         if self.compile and self.penalty == "gradient":
             raise UserError(
                 "the gradient penalty needs second derivatives, which torch.compile does not give; drop --compile."
+            )
+        if self.independence and (self.latent != "grouped" or self.loss != "elbo"):
+            raise UserError(
+                f"independence={self.independence:g} keeps groups out of styles, which only latent='grouped' with "
+                "loss='elbo' has; leave it away, or type --latent grouped."
             )
         if self.penalty != "none" and self.loss != "rae":
             raise UserError(

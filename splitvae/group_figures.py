@@ -22,8 +22,8 @@ MOST = 10  # references, and rows
 class References(NamedTuple):
     """One image a group, and its codes.
 
-    images: (R, C, H, W). style: (R, S), means. content: (R, C), means of each image alone. evidence: (R, C), means of all of
-    its group that the batch has.
+    images: (R, C, H, W). style: (R, S), means. content: (R, C), means of each image alone. evidence: (R, C), means of
+    all of its group that the batch has.
     """
 
     images: Tensor
@@ -52,7 +52,7 @@ def references(vae: VAE, x: Tensor, labels: Tensor) -> References:
 
 @torch.no_grad()
 def swaps(vae: VAE, found: References, evidence: bool = False) -> Figure:
-    """Contents and styles combined: a column has the content of the reference above it, a row the style of that to its left.
+    """Contents and styles combined: a column has the content of the reference above it, a row the style of that beside it.
 
     A column's content is that of the image above alone, so that the diagonal is reconstructions, or with `evidence` its
     group's. Nothing is drawn at random.

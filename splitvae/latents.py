@@ -31,6 +31,7 @@ class Sharing(NamedTuple):
     fusion: str = "poe"
     content_draw: str = "group"
     eps_std: float = 1.0
+    head_units: int = 0
 
 
 HALF = Sharing()
@@ -72,14 +73,19 @@ class DeterministicLatent(nn.Module):
 class GroupedLatent(nn.Module):
     """Four dense heads, features (B, F) -> `Grouped`: a style for each image, a content for each group.
 
+    With `head_units` U either code has a hidden layer of its own, tanh of U units, before its heads. Style and content then
+    need not be linear functions of features that serve both, which keeps them apart at a weight of independence at which
+    features that they share lose both.
+
     Without groups every image is its own, and the posterior is the ordinary Gaussian of [style, content].
     """
 
     shares, pairs = True, False
+    train_content = True  # False cuts the gradient of the content's heads, as public code does: to reproduce it
 
     def __init__(self, features: int, dim: int, sharing: Sharing = HALF) -> None:
         super().__init__()
-        content = sharing.content_dim or dim // 2
+        content, units = sharing.content_dim or dim // 2, sharing.head_units
         if not 0 < content < dim:
             raise UserError(
                 f"content_dim={sharing.content_dim} of latent_dim={dim} leaves no room for both codes; it must lie between "
@@ -89,23 +95,40 @@ class GroupedLatent(nn.Module):
             raise UserError(f"content_draw={sharing.content_draw!r} is unknown; {nearest(sharing.content_draw, DRAWS)}")
         if not 0 <= sharing.eps_std < float("inf"):
             raise UserError(f"eps_std={sharing.eps_std} must be a number of at least 0; 1 is the posterior's.")
+        if units < 0:
+            raise UserError(f"head_units={units} must be a number of units, 0 for heads without a hidden layer.")
         self.fusion = known_fusion(sharing.fusion)
         self.draw, self.eps_std, self.content_dim = sharing.content_draw, sharing.eps_std, content
-        self.style_mean, self.style_logvar = nn.Linear(features, dim - content), nn.Linear(features, dim - content)
-        self.content_mean, self.content_logvar = nn.Linear(features, content), nn.Linear(features, content)
+        inputs = units or features
+        self.style_hidden, self.content_hidden = (nn.Linear(features, units) if units else None for _ in range(2))
+        self.style_mean, self.style_logvar = (nn.Linear(inputs, dim - content) for _ in range(2))
+        self.content_mean, self.content_logvar = (nn.Linear(inputs, content) for _ in range(2))
         self.apply(glorot_)
 
     def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> Grouped:
         groups = grouped(group, len(features), features.device)
         with torch.autocast(features.device.type, enabled=False):
-            features = features.float()
-            style = Gaussian(self.style_mean(features), self.style_logvar(features))
-            members = Gaussian(self.content_mean(features), self.content_logvar(features))
-            return Grouped(style, fuse(members, groups, self.fusion), groups, self.draw, self.eps_std)
+            content = fuse(self.evidence(features), groups, self.fusion)
+            return Grouped(self.style(features), content, groups, self.draw, self.eps_std)
+
+    def evidence(self, features: Tensor) -> Gaussian:
+        """What each image says of its group's content, (B, C)."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_content):
+            h = _hidden(self.content_hidden, features.float())
+            return Gaussian(self.content_mean(h), self.content_logvar(h))
+
+    def style(self, features: Tensor) -> Gaussian:
+        """The style of each image, (B, S)."""
+        h = _hidden(self.style_hidden, features.float())
+        return Gaussian(self.style_mean(h), self.style_logvar(h))
+
+
+def _hidden(layer: nn.Module | None, features: Tensor) -> Tensor:
+    return features if layer is None else torch.tanh(layer(features))
 
 
 class AdaptiveLatent(GaussianLatent):
-    """Two dense heads, features (B, F) of pairs -> `Gaussian`, with what the two of a pair share fused, found anew each time.
+    """Two dense heads, features (B, F) of pairs -> `Gaussian`, with what the two share fused, found anew each time.
 
     In each dimension the two posteriors are a divergence KL(q_1 || q_2) apart; those below the middle between the pair's
     least and largest are taken as shared and fused. Without groups it is a `GaussianLatent`.

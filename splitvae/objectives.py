@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from .balance import Constant, KLWeight, Variance, over_processes, variance_named
 from .errors import UserError, nearest
 from .groups import Groups
+from .independence import dependence
 from .posteriors import Grouped, Posterior
 from .split import Canvas, ambiguity, smoothness
 from .vae import VAE
@@ -93,14 +94,15 @@ class ELBO(Objective):
 
         L = mean_i( distortion_i + beta_t g(KL_i) ) .
 
-    With groups (posteriors.py) the sum over images is divided by the number of groups: nats per group, to which the content's
-    KL belongs once. The public code of the Multi-Level VAE owes it once a member and takes the mean over pixels.
+    With groups (posteriors.py) the sum over images is divided by the number of groups: nats per group, to which the
+    content's KL belongs once. The public code of the Multi-Level VAE owes it once a member and takes the mean over pixels.
 
     Arguments:
         beta: the KL's weight, a number or a `KLWeight`.
         variance: v, a `Variance` or its name; the paper's is "computed".
         ambiguity, smoothness: as in `Objective`.
         scaling: "units", images or groups; or that code's "pixels", to reproduce it.
+        independence: weight, in nats an image, of what styles tell of the groups (independence.py), in training alone.
     """
 
     def __init__(
@@ -110,11 +112,14 @@ class ELBO(Objective):
         ambiguity: float = 0.0,
         smoothness: float = 0.0,
         scaling: str = "units",
+        independence: float = 0.0,
     ) -> None:
         super().__init__(ambiguity, smoothness)
         if scaling not in SCALINGS:
             raise UserError(f"scaling={scaling!r} is unknown; {nearest(scaling, SCALINGS)}")
-        self.scaling = scaling
+        if not 0 <= independence < math.inf:
+            raise UserError(f"independence={independence} must be a number of at least 0, such as 100.")
+        self.scaling, self.independence = scaling, independence
         self.weight = beta if isinstance(beta, KLWeight) else Constant(beta)
         self.variance = variance if isinstance(variance, Variance) else variance_named(variance)
 
@@ -139,6 +144,10 @@ class ELBO(Objective):
             "v": v,
             "beta_v": beta * v,
         }
+        if self.independence and self.training and isinstance(posterior, Grouped):
+            told = dependence(posterior.style.mean, posterior.groups)
+            self.logs["dependence"] = told.detach()
+            loss = loss + self.independence * told * len(x) / units
         yield "vae", loss
 
 

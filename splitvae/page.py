@@ -149,7 +149,7 @@ OF_GROUPS = {
         "What classifiers read from the codes",
         "Accuracy of classifiers of the content on test images, against the number of images of a group whose evidence "
         "was fused. Labels choose who is fused with whom, and with many members even an untrained encoder betrays them: "
-        "what was learned is the accuracy with one member, and the distance between the colours. Shaded: one standard error.",
+        "what was learned is the accuracy with one member, and the distance between colours. Shaded: one standard error.",
     ),
     "code-maps": (
         "Maps of the codes",

@@ -3,8 +3,8 @@
 A posterior is a NamedTuple with `mean`, `logvar` (None where there is no noise), `rsample()`, `kl()` of shape (B,) in nats,
 and `units`, the number by which a summed loss is divided (the batch, unless images share a latent).
 
-With groups, z = [style, content]: each image has a style of its own, and a group has one content, whose KL is owed once. Each
-of its members carries 1 / |G| of it, and the number of groups divides the sum, so that the loss is the mean group's bound
+With groups, z = [style, content]: each image has a style of its own, and a group has one content, whose KL is owed once.
+Each of its members carries 1 / |G| of it, and the number of groups divides the sum: the loss is the mean group's bound
 
     sum_{i in G} ( distortion_i + KL(q(s_i | x_i) || N) ) + KL(q(c_G | x_G) || N) .
 """

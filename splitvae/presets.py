@@ -13,6 +13,8 @@ from .balance import KL_WEIGHTS, VARIANCES, Capacity, KLWeight, variance_named
 from .baselines import baselines
 from .config import Config
 from .errors import UserError, nearest
+from .introspection import Intro, SoftIntro
+from .introspective_presets import introspective
 from .objectives import ELBO, RAE, Objective
 from .residual_nets import SIDES
 from .vae import VAE
@@ -59,6 +61,7 @@ PRESETS: dict[str, Config] = {
     **baselines("mnist", MNIST),
     **baselines("cifar10", CIFAR10),
     **baselines("celeba", CELEBA),
+    **introspective(MNIST, CELEBA),
 }
 PRESETS = {name: replace(config, preset=name) for name, config in PRESETS.items()}
 
@@ -80,16 +83,23 @@ def override(config: Config, **overrides: Any) -> Config:
 
 
 def fields_of(thing: VAE | Objective) -> dict[str, Any]:
-    """The fields of a config that describe a model or an objective made without one."""
+    """The fields of a config that describe a model or an objective made without one, but for weights that are functions."""
     fields: dict[str, Any]
     if isinstance(thing, VAE):
         return {**cast(dict[str, Any], thing._hub_mixin_config), "shape": thing.shape}
     if isinstance(thing, RAE):
         fields = {"beta": thing.beta, "penalty": thing.kind, "penalty_weight": thing.strength}
         return fields | {"loss": "rae", "ambiguity": thing.ambiguity, "smoothness": thing.smoothness}
+    if isinstance(thing, Intro):
+        fields = {"loss": "intro", "ambiguity": thing.ambiguity, "smoothness": thing.smoothness, "hinge": thing.hinge}
+        weights = {name: getattr(thing, name) for name in ("alpha", "beta", "margin", "alpha_decoder")}
+        return fields | {name: value for name, value in weights.items() if not callable(value)}
+    if isinstance(thing, SoftIntro):
+        names = ("beta_rec", "beta_kl", "beta_neg", "gamma", "ambiguity", "smoothness")
+        return {"loss": "soft-intro", **{name: getattr(thing, name) for name in names}}
     if not isinstance(thing, ELBO):
         return {}
-    fields = {"ambiguity": thing.ambiguity, "smoothness": thing.smoothness, "scaling": thing.scaling}
+    fields = {name: getattr(thing, name) for name in ("ambiguity", "smoothness", "scaling", "independence")}
     for name, kind in KL_WEIGHTS.items():
         if type(thing.weight) is kind:
             fields |= {"beta": thing.weight.beta, "kl": name, "kl_steps": thing.weight.steps}
@@ -127,6 +137,7 @@ def vae_of(config: Config) -> VAE:
         config.fusion,
         config.content_draw,
         config.eps_std,
+        config.head_units,
     )
 
 
@@ -134,14 +145,28 @@ def objective_of(config: Config) -> Objective:
     """The objective a config describes."""
     if config.loss == "rae":
         return RAE(config.beta, config.penalty, config.penalty_weight, config.ambiguity, config.smoothness)
+    split = {"ambiguity": config.ambiguity, "smoothness": config.smoothness}
+    if config.loss == "intro":
+        return Intro(config.alpha, config.beta, config.margin, config.alpha_decoder, config.hinge, **split)
+    if config.loss == "soft-intro":
+        return SoftIntro(config.beta_rec, config.beta_kl, config.beta_neg, config.gamma, **split)
     if config.kl == "capacity":
         weight: KLWeight = Capacity(config.beta, config.kl_steps, config.capacity)
     else:
         weight = KL_WEIGHTS[config.kl](config.beta, config.kl_steps)
-    return ELBO(weight, variance_named(config.variance, config.v), config.ambiguity, config.smoothness, config.scaling)
+    return ELBO(
+        weight,
+        variance_named(config.variance, config.v),
+        config.ambiguity,
+        config.smoothness,
+        config.scaling,
+        config.independence,
+    )
 
 
-def suggest(shape: tuple[int, int, int], count: int, cuda: bool) -> dict[str, Any]:
+def suggest(
+    shape: tuple[int, int, int], count: int, cuda: bool, sides: tuple[int, ...] = SIDES, beta: bool = True
+) -> dict[str, Any]:
     """Fields for images of which only shape and number are known: what `splitvae train --data FOLDER` trains.
 
     The side becomes the nearest the network paints (padded where that takes at most an eighth, else resized); colour gets

@@ -24,6 +24,8 @@ class Probe:
     """Attribute, or attributes joined by commas, that are told where images have no classes; by default the run's."""
     iterations: int = 6000
     """Steps that each probe is trained for."""
+    members: tuple[int, ...] = ()
+    """Numbers of images whose evidence is fused, besides 1; by default 2, 4, ... 256."""
     seed: int = 0
     """Seed of probes, of groups and of what is drawn."""
     out: Path | None = None
@@ -43,7 +45,7 @@ class Probe:
         if self.data is not None:
             for part in ("train", "test"):
                 run.remember(part, run.images(part, self.data))
-        result = probe(run, self.iterations, self.seed, group_by=self.group_by)
+        result = probe(run, self.iterations, self.seed, group_by=self.group_by, members=self.members)
         print(table(result))
         print(f"Numbers: {run.path / 'probes.json'}", flush=True)
         folder, model = self.out or run.path / "figures", result["model"]["fingerprint"]

@@ -17,7 +17,7 @@ A small noise hides what means tell: leakage is what a probe reads from the mean
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -61,7 +61,12 @@ class Labelled(NamedTuple):
 
 
 def probe(
-    run: Run, iterations: int = ITERATIONS, seed: int = 0, progress: bool = True, group_by: str = ""
+    run: Run,
+    iterations: int = ITERATIONS,
+    seed: int = 0,
+    progress: bool = True,
+    group_by: str = "",
+    members: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Trains probes on codes of a run's training images, measures them on its test images, and writes probes.json.
 
@@ -70,6 +75,7 @@ def probe(
         seed: of probes, groups and draws; the fresh network has the run's own seed.
         progress: show what is done.
         group_by: attributes that are told where images have no classes; by default those the run was grouped by.
+        members: numbers of images whose evidence is fused, besides 1; by default 2, 4, ... 256.
 
     Raises UserError where the run has no model, or its images no labels.
     """
@@ -83,8 +89,8 @@ def probe(
     vae = run.vae.eval()
     say(progress, f"Encoding {len(train.labels):,} training and {len(test.labels):,} test images, and once more untrained.")
     fresh = _fresh(run, train.images.pixels, seed)
-    jobs, counts = _jobs(vae, "", train, test, seed)
-    jobs |= _jobs(fresh, "untrained_", train, test, seed)[0]
+    counts = _counts(vae, train, test, members)
+    jobs = _jobs(vae, "", train, test, counts, seed) | _jobs(fresh, "untrained_", train, test, counts, seed)
     result = {
         "model": _model(run),
         "data": {"train": _data(run, "train", train), "test": _data(run, "test", test), "group_by": group_by},
@@ -165,9 +171,8 @@ def posteriors(vae: VAE, pixels: Tensor) -> dict[str, Gaussian | Dirac]:
     latent, rows = vae.encoder.latent, []
     for x in batches(pixels, vae.device):
         if isinstance(latent, GroupedLatent):
-            heads = (latent.style_mean, latent.style_logvar, latent.content_mean, latent.content_logvar)
-            features = vae.encoder.features(x).float()
-            rows.append([head(features).cpu() for head in heads])
+            features = vae.encoder.features(x)
+            rows.append([m.cpu() for m in (*latent(features).style, *latent.evidence(features))])
         else:
             posterior = vae.encode(x)
             rows.append([m.cpu() for m in (posterior.mean, posterior.logvar) if m is not None])
@@ -187,13 +192,24 @@ def _fresh(run: Run, pixels: Tensor, seed: int) -> VAE:
     return vae.eval()
 
 
+def _counts(vae: VAE, train: Labelled, test: Labelled, members: Sequence[int]) -> list[int]:
+    """The numbers of members of the curve, 1 first; none where nothing is shared."""
+    if not isinstance(vae.encoder.latent, GroupedLatent):
+        return []
+    possible = probes.member_counts(train.labels, test.labels)
+    rarest = min(int(part.labels.unique(return_counts=True)[1].min()) for part in (train, test))
+    for k in members:
+        if not 0 < k <= rarest:
+            raise UserError(f"members={k} cannot be fused: the rarest label has {rarest} images; give 1 to {rarest}.")
+    return sorted({1, *members}) if members else possible
+
+
 def _jobs(
-    vae: VAE, prefix: str, train: Labelled, test: Labelled, seed: int
-) -> tuple[dict[Key, tuple[Coded, Coded]], list[int]]:
-    """The training and test codes of each probe of a network; and the numbers of members of its curve."""
+    vae: VAE, prefix: str, train: Labelled, test: Labelled, counts: Sequence[int], seed: int
+) -> dict[Key, tuple[Coded, Coded]]:
+    """The training and test codes of each probe of a network."""
     sets: dict[tuple[str, int], list[tuple[Coded, Coded]]] = {}  # of training and test: means and samples
     latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedLatent) else None
-    counts = [] if latent is None else probes.member_counts(train.labels, test.labels)
     for part, least in ((train, LEARNED), (test, ASKED)):
         for name, posterior in posteriors(vae, part.images.pixels).items():
             if latent is None or name != "content" or isinstance(posterior, Dirac):
@@ -207,7 +223,7 @@ def _jobs(
     for (name, k), (learned, asked) in sets.items():
         for i, kind in enumerate(KINDS[:2]):
             jobs[name, k, prefix + kind] = learned[i], asked[i]
-    return jobs, counts
+    return jobs
 
 
 def _fitted(
