@@ -13,6 +13,7 @@ from .commands import Encode, Figures, List, Reconstruct, Report, Sample
 from .errors import UserError, nearest
 from .evaluation_commands import Evaluate
 from .probe_commands import Probe
+from .reproduction_commands import Reproduce
 from .study_commands import Categories, Means
 
 __all__ = ["main"]
@@ -79,6 +80,7 @@ COMMANDS: dict[str, Any] = {
     "figures": Figures,
     "probe": Probe,
     "report": Report,
+    "reproduce": Reproduce,
     "categories": Categories,
     "means": Means,
     "list": List,
