@@ -5,13 +5,14 @@ space, between how styles and groups occur together and how they would if they w
 
     HSIC = E k(s, s') l(g, g') + E k(s, s') E l(g, g') - 2 E_{s, g} [ E_{s'} k(s, s') E_{g'} l(g, g') ] ,
 
-estimated without bias (Song et al., 2012): it is 0 on average if and only if styles say nothing of the groups, and may fall
-below. The kernel of styles is a mean of Gaussians over several bandwidths, of standardised styles, so that they cannot
-hide by shrinking; that of groups is 1 within a group and 0 between, divided by its mean.
+estimated by tr(K H L H) / (n - 1)^2 with H = 1 - 1/n. Where styles say nothing of the groups it is not 0 but of order 1 / n,
+the smaller the less styles vary: it also weighs on what styles say at all. That is wanted: on MNIST an unbiased estimate
+left more of the groups in the styles at equal error. The kernel of styles is a mean of Gaussians over several bandwidths, of
+standardised styles, so that they cannot hide by shrinking; that of groups is 1 within a group and 0 between, divided by
+its mean.
 
-References: Measuring statistical dependence with Hilbert-Schmidt norms (Gretton et al., 2005); Feature selection via
-dependence maximization (Song et al., 2012), equation 4; Information constraints on auto-encoding variational Bayes (Lopez
-et al., 2018).
+References: Measuring statistical dependence with Hilbert-Schmidt norms (Gretton et al., 2005), equation 9; Information
+constraints on auto-encoding variational Bayes (Lopez et al., 2018).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LEAST = 1e-3  # deviation of a style's dimension below which it is not blown up 
 
 
 def dependence(style: Tensor, groups: Groups) -> Tensor:
-    """HSIC of styles (B, S) and their groups, a scalar; needs four images. Reads nothing back from the device."""
+    """HSIC of styles (B, S) and their groups, a scalar. Reads nothing back from the device."""
     spread = style.detach().std(0) + LEAST
     distance = _squared_distances((style - style.mean(0)) / spread) / style.shape[1]
     kernel = torch.stack([torch.exp(-distance / (2 * b)) for b in BANDWIDTHS]).mean(0)
@@ -43,11 +44,6 @@ def _squared_distances(rows: Tensor) -> Tensor:
 
 
 def hsic(a: Tensor, b: Tensor) -> Tensor:
-    """The unbiased estimate from two kernel matrices (n, n), n >= 4, whose diagonals are not looked at."""
-    n = len(a)
-    hollow = 1 - torch.eye(n, dtype=a.dtype, device=a.device)
-    a, b = a * hollow, b * hollow
-    joint = (a * b).sum()
-    apart = a.sum() * b.sum() / ((n - 1) * (n - 2))
-    mixed = (a.sum(0) * b.sum(0)).sum() * 2 / (n - 2)
-    return (joint + apart - mixed) / (n * (n - 3))
+    """tr(A H B H) / (n - 1)^2 of two kernel matrices (n, n)."""
+    centred = a - a.mean(0) - a.mean(1, keepdim=True) + a.mean()
+    return (centred * b.mT).sum() / (len(a) - 1) ** 2

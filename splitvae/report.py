@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from PIL import Image
 
+from . import probing
 from .errors import UserError
 from .evaluate import current
 from .figures import draw, drawn_by, png
@@ -122,6 +123,9 @@ def _single(entry: _Entry) -> str:
     for heading, rows in rows_of(measured).items():
         parts += [f"<h2>{heading}</h2>", _table([], _measurements([entry], rows))]
     parts += _scores(measured)
+    if known := probing.current(run):
+        text = f'<div class="card wide"><pre>{_h(probing.table(known))}</pre></div>'
+        parts += ["<h2>What classifiers read from the codes</h2>", text]
     parts += ["<h2>Settings</h2>", _settings(run), "<h2>Command</h2>", _commands([run]), _data_notes(measured)]
     return "\n".join(parts)
 
