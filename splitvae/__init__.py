@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .balance import Capacity, Constant, Cyclical, WarmUp
     from .data import Images, fit, load
     from .errors import UserError
+    from .introspection import Intro, SoftIntro
     from .objectives import ELBO, RAE, Objective
     from .presets import Config, create
     from .runs import Codes, Run
@@ -30,6 +31,7 @@ HOMES = {
     "balance": ("Capacity", "Constant", "Cyclical", "WarmUp"),
     "data": ("Images", "fit", "load"),
     "errors": ("UserError",),
+    "introspection": ("Intro", "SoftIntro"),
     "objectives": ("ELBO", "RAE", "Objective"),
     "presets": ("Config", "create"),
     "runs": ("Codes", "Run"),
@@ -39,7 +41,10 @@ HOMES = {
     "vae": ("VAE",),
 }
 MODULES = {name: module for module, names in HOMES.items() for name in names}
-SUBMODULES = ("data_studies", "distances", "evaluate", "features", "figures", "metrics", "report", "scores")
+SUBMODULES = (
+    *("data_studies", "distances", "evaluate", "features", "figures"),
+    *("introspection", "metrics", "report", "scores"),
+)
 
 __all__ = [  # provided by __getattr__
     "ELBO",
@@ -54,11 +59,13 @@ __all__ = [  # provided by __getattr__
     "Flow",
     "GaussianMixture",
     "Images",
+    "Intro",
     "NoiselessSecondStage",
     "Objective",
     "Prior",
     "Run",
     "SecondStage",
+    "SoftIntro",
     "UserError",
     "WarmUp",
     "create",

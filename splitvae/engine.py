@@ -7,18 +7,22 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import UserError
 from .presets import Config
 
-__all__ = ["aside", "device_here", "engine", "first_process", "home", "keep_freed_memory", "native_bf16"]
+__all__ = ["Together", "alone", "aside", "average", "device_here", "engine", "first_process", "home"]
+__all__ += ["keep_freed_memory", "native_bf16", "over"]
+
+Together = Callable[[Tensor, str], Tensor]  # the "mean" or "min" of a tensor over processes, which all must ask for
 
 
 def device_here() -> torch.device:
@@ -66,6 +70,29 @@ def home(pixels: Tensor, device: torch.device) -> torch.device:
     if device.type == "cuda" and 2 * pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
         return torch.device("cpu")
     return device
+
+
+def over(fabric: Fabric) -> Together:
+    """That of a fabric's processes."""
+
+    def together(value: Tensor, reduce: str) -> Tensor:
+        return cast(Tensor, fabric.all_reduce(value, reduce_op=reduce))
+
+    return together
+
+
+def alone(value: Tensor, reduce: str) -> Tensor:
+    """A `Together` that asks no other process."""
+    return value
+
+
+def average(parameters: Iterable[nn.Parameter], together: Together) -> None:
+    """Averages the gradients of parameters over processes, all at once."""
+    grads = [p.grad for p in parameters if p.grad is not None]
+    if grads:
+        mean = together(torch.cat([g.flatten() for g in grads]), "mean")
+        for g, part in zip(grads, mean.split([g.numel() for g in grads]), strict=True):
+            g.copy_(part.view(g.shape))
 
 
 @contextmanager

@@ -78,14 +78,16 @@ BASE = Config(
     pictures=0,
     precision="32",
 )
-APART: dict[str, Any] = {"head_units": 500, "independence": 100.0}  # what keeps the class out of the style
+TRAINS: dict[str, Any] = {"schedule": "cosine"}
+HEADS: dict[str, Any] = TRAINS | {"head_units": 500}
+APART: dict[str, Any] = HEADS | {"independence": 100.0}  # what keeps the class out of the style
 SYSTEMS = {
     "readme-1": System("its model, eps ~ N(0, 1)", {"scaling": "pixels"}, readme=True),
     "readme-0.1": System("its model, eps ~ N(0, 0.1^2)", {"scaling": "pixels", "eps_std": 0.1}, readme=True),
     "corrected": System("heads of 500 units, independence 100", APART),
-    "plain": System("the paper's network and bound alone", {}),
-    "heads": System("heads of 500 units, no independence", {"head_units": 500}),
-    "beta-4": System("the same, KLs weighed 4 times", {"head_units": 500, "beta": 4.0}),
+    "plain": System("the paper's network and bound alone", TRAINS),
+    "heads": System("heads of 500 units, no independence", HEADS),
+    "beta-4": System("the same, KLs weighed 4 times", HEADS | {"beta": 4.0}),
     "independence-30": System("independence 30", APART | {"independence": 30.0}),
     "batch-64": System("batches of 64", APART | {"batch_size": 64}),
     "batch-1024": System("batches of 1,024", APART | {"batch_size": 1024}),
@@ -140,7 +142,7 @@ def _trained(folder: Path, system: System, data: str, epochs: int, seed: int, pr
         if system.readme:
             begin_as_readme(vae)
     objective = presets.objective_of(config)
-    fields = {name: getattr(config, name) for name in ("batch_size", "pictures", "precision", "epochs", "seed", "data")}
+    fields = {name: getattr(config, name) for name in ("batch_size", "schedule", "pictures", "precision", "epochs", "seed", "data")}
     try:
         return train(
             vae, objective=objective, out=folder, resume=(folder / "config.json").exists(), progress=progress, **fields

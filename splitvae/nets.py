@@ -5,18 +5,20 @@ An encoder says its number of `features`; a decoder ends with its `head`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.optim.swa_utils import update_bn
 
 from .dense_nets import DenseDecoder, DenseEncoder
 from .errors import UserError, nearest
+from .introspective_nets import IntroDecoder, IntroEncoder, intro_widths
 from .residual_nets import ResidualDecoder, ResidualEncoder, TwoStageDecoder, TwoStageEncoder, check_side
 from .strided_nets import StridedDecoder, StridedEncoder
 
-__all__ = ["NETS", "Plan", "build", "normalise_spectra"]
+__all__ = ["NETS", "Plan", "build", "normalise_spectra", "refresh_statistics"]
 
 
 class Plan(NamedTuple):
@@ -85,6 +87,18 @@ def mlp(p: Plan) -> Pair:
     return DenseEncoder(p.shape, p.embedding), DenseDecoder(p.latent_dim, p.outputs, p.shape[1], p.embedding)
 
 
+def intro(p: Plan) -> Pair:
+    """The IntroVAE's (introspective_nets.py)."""
+    (channels, side, _), widths = p.shape, intro_widths(p.shape[1], p.width)
+    return IntroEncoder(channels, side, widths), IntroDecoder(p.latent_dim, p.outputs, side, widths)
+
+
+def intro_plain(p: Plan) -> Pair:
+    """yukunchen113's, without BatchNorm (introspective_nets.py)."""
+    (channels, side, _), widths = p.shape, intro_widths(p.shape[1], p.width, most=256)
+    return IntroEncoder(channels, side, widths, norm=False), IntroDecoder(p.latent_dim, p.outputs, side, widths, norm=False)
+
+
 NETS: dict[str, Callable[[Plan], Pair]] = {
     "resnet": resnet,
     "two-stage": two_stage,
@@ -92,6 +106,8 @@ NETS: dict[str, Callable[[Plan], Pair]] = {
     "infogan": infogan,
     "higgins": higgins,
     "mlp": mlp,
+    "intro": intro,
+    "intro-plain": intro_plain,
 }
 
 
@@ -117,3 +133,19 @@ def normalise_spectra(net: str, encoder: nn.Module, decoder: nn.Module) -> None:
     for layer in [layer for module in normalised for layer in module.modules()]:
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             spectral_norm(layer)
+
+
+def refresh_statistics(model: nn.Module, batches: Iterable[dict[str, Any]]) -> None:
+    """Recomputes BatchNorm's running statistics as those of batches, each the arguments of a forward pass."""
+    update_bn(batches, _Forward(model))
+
+
+class _Forward(nn.Module):
+    """A model that is called with a dict, as `update_bn` passes it on whole."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: dict[str, Any]) -> Any:
+        return self.model(**batch)

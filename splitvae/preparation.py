@@ -19,12 +19,17 @@ from .presets import Config
 from .runs import Run, fitted, images_for
 from .vae import VAE
 
-__all__ = ["agreed", "config_for", "held_out", "images_of", "labels_for", "opened", "say"]
+__all__ = ["agreed", "config_for", "doubts", "held_out", "images_of", "labels_for", "opened", "say"]
 
 HARMLESS = {  # may change on resume
-    *("epochs", "lr", "precision", "compile", "accelerator", "devices", "pictures", "data"),
+    *("epochs", "lr", "precision", "compile", "accelerator", "devices", "pictures", "data", "on_alarm"),
     *("fid", "sampler", "components", "sampler_epochs", "sampler_width", "sampler_lr"),
 }
+WEIGHTS = {  # these too, of losses that are tuned while they run: an alarm says which
+    "intro": {"alpha", "alpha_decoder", "beta", "margin", "hinge"},
+    "soft-intro": {"beta_rec", "beta_kl", "beta_neg", "gamma"},
+}
+REACH = 25.0  # nats of a latent variable beyond which a margin is not to be reached
 
 
 def config_for(model: str | Config | VAE, objective: Objective | None, **overrides: Any) -> Config:
@@ -51,7 +56,8 @@ def agreed(run: Run, asked: dict[str, Any]) -> Config:
     """The config a run goes on with: its own, with those changes that leave what was trained valid."""
     stored = dataclasses.asdict(run.config)
     asked = {name: value for name, value in asked.items() if value is not None and value != stored[name]}
-    harmless = HARMLESS - ({"epochs"} if run.config.schedule == "cosine" else set())
+    harmless = HARMLESS | WEIGHTS.get(run.config.loss, set())
+    harmless -= {"epochs"} if run.config.schedule == "cosine" else set()
     for name in asked.keys() - harmless:
         raise UserError(
             f"{run.path} was begun with {name}={stored[name]}, and a resumed run cannot change it to {asked[name]}; "
@@ -73,7 +79,7 @@ def images_of(images: Images | None, config: Config, fixed: frozenset[str], prog
         if images.split not in ("train", "") and source is not None:
             say(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")
     if config.shape is None:
-        fields = presets.suggest(found.shape, len(found), torch.cuda.is_available())
+        fields = presets.suggest(found.shape, len(found), torch.cuda.is_available(), config)
         default = Config()
         chosen = {k: v for k, v in fields.items() if k not in fixed and getattr(config, k) == getattr(default, k)}
         config = dataclasses.replace(config, **chosen)
@@ -91,6 +97,23 @@ def images_of(images: Images | None, config: Config, fixed: frozenset[str], prog
             f"validation; type --batch-size {max(2, len(found) // 4)} or give more images."
         )
     return found, config
+
+
+def doubts(config: Config) -> list[str]:
+    """What is to be said, before training starts, of settings that can be meant but seldom are."""
+    found = []
+    if config.loss == "intro" and not config.alpha:
+        found.append("alpha=0 trains a plain VAE; alpha=0.25 is the paper's.")
+    if config.loss == "intro" and config.margin > REACH * config.latent_dim:
+        found.append(
+            f"margin={config.margin:g} asks for more than {REACH:.0f} nats of each of {config.latent_dim} latent "
+            "variables; a margin somewhat above the images' own KL is enough."
+        )
+    if config.loss == "soft-intro" and not config.beta_neg:
+        found.append("with beta_neg=0 the encoder does not raise the KL of what is painted; beta_neg=256 is the authors'.")
+    if config.loss in WEIGHTS and 0 < config.epochs <= config.vae_epochs:
+        found.append(f"all {config.epochs} epochs train a plain VAE, since vae_epochs={config.vae_epochs}.")
+    return found
 
 
 def labels_for(images: Images, config: Config, vae: VAE) -> Tensor | None:

@@ -14,6 +14,7 @@ from .baselines import baselines
 from .config import Config
 from .errors import UserError, nearest
 from .introspection import Intro, SoftIntro
+from .introspective_nets import INTRO_SIDES
 from .introspective_presets import introspective
 from .objectives import ELBO, RAE, Objective
 from .residual_nets import SIDES
@@ -145,11 +146,11 @@ def objective_of(config: Config) -> Objective:
     """The objective a config describes."""
     if config.loss == "rae":
         return RAE(config.beta, config.penalty, config.penalty_weight, config.ambiguity, config.smoothness)
-    split = {"ambiguity": config.ambiguity, "smoothness": config.smoothness}
+    split = (config.ambiguity, config.smoothness)
     if config.loss == "intro":
-        return Intro(config.alpha, config.beta, config.margin, config.alpha_decoder, config.hinge, **split)
+        return Intro(config.alpha, config.beta, config.margin, config.alpha_decoder, config.hinge, 0, *split)
     if config.loss == "soft-intro":
-        return SoftIntro(config.beta_rec, config.beta_kl, config.beta_neg, config.gamma, **split)
+        return SoftIntro(config.beta_rec, config.beta_kl, config.beta_neg, config.gamma, 0, *split)
     if config.kl == "capacity":
         weight: KLWeight = Capacity(config.beta, config.kl_steps, config.capacity)
     else:
@@ -164,28 +165,28 @@ def objective_of(config: Config) -> Objective:
     )
 
 
-def suggest(
-    shape: tuple[int, int, int], count: int, cuda: bool, sides: tuple[int, ...] = SIDES, beta: bool = True
-) -> dict[str, Any]:
+def suggest(shape: tuple[int, int, int], count: int, cuda: bool, config: Config) -> dict[str, Any]:
     """Fields for images of which only shape and number are known: what `splitvae train --data FOLDER` trains.
 
     The side becomes the nearest the network paints (padded where that takes at most an eighth, else resized); colour gets
     the paper's CelebA settings, gray its MNIST settings; a CPU gets the small network; epochs make about 10,000 steps.
+    The weight beta is the evidence lower bound's; in other losses it means something else and is left as it is.
     """
     channels, side = shape[0], shape[1]
-    target = next((s for s in SIDES if s >= side), SIDES[-1])
+    sides = INTRO_SIDES if config.net in ("intro", "intro-plain") else SIDES
+    target = next((s for s in sides if s >= side), sides[-1])
     padded = (target - side) % 2 == 0 and (target - side) * 8 <= target
-    target = target if padded else min(SIDES, key=lambda s: (abs(s - side), -s))
+    target = target if padded else min(sides, key=lambda s: (abs(s - side), -s))
     batch = max(2, min(100, count // 10))
     latent = {16: 16, 32: 32, 64: 64, 128: 128} if channels == 1 else {16: 64, 32: 128, 64: 150, 128: 200}
-    return {
+    fields = {
         "shape": (channels, target, target),
         "pad": (target - side) // 2 if padded else 0,
         "mirror": channels == 3,
-        "latent_dim": latent[target],
+        "latent_dim": latent.get(target, 512),
         "scales": min(4, target.bit_length() - 2),
         "width": 64 if cuda else 16,
-        "beta": 3.0 if channels == 3 else 8.0,
         "batch_size": batch,
         "epochs": max(5, min(250, round(10_000 * batch / count))),
     }
+    return fields | ({"beta": 3.0 if channels == 3 else 8.0} if config.loss == "elbo" else {})

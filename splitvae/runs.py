@@ -4,6 +4,7 @@
     model/              the model                 state.ckpt       everything an exact resume needs
     samplers/           fitted samplers           figures/         pictures
     evaluation.json     measurements              report.html      all of it on one page
+    good.ckpt           the last state that no alarm spoke against, of trainings that may die (alarms.py)
 
 Nothing in it is a pickle that runs code: weights are safetensors, the state is read with `weights_only=True`.
 """

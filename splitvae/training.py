@@ -11,28 +11,30 @@ import copy
 import dataclasses
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from torch.optim.swa_utils import update_bn
+from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from . import checkpoints, presets
+from .alarms import Alarmed, answer, judged, non_finite
 from .data import Images, Source, load
-from .engine import aside, engine, home, keep_freed_memory
+from .engine import Together, alone, aside, average, engine, home, keep_freed_memory, over
 from .files import write_json
 from .groups import Groups, Order, ordered
+from .introspection import Introspective
 from .milestones import SampleDistance, due, picture
 from .monitor import Interrupted, Monitor, interruptible
+from .nets import refresh_statistics
 from .objectives import Objective
-from .preparation import agreed, config_for, held_out, images_of, labels_for, opened, say
+from .preparation import agreed, config_for, doubts, held_out, images_of, labels_for, opened, say
 from .presets import Config
 from .runs import Run, fitted
-from .schedules import scheduler
+from .schedules import scheduler, set_rate
 from .vae import VAE
 
 __all__ = ["Training", "train"]
@@ -65,7 +67,7 @@ def train(
         overrides: fields of `Config`.
 
     Raises:
-        UserError: for unusable settings or images, a folder in use, a loss that is not finite.
+        UserError: for unusable settings or images, a folder in use, a training that dies (alarms.py).
     """
     if isinstance(images, str | os.PathLike):
         overrides["data"], images = os.fspath(images), None
@@ -83,6 +85,8 @@ def train(
         if len(run.history) >= config.epochs:
             say(progress, f"{folder} is finished after {config.epochs} epochs; a larger --epochs goes on.")
             return run
+    for doubt in doubts(config):
+        say(progress, f"Note: {doubt}")
     known["train"], config = images_of(known.get("train"), config, frozenset(overrides), progress)
     torch.manual_seed(config.seed)
     vae = model if isinstance(model, VAE) else presets.vae_of(config)
@@ -90,7 +94,7 @@ def train(
     if run is not None and checkpoints.load(training, folder / "state.ckpt"):
         say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
         if config.lr != run.config.lr:
-            training.set_rate(config.lr)
+            set_rate(training.optimizers, training.schedulers, config.lr)
     elif run is not None:
         say(progress, f"{folder} has no checkpoint yet; starting anew.")
     if training.fabric.is_global_zero:
@@ -112,6 +116,7 @@ class Training:
     def __init__(self, vae: VAE, objective: Objective, images: Images, config: Config) -> None:
         self.config = config
         self.fabric: Fabric = engine(config)
+        self.together = over(self.fabric)
         keep_freed_memory()
         device = self.fabric.device
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
@@ -132,10 +137,17 @@ class Training:
         if config.compile:
             vae.encoder.compile()
             vae.decoder.compile()
-        self.model = self.fabric.setup_module(vae)
-        self.model.mark_forward_method("encode")
-        self.model.mark_forward_method("decode")
+        wrapped = self.fabric.setup_module(vae)
+        wrapped.mark_forward_method("encode")
+        wrapped.mark_forward_method("decode")
         self.players = objective.players(vae)
+        # The wrapper averages gradients over processes where one backward pass reaches every parameter. Players take turns,
+        # and their losses may take a gradient themselves: theirs are averaged here, as are those of the objective's own.
+        one = len(self.players) == 1
+        self.model = wrapped if one else vae
+        self.apart = {name: list(objective.parameters()) if one else params for name, params in self.players.items()}
+        if isinstance(objective, Introspective) and config.vae_epochs:
+            objective.vae_steps = config.vae_epochs * self.steps
         # Keras's epsilon, as the paper's code; fused where the device has the kernel.
         fused = device.type in ("cpu", "cuda", "mps")
         self.optimizers: dict[str, Any] = {
@@ -144,7 +156,8 @@ class Training:
         }
         self.schedulers = [scheduler(o, config) for o in self.optimizers.values()]
         self.average = copy.deepcopy(vae).requires_grad_(False) if config.ema else None
-        self.epoch, self.step, self.best = 0, 0, float("inf")
+        self.epoch, self.step, self.best, self.lr = 0, 0, float("inf"), config.lr
+        self.guarded = isinstance(objective, Introspective) or config.on_alarm == "rollback"  # good checkpoints are kept
         self.monitor = Monitor(device, config.batch_size * self.fabric.world_size)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -155,25 +168,39 @@ class Training:
         with interruptible() as interrupted, monitor.writing(run, progress and self.fabric.is_global_zero):
             if monitor.rows:
                 monitor.write_history()  # a run that was killed may have a row in its checkpoint alone
-            saved = time.monotonic()
+            checkpoints.begin(self, run)
             while self.epoch < self.config.epochs:
                 monitor.begin(self.epoch, self.config.epochs, self.steps)
-                for x, group in self.batches():
-                    self.turn(x, group)
-                    if interrupted():
-                        monitor.look()
-                        self.save(run)
-                        raise Interrupted(run.path, self.epoch, self.step)
-                    if self.step % LOOK == 0:
-                        monitor.look()
-                        if time.monotonic() - saved > 60 * MINUTES:
-                            self.save(run)
-                            saved = time.monotonic()
-                monitor.look()
-                self.close_epoch(run)
-                saved = time.monotonic()
+                try:
+                    self.run_epoch(run, interrupted)
+                    self.close_epoch(run)
+                except Alarmed as alarmed:
+                    answer(self, run, alarmed)
         self.fabric.barrier()
         self.vae.eval().to("cpu")
+
+    def run_epoch(self, run: Run, interrupted: Callable[[], bool]) -> None:
+        """Trains on what is left of this epoch's batches."""
+        saved = time.monotonic()
+        for x, group in self.batches():
+            self.turn(x, group)
+            if interrupted():
+                self.check(alone)  # the other processes may be within a step
+                self.monitor.look()
+                self.save(run)
+                raise Interrupted(run.path, self.epoch, self.step)
+            if self.step % LOOK == 0:
+                self.check(self.together)
+                self.monitor.look()
+                if time.monotonic() - saved > 60 * MINUTES:
+                    self.save(run)
+                    saved = time.monotonic()
+
+    def check(self, together: Together) -> None:
+        """Raises Alarmed where a loss, a gradient or a weight has not been finite."""
+        found = self.monitor.non_finite(self.step, self.vae.state_dict().values(), together)
+        if found is not None:
+            raise Alarmed([non_finite(*found, self.config.lr)])
 
     def order(self, epoch: int) -> Order:
         """The order of an epoch's images, and their groups where images share something; it follows from the seed."""
@@ -219,8 +246,9 @@ class Training:
             optimizer = self.optimizers[player]
             optimizer.zero_grad()
             self.fabric.backward(loss)
-            self.share(self.objective)
-            self.monitor.count(self.step, loss, self.players[player])
+            if self.fabric.world_size > 1:
+                average(self.apart[player], self.together)
+            self.monitor.count(self.step, player, loss, self.players[player])
             optimizer.step()
         self.monitor.add(self.objective.logs)
         if self.average is not None:
@@ -228,20 +256,18 @@ class Training:
                 torch._foreach_lerp_(list(self.average.parameters()), list(self.vae.parameters()), 1 - self.config.ema)
         self.step += 1
 
-    def share(self, module: nn.Module) -> None:
-        """Averages over processes the gradients of what Fabric does not wrap."""
-        if self.fabric.world_size > 1:
-            for p in module.parameters():
-                if p.grad is not None:
-                    p.grad = cast(Tensor, self.fabric.all_reduce(p.grad, reduce_op="mean"))
-
     def close_epoch(self, run: Run) -> None:
-        """Validates, moves the learning rate, and writes model, checkpoint, history and picture."""
+        """Judges, validates, moves the learning rate, and writes model, checkpoint, history and picture."""
+        self.monitor.look()
+        self.check(self.together)
+        totals = self.monitor.totals(self.together)
+        good = judged(self, totals)
         self.refresh()
+        self.check(self.together)  # before anything is written
         held = self.validate() | self.distances(run)
         lr = next(iter(self.optimizers.values())).param_groups[0]["lr"]
         self.epoch += 1
-        self.monitor.close(self.epoch, self.step, lr, held)
+        self.monitor.close(self.epoch, self.step, lr, held, totals)
         for s in self.schedulers:
             s.step(held["val_loss"]) if isinstance(s, ReduceLROnPlateau) else s.step()
         better = held.get("val_loss", -float("inf")) < self.best
@@ -250,6 +276,8 @@ class Training:
             if better or not self.config.best:
                 run.save_model(self.final)
             self.save(run)
+            if good and self.guarded:
+                checkpoints.keep(run)
             self.monitor.write()
             if due(self.epoch, self.config.pictures, self.config.epochs):
                 picture(run.path / "figures", self.final.eval(), self.epoch)
@@ -268,7 +296,7 @@ class Training:
         with aside(self.fabric, self.config.seed):
             order = self.order(-1)  # that of no epoch
             picked = (self.batch(order, i * size, size) for i in range(count))
-            update_bn(({"x": x, "group": group} for x, group in picked), _Forward(self.final))
+            refresh_statistics(self.final, ({"x": x, "group": group} for x, group in picked))
         self.vae.train()
 
     def distances(self, run: Run) -> dict[str, float]:
@@ -315,27 +343,6 @@ class Training:
     # -- state -----------------------------------------------------------------------------------------------------
 
     def save(self, run: Run) -> None:
-        """Writes the checkpoint in one piece, unless something in it is not finite."""
-        self.monitor.check()
+        """Writes the checkpoint in one piece."""
         if self.fabric.is_global_zero:
             checkpoints.save(self, run.path / "state.ckpt")
-
-    def set_rate(self, lr: float) -> None:
-        """Goes on with another learning rate, in schedules too."""
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] = lr
-        for s in self.schedulers:
-            if isinstance(s, LRScheduler):
-                s.base_lrs = [lr] * len(s.base_lrs)
-
-
-class _Forward(nn.Module):
-    """A model that is called with a dict, as `update_bn` passes it on whole."""
-
-    def __init__(self, vae: VAE) -> None:
-        super().__init__()
-        self.vae = vae
-
-    def forward(self, batch: dict[str, Any]) -> Any:
-        return self.vae(**batch)

@@ -41,7 +41,7 @@ class VAE(
     """Creates a variational autoencoder whose decoder paints `split` images and their maps.
 
     Arguments:
-        shape: of an image, (C, H, W); H = W is 16, 32, 64 or 128.
+        shape: of an image, (C, H, W); H = W is 16, 32, 64 or 128, for "intro" nets up to 1024, for "mlp" any.
         latent_dim: D, the dimension of z.
         split: K, the number of images painted; 1 is a plain VAE, 2 a Split-VAE.
         width: channels at the image's scale of the encoder, doubled at each halving.
@@ -50,8 +50,9 @@ class VAE(
         depth: convolutions a residual block.
         kernel: size of the convolutions.
         embedding: features between the convolutions and the latent.
-        net: "resnet", the paper's, or a baseline's own: "two-stage", "infogan", "rae", "higgins" (nets.py); a net without
-            scales, blocks, depth or embedding ignores them. "mlp" is the Multi-Level VAE's, for any side.
+        net: "resnet", the paper's, or another system's own (nets.py): "two-stage", "infogan", "rae", "higgins"; "mlp", the
+            Multi-Level VAE's; "intro" and "intro-plain", the IntroVAE's with BatchNorm and without. A net without
+            scales, blocks, depth or embedding ignores them.
         latent: "gaussian", "deterministic" for a code without noise, "grouped" or "adaptive" for groups (latents.py).
         spectral_norm: divide each layer's weight by its largest singular value (in "infogan" the encoder's alone).
         content_dim: of a "grouped" latent, the dimensions that a group shares, the last of z; 0 is half of them.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import torch
 
 import splitvae
 from splitvae.balance import KL_WEIGHTS, VARIANCES, variance_named
+from splitvae.introspection import Intro, Introspective, SoftIntro
 from splitvae.latents import LATENTS
 from splitvae.nets import NETS
 from splitvae.objectives import ELBO, PENALTIES, RAE
@@ -53,3 +55,34 @@ def test_every_network_and_latent_trains_with_every_objective(net: str, latent: 
         assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
     canvas = vae.eval().reconstruct(x)
     assert canvas.image.shape == (6, *shape)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Networks this small are faster on one thread than on two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETS, LATENTS, SPLITS)))
+def test_every_network_and_latent_trains_introspectively_a_player_at_a_time(
+    net: str, latent: str, split: int, one_thread: None
+) -> None:
+    shape, group = (1, 16, 16), torch.arange(3).repeat_interleave(2)
+    vae = splitvae.VAE(shape, 3, split, width=2, scales=2, embedding=8, net=net, latent=latent)
+    x = torch.rand(6, *shape)
+    objectives: list[Introspective] = [Intro(margin=1e3), SoftIntro()]
+    for objective in objectives:
+        objective.ambiguity = objective.smoothness = 0.1
+        vae.zero_grad()
+        reached: set[str] = set()
+        for player, loss in objective(vae, x, group, 3):
+            loss.backward()
+            reached.add(player)
+            wrong = [n for n, p in vae.named_parameters() if (p.grad is not None) != (n.split(".")[0] in reached)]
+            assert wrong == []
+        assert list(objective.players(vae)) == ["encoder", "decoder"] and len(reached) == 2
+        assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+        assert "kl_fake_decoder" in objective.logs
