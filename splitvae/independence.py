@@ -5,11 +5,11 @@ space, between how styles and groups occur together and how they would if they w
 
     HSIC = E k(s, s') l(g, g') + E k(s, s') E l(g, g') - 2 E_{s, g} [ E_{s'} k(s, s') E_{g'} l(g, g') ] ,
 
-estimated by tr(K H L H) / (n - 1)^2 with H = 1 - 1/n. Where styles say nothing of the groups it is not 0 but of order 1 / n,
-the smaller the less styles vary: it also weighs on what styles say at all. That is wanted: on MNIST an unbiased estimate
-left more of the groups in the styles at equal error. The kernel of styles is a mean of Gaussians over several bandwidths, of
-standardised styles, so that they cannot hide by shrinking; that of groups is 1 within a group and 0 between, divided by
-its mean.
+estimated by tr(K H L H) / (n - 1)^2 with H = 1 - 1/n. Where styles say nothing of the groups it is not 0 but of order
+1 / n, the smaller the less styles vary: it also weighs on what styles say at all. That is wanted: on MNIST an unbiased
+estimate left more of the groups in the styles at equal error. The kernel of styles is a mean of Gaussians over several
+bandwidths, of standardised styles, so that they cannot hide by shrinking; that of groups is 1 within a group and 0
+between, divided by its mean.
 
 References: Measuring statistical dependence with Hilbert-Schmidt norms (Gretton et al., 2005), equation 9; Information
 constraints on auto-encoding variational Bayes (Lopez et al., 2018).

@@ -47,6 +47,7 @@ README = {  # eps_std and evidence: % right of style (training, test) and class 
 }
 README_BATCH = 128  # images among which its probes gather evidence
 README_SPREAD = 0.05  # deviation of its first weights
+OF_TRAINING = ("data", "batch_size", "epochs", "schedule", "pictures", "precision", "seed")  # not of model or objective
 MEMBERS = (4, 16)  # images whose evidence is fused, of all systems but `corrected`, which has the whole curve
 
 
@@ -142,7 +143,7 @@ def _trained(folder: Path, system: System, data: str, epochs: int, seed: int, pr
         if system.readme:
             begin_as_readme(vae)
     objective = presets.objective_of(config)
-    fields = {name: getattr(config, name) for name in ("batch_size", "schedule", "pictures", "precision", "epochs", "seed", "data")}
+    fields = {name: getattr(config, name) for name in OF_TRAINING}
     try:
         return train(
             vae, objective=objective, out=folder, resume=(folder / "config.json").exists(), progress=progress, **fields

@@ -215,7 +215,7 @@ class Training:
         order = self.order(self.epoch)
         size, world, rank = self.config.batch_size, self.fabric.world_size, self.fabric.global_rank
         if world > 1:  # each process has noise of its own
-            torch.manual_seed(self.config.seed * 1_000_003 + self.epoch + rank)
+            torch.manual_seed((self.config.seed * 1_000_003 + self.epoch) * world + rank)
         for i in range(self.step - self.epoch * self.steps, self.steps):
             yield self.batch(order, (i * world + rank) * size, size)
 
