@@ -65,6 +65,8 @@ class Config:
     """Standard deviation of the noise that the content is drawn with; 1 is the posterior's."""
     head_units: int = 0
     """Units of a hidden layer that style and content of a grouped latent each have; 0 is none, as in the paper."""
+    evidence: int = 0
+    """Members of a group that say what its content is in a training step, drawn at random; 0 is all of them."""
     independence: float = 0.0
     """Weight, in nats, of what a grouped latent's styles tell of the groups; 0 in the paper, 100 is much."""
     members: int = 0

@@ -26,7 +26,7 @@ from .errors import UserError, nearest
 from .groups import Groups, grouped
 from .posteriors import Gaussian
 
-__all__ = ["FUSIONS", "Evidence", "accumulate", "fuse", "known_fusion"]
+__all__ = ["FUSIONS", "Evidence", "accumulate", "fuse", "known_fusion", "thinned"]
 
 FUSIONS = ("poe", "poe-prior", "mean", "harmonic")
 
@@ -44,6 +44,17 @@ def fuse(members: Gaussian, groups: Groups, mode: str = "poe") -> Gaussian:
     if known_fusion(mode) == "mean":
         return _average(members, groups, torch.ones_like(members.mean[:, :1]))
     return _finished(_product(members, groups), counts, mode)
+
+
+def thinned(members: Gaussian, groups: Groups, count: int) -> Gaussian:
+    """The members (B, D) with all but `count` of each group, drawn at random, knowing nothing: infinite variances."""
+    order = torch.rand(len(groups.member_of), device=groups.member_of.device).argsort()
+    order = order[groups.member_of[order].argsort(stable=True)]  # by group, shuffled within each
+    sizes = groups.sizes.long()
+    first = (sizes.cumsum(0) - sizes)[groups.member_of[order]]
+    left_out = torch.empty_like(order, dtype=torch.bool)
+    left_out[order] = torch.arange(len(order), device=order.device) - first >= count
+    return Gaussian(members.mean, members.logvar.masked_fill(left_out[:, None], math.inf))
 
 
 def _product(members: Gaussian, groups: Groups) -> Gaussian:

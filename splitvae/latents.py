@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import UserError, nearest
-from .fusion import fuse, known_fusion
+from .fusion import fuse, known_fusion, thinned
 from .groups import Groups, grouped
 from .posteriors import DRAWS, Dirac, Gaussian, Grouped
 from .residual_nets import glorot_
@@ -32,6 +32,7 @@ class Sharing(NamedTuple):
     content_draw: str = "group"
     eps_std: float = 1.0
     head_units: int = 0
+    evidence: int = 0
 
 
 HALF = Sharing()
@@ -77,6 +78,9 @@ class GroupedLatent(nn.Module):
     need not be linear functions of features that serve both, which keeps them apart at a weight of independence at which
     features that they share lose both.
 
+    With `evidence` n only n members of each group, drawn anew each time, say what its content is while training: where all
+    do, nobody is missed who errs.
+
     Without groups every image is its own, and the posterior is the ordinary Gaussian of [style, content].
     """
 
@@ -97,6 +101,11 @@ class GroupedLatent(nn.Module):
             raise UserError(f"eps_std={sharing.eps_std} must be a number of at least 0; 1 is the posterior's.")
         if units < 0:
             raise UserError(f"head_units={units} must be a number of units, 0 for heads without a hidden layer.")
+        if sharing.evidence < 0:
+            raise UserError(f"evidence={sharing.evidence} must be a number of members, 0 for all of a group.")
+        if sharing.evidence and not sharing.fusion.startswith("poe"):
+            raise UserError(f"evidence of some members is for products of theirs (--fusion poe), not {sharing.fusion!r}.")
+        self.witnesses = sharing.evidence
         self.fusion = known_fusion(sharing.fusion)
         self.draw, self.eps_std, self.content_dim = sharing.content_draw, sharing.eps_std, content
         inputs = units or features
@@ -108,7 +117,10 @@ class GroupedLatent(nn.Module):
     def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> Grouped:
         groups = grouped(group, len(features), features.device)
         with torch.autocast(features.device.type, enabled=False):
-            content = fuse(self.evidence(features), groups, self.fusion)
+            members = self.evidence(features)
+            if self.training and self.witnesses:
+                members = thinned(members, groups, self.witnesses)
+            content = fuse(members, groups, self.fusion)
             return Grouped(self.style(features), content, groups, self.draw, self.eps_std)
 
     def evidence(self, features: Tensor) -> Gaussian:

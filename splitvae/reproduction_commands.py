@@ -24,8 +24,8 @@ class Reproduce:
     """Where the images come from."""
     out: Path | None = None
     """Folder of its runs, by default runs/EXPERIMENT; what is there is kept, so that the same command goes on."""
-    epochs: int = 15
-    """Passes over the training images of each model."""
+    epochs: int = 10
+    """Passes over the training images of most models."""
     iterations: int = 6000
     """Steps of each probe."""
     seed: int = 0

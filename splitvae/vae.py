@@ -60,6 +60,7 @@ class VAE(
         content_draw: the content is drawn once a "group", anew for each "sample", or is its "mean".
         eps_std: standard deviation of the noise it is drawn with; 1 is the posterior.
         head_units: of a hidden layer that each of the two codes has before its heads; 0 is none, as in the paper.
+        evidence: members of a group that say what its content is in training, drawn at random; 0 is all.
 
     Models are written by `save_pretrained(folder)` (config.json and model.safetensors) and read by
     `VAE.from_pretrained(folder)`, in evaluation mode.
@@ -84,6 +85,7 @@ class VAE(
         content_draw: str = "group",
         eps_std: float = 1.0,
         head_units: int = 0,
+        evidence: int = 0,
     ) -> None:
         super().__init__()
         if len(shape) != 3 or shape[1] != shape[2]:
@@ -92,7 +94,7 @@ class VAE(
         self.latent_dim, self.split = latent_dim, split
         plan = Plan(self.shape, latent_dim, 0, width, scales, blocks, depth, kernel, embedding)
         features, self.decoder = build(net, plan._replace(outputs=logit_channels(self.shape[0], split)))
-        sharing = Sharing(content_dim, fusion, content_draw, eps_std, head_units)
+        sharing = Sharing(content_dim, fusion, content_draw, eps_std, head_units, evidence)
         self.encoder = Encoder(features, latent_named(latent, cast(int, features.features), latent_dim, sharing))
         if spectral_norm:
             normalise_spectra(net, self.encoder, self.decoder)

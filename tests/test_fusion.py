@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from splitvae.errors import UserError
-from splitvae.fusion import FUSIONS, Evidence, accumulate, fuse
+from splitvae.fusion import FUSIONS, Evidence, accumulate, fuse, thinned
 from splitvae.groups import Groups, grouped
 from splitvae.posteriors import Gaussian
 
@@ -132,3 +132,29 @@ def test_what_cannot_be_fused_is_said(members: Gaussian) -> None:
         Evidence().result()
     with pytest.raises(UserError, match="do not match"):
         accumulate(members.mean, members.logvar[:, :2], LABELS)
+
+
+def test_thinned_evidence_is_of_so_many_members_drawn_anew(members: Gaussian) -> None:
+    groups, heard = groups_of(), torch.zeros(7)
+    for _ in range(300):
+        speaks = thinned(members, groups, 2).logvar.isfinite().all(1)
+        assert speaks.int()[groups.member_of == 1].sum() == 2  # of four
+        assert speaks[groups.member_of != 1].all()
+        heard += speaks
+    four = heard[groups.member_of == 1]
+    assert ((four - 150).abs() < 50).all()
+    assert all(map(torch.equal, thinned(members, groups, 4), members))
+
+
+def test_thinned_evidence_is_that_of_its_members_alone_with_finite_gradients() -> None:
+    mean, logvar = (torch.randn(5, 2, requires_grad=True) for _ in range(2))
+    few = thinned(Gaussian(mean, logvar), groups_of(torch.zeros(5, dtype=torch.int64)), 3)
+    kept = few.logvar.isfinite().all(1)
+    found = fuse(few, groups_of(torch.zeros(5, dtype=torch.int64)))
+    alone = fuse(Gaussian(mean[kept], logvar[kept]), groups_of(torch.zeros(3, dtype=torch.int64)))
+    torch.testing.assert_close(found, alone)
+    (found.mean.sum() + found.logvar.sum()).backward()
+    for part in (mean, logvar):
+        assert part.grad is not None
+        assert part.grad.isfinite().all()
+        assert not part.grad[~kept].any()

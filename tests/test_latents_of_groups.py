@@ -147,6 +147,9 @@ def test_a_model_is_the_same_after_its_folder(tmp_path: object) -> None:
         ({"fusion": "po"}, "poe"),
         ({"content_draw": "groups"}, "group"),
         ({"eps_std": -1.0}, "eps_std=-1"),
+        ({"head_units": -1}, "head_units=-1"),
+        ({"evidence": -2}, "evidence=-2"),
+        ({"evidence": 1, "fusion": "mean"}, "--fusion poe"),
     ],
 )
 def test_impossible_contents_are_refused(fields: dict[str, object], words: str) -> None:
@@ -188,3 +191,12 @@ def test_what_is_no_pair_is_refused() -> None:
 def test_groups_of_another_length_are_refused() -> None:
     with pytest.raises(UserError, match="5"):
         model().encode(torch.rand(6, *SHAPE), LABELS[:5])
+
+
+def test_some_members_speak_in_training_and_all_of_them_otherwise() -> None:
+    vae, x, together = model(evidence=1, head_units=8), torch.rand(6, *SHAPE), torch.zeros(6, dtype=torch.int64)
+    whole = vae.eval().encode(x, together).content  # type: ignore[attr-defined]
+    alone = vae.encode(x).content  # type: ignore[attr-defined]
+    one = vae.train().encode(x, together).content  # type: ignore[attr-defined]
+    assert (whole.logvar < alone.logvar.amin(0)).all()
+    assert (one.mean == alone.mean).all(1).any()
