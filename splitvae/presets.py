@@ -61,13 +61,13 @@ ML_VAE = Config(
     latent_dim=20,
     content_dim=10,
     head_units=500,
-    independence=100,
+    independence=40,
     split=1,
     variance="fixed",
     v=0.5,
-    batch_size=256,
+    batch_size=128,
     schedule="cosine",
-    epochs=40,
+    epochs=48,
 )
 
 PRESETS: dict[str, Config] = {

@@ -24,7 +24,7 @@ class Reproduce:
     """Where the images come from."""
     out: Path | None = None
     """Folder of its runs, by default runs/EXPERIMENT; what is there is kept, so that the same command goes on."""
-    epochs: int = 10
+    epochs: int = 8
     """Passes over the training images of most models."""
     iterations: int = 6000
     """Steps of each probe."""
