@@ -50,7 +50,13 @@ PANELS = (  # title, the lines' keys and names, logarithmic
     ("variance, and weight of the KL", {"v": "$v$", "beta_v": r"$\beta v$"}, True),
     ("learning rate", {"lr": ""}, True),
 )
-GROUPED = ("KL, nats", {"kl_content": "content, a group", "kl_style": "style, an image"}, False)  # in place of the KL
+INSTEAD = {  # a term that some histories have, and panels, by title, in whose place another shows such a run better
+    "kl_content": {"KL, nats": ("KL, nats", {"kl_content": "content, a group", "kl_style": "style, an image"})},
+    "kl_real": {
+        "KL, nats": ("KL, nats", {"kl_real": "images", "kl_rec": "reconstructions", "kl_fake": "samples"}),
+        "variance, and weight of the KL": ("weights", {"alpha": r"$\alpha$", "beta": r"$\beta$"}),
+    },
+}
 
 History = Sequence[Mapping[str, Any]]
 
@@ -61,8 +67,9 @@ def curves(history: History | Mapping[str, History]) -> Figure:
     The first tenth of the epochs, far off scale, does not decide the range of the loss and the distortion.
     """
     runs = dict(history) if isinstance(history, Mapping) else {"": history}
-    groups = any("kl_content" in row for rows in runs.values() for row in rows)
-    panels = [GROUPED if groups and title == GROUPED[0] else (title, names, log) for title, names, log in PANELS]
+    terms = {key for rows in runs.values() for row in rows for key in row}
+    special = {title: panel for term, panels in INSTEAD.items() if term in terms for title, panel in panels.items()}
+    panels = [(*special.get(title, (title, names)), log) for title, names, log in PANELS]
     with rc_context(STYLE):
         figure = Figure((7.2, 4.0), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
