@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import nn
 
-from . import __version__, presets, probes, probing
+from . import __version__, figures, presets, probe_figures, probes, probing
 from .descent import seeded
 from .errors import UserError
 from .files import read_json, write_json, write_text
@@ -50,6 +50,7 @@ README_SPREAD = 0.05  # deviation of its first weights
 PAPER: dict[str, Any] = {"head_units": 0, "independence": 0.0}  # the paper's network and bound
 OF_README: dict[str, Any] = {"scaling": "pixels", "schedule": "constant", "batch_size": 256}
 OF_TRAINING = ("data", "batch_size", "epochs", "schedule", "pictures", "precision", "seed")  # not of model or objective
+PICTURED = ("readme-1", "readme-0.1", "corrected", "plain")
 MEMBERS = (4,)  # images whose evidence is fused, of all systems but `corrected`, which has the whole curve
 
 
@@ -97,6 +98,8 @@ def reproduce(
 ) -> dict[str, Any]:
     """Trains and probes every system in a folder of its own in `out`, and writes out/ml-vae.json and ml-vae.txt.
 
+    `PICTURED` systems have their figures drawn: swaps, interpolations, maps of the codes.
+
     What is there already is kept, so that calling it again goes on after an interruption.
 
     Arguments:
@@ -113,6 +116,8 @@ def reproduce(
         found[name] = _probed(run, name, system, iterations, seed, progress)
         found[name]["seconds"] = round(sum(row["seconds"] for row in run.history), 1)
         found[name]["epochs"] = len(run.history)
+        if name in PICTURED:
+            _pictured(run, found[name], seed)
     result = {
         "data": data,
         "iterations": iterations,
@@ -151,6 +156,19 @@ def begin_as_readme(vae: VAE) -> None:
             nn.init.normal_(layer.weight, std=README_SPREAD)
             nn.init.zeros_(layer.bias)
     cast(GroupedLatent, vae.encoder.latent).train_content = False
+
+
+def _pictured(run: Run, found: dict[str, Any], seed: int) -> None:
+    """Draws a run's figures, and those of its probes, unless they are there."""
+    folder, mark = run.path / "figures", run.vae.fingerprint()
+    if figures.drawn_by(folder / "code-maps.png") == mark:
+        return
+    figures.draw(run)
+    if "curve" in found:
+        figures.save(probe_figures.accuracy_curve(found), folder / "probes.png", mark)
+    _, test = probing.labelled(run)
+    codes = {name: posterior.mean for name, posterior in probing.posteriors(run.vae, test.images.pixels).items()}
+    figures.save(probe_figures.code_maps(codes, test.labels, test.names, seed), folder / "code-maps.png", mark)
 
 
 # ---------------------------------------------------------------- measuring

@@ -131,6 +131,21 @@ def test_curves_take_runs_alone_or_together_and_histories_without_validation() -
         assert pixels(figures.curves(history)).shape == (800, 1440, 3)
 
 
+def test_curves_show_the_terms_of_groups_and_of_players() -> None:
+    groups = [row | {"kl_content": 9.0, "kl_style": 3.0} for row in HISTORY]
+    named = {axes.get_title(loc="left"): axes for axes in figures.curves(groups).axes}
+    assert [text.get_text() for text in named["KL, nats"].get_legend().get_texts()] == [
+        "content, a group",
+        "style, an image",
+    ]
+    players = [row | {"kl_real": 9.0, "kl_rec": 8.0, "kl_fake": 12.0, "alpha": 0.25, "beta": 1.0} for row in HISTORY]
+    named = {axes.get_title(loc="left"): axes for axes in figures.curves(players).axes}
+    assert len(named["KL, nats"].lines) == 3
+    assert len(named["weights"].lines) == 2
+    both = figures.curves({"a": groups, "b": HISTORY})
+    assert len(both.axes[2].lines) == 2  # a run without those terms has none to show
+
+
 def test_the_spectrum_has_a_bar_a_latent_sorted_by_kl() -> None:
     codes = Codes(torch.randn(100, 7) * torch.arange(7), torch.zeros(100, 7))
     heights = [bar.get_height() for bar in figures.latent_spectrum(codes).axes[0].patches]
