@@ -74,8 +74,8 @@ BASE = replace(CORRECTED, preset="", pictures=0, precision="32", **PAPER)
 APART = {name: getattr(CORRECTED, name) for name in PAPER}  # what keeps the class out of the style
 HEADS = APART | {"independence": 0.0}
 SYSTEMS = {
-    "readme-1": System("its model, eps ~ N(0, 1)", OF_README, 2, readme=True),
-    "readme-0.1": System("its model, eps ~ N(0, 0.1^2)", OF_README | {"eps_std": 0.1}, 2, readme=True),
+    "readme-1": System("its model, eps ~ N(0, 1)", OF_README, 6, readme=True),
+    "readme-0.1": System("its model, eps ~ N(0, 0.1^2)", OF_README | {"eps_std": 0.1}, 6, readme=True),
     "corrected": System("the preset mnist-ml-vae", APART, 6),
     "plain": System("the paper's network and bound alone", {}),
     "heads": System("heads with a hidden layer, no independence", HEADS),
@@ -104,7 +104,7 @@ def reproduce(
 
     Arguments:
         data: MNIST, or other gray images of 28x28 pixels with classes.
-        epochs: passes over the training images of most systems; that code's have twice, `corrected` six times as many.
+        epochs: passes over the training images of most systems; that code's and `corrected` have six times as many.
         iterations: steps of each probe.
 
     Raises UserError for other images, for a folder whose runs were begun otherwise, and `Stopped` after Ctrl-C.
