@@ -80,7 +80,7 @@ SYSTEMS = {
     "plain": System("the paper's network and bound alone", {}),
     "heads": System("heads with a hidden layer, no independence", HEADS),
     "beta-4": System("the same, KLs weighed 4 times", HEADS | {"beta": 4.0}),
-    "half": System("half the weight of independence", APART | {"independence": CORRECTED.independence / 2}),
+    "short": System("corrected, trained as short as these", APART),
     "batch-64": System("heads, batches of 64", HEADS | {"batch_size": 64}),
     "batch-1024": System("heads, batches of 1,024", HEADS | {"batch_size": 1024}),
     "dims-5": System("corrected with 5 + 5 dimensions", APART | {"latent_dim": 10, "content_dim": 5}),
@@ -261,8 +261,9 @@ def _readme_lines(result: dict[str, Any]) -> Iterator[str]:
     for name in ("readme-1", "readme-0.1"):
         ours = result["systems"][name]["readme"]
         keys = ("style means", "untrained style means", "content means", "untrained content means")
-        rows.append([name, *(_percent(ours[key]) for key in keys)])
-    yield from _indented(aligned(["model", "style", "untrained", "class", "untrained"], rows))
+        epochs = str(result["systems"][name]["epochs"])
+        rows.append([name, epochs, *(_percent(ours[key]) for key in keys)])
+    yield from _indented(aligned(["model", "epochs", "style", "untrained", "class", "untrained"], rows))
 
 
 def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
@@ -275,12 +276,23 @@ def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
         found = result["systems"][name]
         curve = {point["members"]: point for point in found["curve"]}
         cells = [_percent(found["codes"]["style"]["means"]), _both(curve[1]), *(_both(curve[k]) for k in MEMBERS)]
-        rows.append([name, system.about, *cells, f"{found['use']['mse']:.4f}", f"{found['use']['content_ratio']:.1f}"])
+        rows.append(
+            [
+                name,
+                system.about,
+                str(found["epochs"]),
+                *cells,
+                f"{found['use']['mse']:.4f}",
+                f"{found['use']['content_ratio']:.1f}",
+            ]
+        )
     fused = [f"of {k}" for k in MEMBERS]
-    yield from _indented(aligned(["system", "", "style", "content of 1", *fused, "MSE", "content swapped, times"], rows))
-    majority = result["systems"]["corrected"]["majority"]
-    yield f"Always the most frequent digit: {100 * majority:.1f} %. Probes of {result['iterations']:,} iterations; seed "
-    yield f"{result['seed']}; ± is one standard error over test images (or groups that share none)."
+    yield from _indented(
+        aligned(["system", "", "epochs", "style", "content of 1", *fused, "MSE", "content swapped, times"], rows)
+    )
+    majority, probed = result["systems"]["corrected"]["majority"], f"{result['iterations']:,} iterations"
+    yield f"Always the most frequent digit: {100 * majority:.1f} %. Probes of {probed}, seed {result['seed']};"
+    yield "± is one standard error over test images, or groups that share none."
 
 
 def _indented(text: str) -> Iterator[str]:
