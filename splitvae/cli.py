@@ -15,6 +15,7 @@ from .evaluation_commands import Evaluate
 from .probe_commands import Probe
 from .reproduction_commands import Reproduce
 from .study_commands import Categories, Means
+from .sweep_commands import sweep
 
 __all__ = ["main"]
 
@@ -81,6 +82,7 @@ COMMANDS: dict[str, Any] = {
     "probe": Probe,
     "report": Report,
     "reproduce": Reproduce,
+    "sweep": sweep,
     "categories": Categories,
     "means": Means,
     "list": List,
@@ -114,8 +116,8 @@ def dispatch(arguments: Sequence[str]) -> None:
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
         raise UserError(f"no command is called {name!r}; {nearest(name, COMMANDS)} `splitvae --help` shows them all.")
-    if name == "train":
-        train(rest)
+    if name in ("train", "sweep"):  # their options depend on the preset
+        COMMANDS[name](rest)
     else:
         parse(COMMANDS[name], rest, f"splitvae {name}", COMMANDS[name].__doc__)()
 

@@ -22,6 +22,7 @@ from .likelihood import likelihood
 from .objectives import squared_error
 from .runs import Run, batches
 from .scores import score
+from .spectra import high_frequency_power, power_ratio
 from .split import ambiguity
 from .vae import VAE
 
@@ -60,7 +61,7 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
     """Measures a run's model on at most `limit` of its test images, evenly spaced, and writes evaluation.json.
 
     MSE is the mean over pixels and channels of images in [0, 1]; KL is in nats, summed over dimensions, mean over
-    images.
+    images. As many samples of the prior are compared with the images by their high frequencies (spectra.py).
     Raises UserError where the run has no model or its images cannot be read.
     """
     if limit < 1:
@@ -77,6 +78,7 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
         },
         "latent": _latent(outputs),
         "split": _split(outputs) if vae.split > 1 else None,
+        "samples": _samples(vae, images.pixels[rows], seed),
     }
     known = run.evaluation
     same = [
@@ -195,6 +197,17 @@ def _latent(outputs: _Outputs) -> dict[str, Any]:
         **counts,
         "inactive_by_variance": metrics.inactive_by_variance(logvar),
         "variance_law": {"mean": float(law.mean()), "deviation": float(law.std(correction=0))},
+    }
+
+
+@torch.no_grad()
+def _samples(vae: VAE, pixels: Tensor, seed: int) -> dict[str, Any]:
+    z = torch.randn(len(pixels), vae.latent_dim, generator=torch.Generator().manual_seed(seed))
+    drawn = torch.cat([high_frequency_power(vae.decode(part).image) for part in z.split(500)])
+    powers = drawn, torch.cat([high_frequency_power(x) for x in batches(pixels, torch.device("cpu"))])
+    return {
+        "sharpness": measured(lambda a, b: power_ratio(a, b).log().abs(), *powers),
+        "power_ratio": measured(power_ratio, *powers),
     }
 
 

@@ -1,6 +1,7 @@
 """Every picture, as a matplotlib `Figure` of tensors; `save` writes one, `draw` writes all of a run.
 
-Sheets of images are laid out in sheets.py, charts are drawn in plots.py, and group_figures.py shows content and style.
+Sheets of images are laid out in sheets.py, charts are drawn in plots.py, group_figures.py shows content and style,
+introspective_figures.py what introspective training is judged by, and film.py the training itself.
 Maps are gray from 0 (black) to 1 (white), never rescaled.
 
 No figure touches pyplot: none opens a window, and none stays in memory.
@@ -23,8 +24,10 @@ from torch import Tensor
 from .data import Images, spaced
 from .errors import UserError
 from .files import replacing
+from .film import film
 from .group_figures import content_interpolations, references, style_interpolations, swaps
 from .groups import group_labels
+from .introspective_figures import deviations, plane
 from .latents import GroupedLatent
 from .metrics import kl_by_dimension
 from .plots import STYLE, curves, latent_spectrum, sample_distances
@@ -68,10 +71,10 @@ def save(figure: Figure, path: Path, model: str = "") -> Path:
 
 
 def drawn_by(path: Path) -> str:
-    """The fingerprint of the model that a PNG of `save` shows; empty where there is none."""
+    """The fingerprint of the model that a PNG of `save`, or a film, shows; empty where there is none."""
     try:
         with Image.open(path) as image:
-            return str(image.info.get("Model", ""))
+            return str(image.info.get("Model") or image.info.get("comment", b"").decode())
     except OSError:
         return ""
 
@@ -157,7 +160,8 @@ def draw(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 0) -
     """Writes every figure of a run into its folder `figures`, and returns their paths.
 
     Images come from the test part, chosen by `seed`, which also draws the prior's samples. `samples` adds a sheet for
-    each other sampler: name -> z (N, D). A run trained on images from memory is shown without them.
+    each other sampler: name -> z (N, D). A run trained on images from memory is shown without them. The pictures that
+    were drawn while it was trained become a film.
     """
     vae = run.vae.eval()
     canvas = vae.sample(100, seed)
@@ -172,10 +176,15 @@ def draw(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 0) -
         figures["distances"] = sample_distances(run.history)
     if (images := _test_images(run)) is not None:
         figures |= _of_images(vae, images, seed)
+        if run.config.loss in ("intro", "soft-intro"):
+            figures |= _of_introspection(vae, images, seed)
         if isinstance(vae.encoder.latent, GroupedLatent):
             figures |= _of_groups(vae, images, group_labels(images, run.config.group_by), seed)
     mark = vae.fingerprint()
-    return [save(figure, run.path / "figures" / f"{name}.png", mark) for name, figure in figures.items()]
+    folder = run.path / "figures"
+    paths = [save(figure, folder / f"{name}.png", mark) for name, figure in figures.items()]
+    shown = film(folder, mark)
+    return [*paths, shown] if shown else paths
 
 
 def _of_images(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
@@ -193,6 +202,14 @@ def _of_images(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
         "traversals": traversals(vae, codes),
         "latents": latent_spectrum(codes),
     }
+
+
+def _of_introspection(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    three = order[torch.arange(3) % len(images)]  # the first of the reconstructions; repeated where images are few
+    codes = encode(vae, replace(images, pixels=images.pixels[spaced(len(images), 2000)], labels=None))
+    corners = encode(vae, replace(images, pixels=images.pixels[three], labels=None)).mean
+    return {"plane": plane(vae, corners), "deviations": deviations(vae, codes)}
 
 
 def _of_groups(vae: VAE, images: Images, labels: Tensor, seed: int) -> dict[str, Figure]:

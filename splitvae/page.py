@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from string import Template
 
-__all__ = ["FIGURES", "OF_GROUPS", "PAGE", "SOMETIMES", "SPLIT_ONLY", "VERDICTS"]
+__all__ = ["FIGURES", "LATER", "PAGE", "SOMETIMES", "SPLIT_ONLY", "VERDICTS"]
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -157,7 +157,27 @@ OF_GROUPS = {
         "points of a group would be nearly the same vector and fall apart into clusters whatever was learned.",
     ),
 }
-SOMETIMES |= OF_GROUPS
+OF_INTROSPECTION = {
+    "plane": (
+        "The plane through three test images",
+        "Codes on the plane through those of three test images, which stand in the upper left corner, the lower left and "
+        "the upper right: what lies between images, not samples from the prior.",
+    ),
+    "deviations": (
+        "The most used latent, and the others moved",
+        "From left to right the latent with the largest KL moves from the largest value that its posterior mean takes on "
+        "test images to the smallest. In the first row all other latents are 0; in the next ones they are moved by one "
+        "and two deviations of their posteriors, averaged over images.",
+    ),
+}
+FILM = {
+    "film.gif": (
+        "The training as a film",
+        "Decoded after the epoch below each picture, from the same z ~ N(0, I) each time. The last picture is held.",
+    ),
+}
+LATER = [*OF_GROUPS, *OF_INTROSPECTION, "distances", *FILM]  # of SOMETIMES, without samples, in the order of the page
+SOMETIMES |= OF_GROUPS | OF_INTROSPECTION | FILM
 SPLIT_ONLY = {"components", "maps", "components-reconstructed"}
 
 VERDICTS = {

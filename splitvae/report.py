@@ -7,27 +7,20 @@ is said on the page, and the rest stands. The page's looks and captions are in p
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import html
-import io
-import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
-
-import torch
-from PIL import Image
 
 from . import probing
 from .errors import UserError
 from .evaluate import current
 from .figures import draw, drawn_by, png
 from .files import write_text
-from .page import FIGURES, OF_GROUPS, PAGE, SOMETIMES, SPLIT_ONLY, VERDICTS
+from .markup import Row, escaped, figure_html, table_html, versions
+from .page import FIGURES, LATER, PAGE, SOMETIMES, SPLIT_ONLY, VERDICTS
 from .plots import curves
 from .presets import PRESETS, Config
 from .runs import Run
@@ -36,8 +29,6 @@ from .vae import VAE
 from .wording import ROWS, cell, compared, number, provenance, rows_of, score_rows, spread
 
 __all__ = ["command", "write"]
-
-HEAVY = 250_000  # bytes of a PNG that make a page slow to mail
 
 
 class _Entry(NamedTuple):
@@ -60,7 +51,7 @@ def write(runs: Run | Sequence[Run], path: Path | None = None) -> Path:
     entries = [_gather(run) for run in runs]
     body = _single(entries[0]) if len(entries) == 1 else _comparison(entries)
     title = runs[0].name if len(runs) == 1 else f"Comparison of {len(runs)} runs"
-    parts = {"title": _h(title), "body": body, "footer": _h(_versions())}
+    parts = {"title": escaped(title), "body": body, "footer": escaped(versions())}
     if path is None:
         path = runs[0].path / "report.html" if len(runs) == 1 else Path("comparison.html")
     write_text(Path(path), PAGE.substitute(parts))
@@ -102,10 +93,8 @@ def _gather(run: Run) -> _Entry:
     except UserError as error:
         notes.append(f"Nothing was measured: {error}")
     at = wanted.index("samples") + 1
-    names = (
-        wanted[:at] + sorted(file.stem for file in folder.glob("samples-*.png")) + wanted[at:] + [*OF_GROUPS, "distances"]
-    )
-    files = {name: folder / f"{name}.png" for name in names}
+    names = wanted[:at] + sorted(file.stem for file in folder.glob("samples-*.png")) + wanted[at:] + LATER
+    files = {name: folder / (name if name.endswith(".gif") else f"{name}.png") for name in names}
     return _Entry(run, evaluation, {name: file for name, file in files.items() if drawn_by(file) == mark}, notes)
 
 
@@ -114,17 +103,17 @@ def _gather(run: Run) -> _Entry:
 
 def _single(entry: _Entry) -> str:
     run, measured = entry.run, entry.evaluation
-    parts = [f"<h1>{_h(run.name)}</h1>", f'<p class="lead">{_summary(entry)}</p>']
-    parts += [f'<p class="note">{_h(note)}</p>' for note in entry.notes]
+    parts = [f"<h1>{escaped(run.name)}</h1>", f'<p class="lead">{_summary(entry)}</p>']
+    parts += [f'<p class="note">{escaped(note)}</p>' for note in entry.notes]
     parts += [_tiles(measured, run), "<h2>Figures</h2>"]
     for name, file in entry.figures.items():
         title, caption = (FIGURES | SOMETIMES).get(name, (f"Samples from {name.removeprefix('samples-')}", ""))
-        parts.append(_figure(file.read_bytes(), title, _caption(caption, run)))
+        parts.append(figure_html(file.read_bytes(), title, _caption(caption, run)))
     for heading, rows in rows_of(measured).items():
-        parts += [f"<h2>{heading}</h2>", _table([], _measurements([entry], rows))]
+        parts += [f"<h2>{heading}</h2>", table_html([], _measurements([entry], rows))]
     parts += _scores(measured)
     if known := probing.current(run):
-        text = f'<div class="card wide"><pre>{_h(probing.table(known))}</pre></div>'
+        text = f'<div class="card wide"><pre>{escaped(probing.table(known))}</pre></div>'
         parts += ["<h2>What classifiers read from the codes</h2>", text]
     parts += ["<h2>Settings</h2>", _settings(run), "<h2>Command</h2>", _commands([run]), _data_notes(measured)]
     return "\n".join(parts)
@@ -134,13 +123,14 @@ def _scores(measured: Mapping[str, Any]) -> list[str]:
     """The distances from test images, one table a protocol, each with where it comes from."""
     parts = []
     for score in measured.get("scores", {}).values():
+        about = f"{PROTOCOLS[score['protocol']]} Distances are better where they are smaller, shares where larger."
         names = [f"{bank}: {BANKS[bank]}" for bank in score["banks"]]
         notes = [note for note in (*score["notes"], score["extractor"]["note"]) if note]
         parts += [
-            f"<h2>Distance from test images, protocol {_h(score['protocol'])}</h2>",
-            f"<p>{_h(PROTOCOLS[score['protocol']])} Distances are better where they are smaller, shares where larger.</p>",
-            _table(names, score_rows(score)),
-            f'<p class="note">{_h("; ".join([provenance(score), *notes]))}.</p>',
+            f"<h2>Distance from test images, protocol {escaped(score['protocol'])}</h2>",
+            f"<p>{escaped(about)}</p>",
+            table_html(names, score_rows(score)),
+            f'<p class="note">{escaped("; ".join([provenance(score), *notes]))}.</p>',
         ]
     return parts
 
@@ -157,7 +147,7 @@ def _summary(entry: _Entry) -> str:
     text = (
         f"This is {kind}: from {vae.latent_dim} latent variables its decoder paints {paints}, {height}×{width} pixels, "
         f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "
-        f"<code>{_h(config.data or 'images from memory')}</code>, with β = {config.beta:g} and seed {config.seed}."
+        f"<code>{escaped(config.data or 'images from memory')}</code>, with β = {config.beta:g} and seed {config.seed}."
     )
     if not (m := entry.evaluation):
         return text
@@ -192,7 +182,10 @@ def _tiles(measured: Mapping[str, Any], run: Run) -> str:
             tiles.append(("The split is", "not applicable", "the decoder paints one image"))
     counts = run.vae.counts()
     tiles.append(("Parameters", f"{counts['trainable']:,}", f"{counts['total']:,} with running statistics"))
-    cells = [f'<div class="tile"><small>{_h(a)}</small><b>{_h(b)}</b><small>{_h(c)}</small></div>' for a, b, c in tiles]
+    cells = [
+        f'<div class="tile"><small>{escaped(a)}</small><b>{escaped(b)}</b><small>{escaped(c)}</small></div>'
+        for a, b, c in tiles
+    ]
     return f'<div class="tiles">{"".join(cells)}</div>'
 
 
@@ -217,9 +210,9 @@ def _settings(run: Run) -> str:
     changed = _changes(base, run.config) if base else {}  # as the preset has them
     rows = []
     for name, value in dataclasses.asdict(run.config).items():
-        note = f" <small>(preset: {_h(_value(changed[name]))})</small>" if name in changed else ""
+        note = f" <small>(preset: {escaped(_value(changed[name]))})</small>" if name in changed else ""
         mark = ' class="differs"' if note else ""
-        rows.append(f"<div{mark}><span>{_h(name)}</span><span>{_h(_value(value))}{note}</span></div>")
+        rows.append(f"<div{mark}><span>{escaped(name)}</span><span>{escaped(_value(value))}{note}</span></div>")
     return f'<div class="card settings">{"".join(rows)}</div>'
 
 
@@ -232,32 +225,39 @@ def _comparison(entries: Sequence[_Entry]) -> str:
     configs = [dataclasses.asdict(run.config) for run in runs]
     differing = [name for name in configs[0] if any(config[name] != configs[0][name] for config in configs)]
     said = f"They differ in {', '.join(differing)}." if differing else "Their settings are the same."
-    parts = [f"<h1>Comparison of {len(runs)} runs</h1>", f'<p class="lead">{_h(", ".join(names))}. {_h(said)}</p>']
+    parts = [
+        f"<h1>Comparison of {len(runs)} runs</h1>",
+        f'<p class="lead">{escaped(", ".join(names))}. {escaped(said)}</p>',
+    ]
     parts += [
-        f'<p class="note">{_h(f"{name}: {note}")}</p>' for name, e in zip(names, entries, strict=True) for note in e.notes
+        f'<p class="note">{escaped(f"{name}: {note}")}</p>'
+        for name, e in zip(names, entries, strict=True)
+        for note in e.notes
     ]
     parts += [
         "<h2>Measurements</h2>",
-        _table(names, [row for rows in ROWS.values() for row in _measurements(entries, rows)]),
+        table_html(names, [row for rows in ROWS.values() for row in _measurements(entries, rows)]),
     ]
     for protocol, about in PROTOCOLS.items():
         groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}
         for table in compared(groups, protocol):
-            parts += [f"<h2>Distance from test images, protocol {protocol}</h2>", f"<p>{_h(about)}</p>"]
-            parts.append(_table(table.headings[1:], [(row[0], row[1:]) for row in table.rows]))
-            parts.append(f'<p class="note">{_h(table.about)}.</p>')
+            parts += [f"<h2>Distance from test images, protocol {protocol}</h2>", f"<p>{escaped(about)}</p>"]
+            parts.append(table_html(table.headings[1:], [(row[0], row[1:]) for row in table.rows]))
+            parts.append(f'<p class="note">{escaped(table.about)}.</p>')
     if any(run.history for run in runs):
         picture = png(curves({name: run.history for name, run in zip(names, runs, strict=True)}))
         caption = "One colour a run. Solid: training; dashed: validation, and βv."
-        parts.append(_figure(picture, "Training", caption))
+        parts.append(figure_html(picture, "Training", caption))
     for figure, title, style in (("samples", "Samples from the prior", "pair"), ("components", "Components", "")):
         shown = [
-            _figure(e.figures[figure].read_bytes(), n) for n, e in zip(names, entries, strict=True) if figure in e.figures
+            figure_html(e.figures[figure].read_bytes(), n)
+            for n, e in zip(names, entries, strict=True)
+            if figure in e.figures
         ]
         parts += [f"<h2>{title}</h2>", f'<div class="{style}">{"".join(shown)}</div>'] if shown else []
     settings = [(name, [_value(config[name]) for config in configs]) for name in configs[0]]
     settings.sort(key=lambda row: row[0] not in differing)
-    parts += ["<h2>Settings</h2>", _table(names, settings, differing), "<h2>Commands</h2>", _commands(runs)]
+    parts += ["<h2>Settings</h2>", table_html(names, settings, differing), "<h2>Commands</h2>", _commands(runs)]
     return "\n".join(parts)
 
 
@@ -268,8 +268,6 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 # ---------------------------------------------------------------- tables and words
-
-Row = tuple[str, list[str]]
 
 
 def _measurements(entries: Sequence[_Entry], rows: Mapping[str, str]) -> list[Row]:
@@ -283,35 +281,12 @@ def _unmeasured(vae: VAE) -> dict[str, Any]:
     return {"model": {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}}
 
 
-def _table(names: Sequence[str], rows: Sequence[Row], marked: Sequence[str] = ()) -> str:
-    head = f"<thead><tr><th></th>{''.join(f'<th>{_h(name)}</th>' for name in names)}</tr></thead>" if names else ""
-    lines = []
-    for what, cells in rows:
-        mark = ' class="differs"' if what in marked else ""
-        lines.append(f"<tr{mark}><th>{_h(what)}</th>{''.join(f'<td>{_h(cell)}</td>' for cell in cells)}</tr>")
-    style = "" if names else ' class="one"'
-    return f'<div class="card wide"><table{style}>{head}<tbody>{"".join(lines)}</tbody></table></div>'
-
-
-def _figure(picture: bytes, title: str, caption: str = "") -> str:
-    """A PNG on a white card; where heavy as WebP, whose losses no eye sees, since the exact PNG lies beside the report."""
-    kind = "png"
-    if len(picture) > HEAVY:
-        kind, buffer = "webp", io.BytesIO()
-        Image.open(io.BytesIO(picture)).convert("RGB").save(buffer, "WEBP", quality=92)
-        picture = buffer.getvalue()
-    source = f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
-    text = f"<p>{_h(caption)}</p>" if caption else ""
-    head = f"<figcaption><h3>{_h(title)}</h3>{text}</figcaption>"
-    return f'<figure>{head}<div class="white"><img alt="{_h(title)}" src="{source}"></div></figure>'
-
-
 def _commands(runs: Sequence[Run]) -> str:
     lines = [
         command(run.config, str(run.path)) if run.config.data else f"# {run.name} was trained from Python, on an array"
         for run in runs
     ]
-    return f'<div class="card"><pre>{_h(chr(10).join(lines))}</pre></div>'
+    return f'<div class="card"><pre>{escaped(chr(10).join(lines))}</pre></div>'
 
 
 def _data_notes(measured: Mapping[str, Any]) -> str:
@@ -324,15 +299,7 @@ def _data_notes(measured: Mapping[str, Any]) -> str:
         f"± is the deviation over {data['blocks']} blocks of the images, in the variance law over latents, and of a "
         "likelihood the error over images",
     ]
-    return f'<p class="note" style="margin-top:20px">{_h("; ".join(notes))}.</p>'
-
-
-def _versions() -> str:
-    return f"splitvae {version('splitvae')}, torch {torch.__version__}, Python {platform.python_version()}"
-
-
-def _h(text: object) -> str:
-    return html.escape(str(text))
+    return f'<p class="note" style="margin-top:20px">{escaped("; ".join(notes))}.</p>'
 
 
 def _value(value: object) -> str:

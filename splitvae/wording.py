@@ -35,6 +35,10 @@ ROWS = {  # heading: what, and where it is in evaluation.json
         "active units: var μ > .01 (Burda et al.)": "latent active_units",
         "variance law: var μ + mean σ², 1 at an optimum": "latent variance_law",
     },
+    "Samples from the prior": {
+        "sharpness: |log ratio| of high-frequency power, 0 is right": "samples sharpness",
+        "that ratio to the images' power: below 1 is blurred": "samples power_ratio",
+    },
     "Split": {
         "the split is": "split verdict",
         "share of the map's energy above half the Nyquist frequency": "split high_frequency_share",

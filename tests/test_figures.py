@@ -62,20 +62,20 @@ def tile(image: Tensor, scale: int) -> np.ndarray:
 @pytest.mark.parametrize(("channels", "side", "scale"), [(1, 16, 6), (3, 32, 3), (3, 64, 2), (1, 128, 1)])
 def test_a_sheet_shows_every_pixel_as_a_square_of_exactly_its_value(channels: int, side: int, scale: int) -> None:
     images = torch.rand(12, channels, side, side, generator=torch.Generator().manual_seed(0))
-    page, step = pixels(figures.sheet(images, columns=10)), side * scale + figures.GAP
-    assert page.shape == (2 * step - figures.GAP, 10 * step - figures.GAP, 3)
+    page, step = pixels(figures.sheet(images, columns=10)), side * scale + sheets.GAP
+    assert page.shape == (2 * step - sheets.GAP, 10 * step - sheets.GAP, 3)
     for i, image in enumerate(images):
         y, x = i // 10 * step, i % 10 * step
         assert np.array_equal(page[y : y + side * scale, x : x + side * scale], tile(image, scale))
-    assert (page[step - figures.GAP : step] == 255).all()
+    assert (page[step - sheets.GAP : step] == 255).all()
 
 
 @pytest.mark.parametrize(("split", "originals", "rows"), [(1, False, 1), (2, False, 4), (2, True, 5), (3, False, 7)])
 def test_components_are_rows_of_maps_images_and_the_blend_last(split: int, originals: bool, rows: int) -> None:
     painted = canvas(3, split)
     page = pixels(figures.components(painted, painted.image if originals else None))
-    step = 96 + figures.GAP
-    assert page.shape[0] == rows * step - figures.GAP
+    step = 96 + sheets.GAP
+    assert page.shape[0] == rows * step - sheets.GAP
     assert np.array_equal(page[-96:, -96:], tile(painted.image[-1], 6))
     first = painted.image if originals or split == 1 else painted.masks[:, 0]
     assert np.array_equal(page[:96, -96:], tile(first[-1], 6))
@@ -90,7 +90,7 @@ def test_labels_are_whole() -> None:
 def test_maps_are_gray_as_they_are_and_an_unsplit_model_has_none() -> None:
     painted = canvas(4, 2)
     assert np.array_equal(pixels(figures.maps(painted))[:96, :96], tile(painted.masks[0, 0], 6))
-    assert pixels(figures.maps(canvas(4, 3))).shape[1] == 9 * 100 - figures.GAP
+    assert pixels(figures.maps(canvas(4, 3))).shape[1] == 9 * 100 - sheets.GAP
     with pytest.raises(UserError, match="--split 2"):
         figures.maps(canvas(4, 1))
 

@@ -1,0 +1,103 @@
+r"""Figures by which introspective models are known: what lies between images, what one latent does, how the KLs run.
+
+The first two are those of yukunchen113's public IntroVAE code. With codes z_i of three images, its "image generation" is
+no sampling of the prior but the plane
+
+    z_0 + a (z_1 - z_0) + b (z_2 - z_0),     a, b in [0, 1] ,
+
+and its traversal moves one latent between the extremes that images take there, the others being 0, and then all of them
+moved by one and two posterior deviations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, MaxNLocator
+from torch import Tensor
+
+from .metrics import kl_by_dimension
+from .plots import DPI, INK, PALETTE, STYLE
+from .runs import Codes
+from .sheets import tiles
+from .vae import VAE
+
+__all__ = ["deviations", "kl_chart", "plane"]
+
+SHIFTS = (0, 1, 2)  # deviations
+KLS = {"kl_real": "images", "kl_rec": "reconstructions", "kl_fake": "samples"}
+DASHES = ("-", (0, (3, 1.2)), (0, (1, 1)))
+LEAST = 1e-2  # nats, below which a logarithmic chart says nothing
+
+
+@torch.no_grad()
+def plane(vae: VAE, codes: Tensor, steps: int = 8) -> Figure:
+    """The plane through three codes (3, D): z_0 + a (z_1 - z_0) + b (z_2 - z_0), a down and b to the right, in equal steps.
+
+    The corners are z_0, at the upper left, z_1 below and z_2 to its right. Codes of test images make it what the
+    README of yukunchen113's IntroVAE shows as generated images (there of drawn codes, in 4 x 6 steps). Nothing is drawn
+    from the prior.
+    """
+    at = torch.linspace(0, 1, steps, device=codes.device)
+    first, second = codes[1] - codes[0], codes[2] - codes[0]
+    rows = [vae.decode(codes[0] + a * first + at[:, None] * second).image for a in at]
+    return tiles(rows)
+
+
+@torch.no_grad()
+def deviations(vae: VAE, codes: Codes, steps: int = 10) -> Figure:
+    """The most used latent, from the largest to the smallest of its posterior means, in three rows.
+
+    In the first row the other latents are 0, in the next ones moved by one and two of their posterior deviations, averaged
+    over images. The latent is that with the largest KL, in nats (yukunchen113's code takes that whose mean over images is
+    farthest from 0, and moves it along with the others). Codes without noise have no such deviation: theirs is that of
+    the codes, about whose mean the rows are.
+    """
+    kl = kl_by_dimension(codes.mean, codes.logvar)
+    j = int(kl.argmax())
+    if codes.logvar is None:
+        centre, spread = codes.mean.mean(0), codes.mean.std(0, correction=0)
+    else:
+        centre, spread = torch.zeros_like(codes.mean[0]), torch.exp(codes.logvar / 2).mean(0)
+    values = torch.linspace(float(codes.mean[:, j].max()), float(codes.mean[:, j].min()), steps)
+    z = torch.stack([centre + shift * spread for shift in SHIFTS])[:, None].repeat(1, steps, 1)
+    z[:, :, j] = values
+    images = vae.decode(z.flatten(0, 1)).image
+    labels = [f"$z_{{{j}}}$   {kl[j]:.2f} nats", *(rf"others $+{shift}\,\sigma$" for shift in SHIFTS[1:])]
+    return tiles(images.split(steps), labels, [f"{value:+.1f}".replace("-", "−") for value in values.tolist()])
+
+
+def kl_chart(history: Sequence[Mapping[str, Any]], margin: float) -> Figure:
+    """The KLs of images, reconstructions and samples over epochs, in nats on a logarithmic axis, and the margin as a line.
+
+    The line follows the history where that tells the margin, which a schedule or a rollback moves.
+    """
+    with rc_context(STYLE):
+        figure = Figure((3.4, 2.3), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        for i, (key, name) in enumerate(KLS.items()):
+            points = [(row["epoch"], max(LEAST, row[key])) for row in history if row.get(key) is not None]
+            if points:
+                marker = "." if len(points) == 1 else ""
+                axes.plot(*zip(*points, strict=True), color=PALETTE[i], linestyle=DASHES[i], marker=marker, label=name)
+        moved = [(row["epoch"], row["margin"]) for row in history if row.get("margin") is not None]
+        if len({value for _, value in moved}) > 1:
+            axes.plot(*zip(*moved, strict=True), color=INK, linewidth=0.8, drawstyle="steps-mid", label="margin")
+        else:
+            axes.axhline(moved[0][1] if moved else margin, color=INK, linewidth=0.8, label="margin")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(LogFormatter())
+        axes.set_title("KL, nats")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(ncols=2)
+        axes.grid(True, axis="y", color="#e8e8e8", linewidth=0.5)
+        axes.set_axisbelow(True)
+    return figure
