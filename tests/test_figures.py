@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from splitvae import figures
+from splitvae import figures, sheets
 from splitvae.errors import UserError
 from splitvae.presets import Config, configure, vae_of
 from splitvae.report import command, write
