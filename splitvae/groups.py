@@ -85,7 +85,8 @@ def group_labels(images: Images, name: str = "") -> Tensor:
         if part not in images.classes:
             raise UserError(f"{source} has no attribute {part!r}; {nearest(part, images.classes)}")
         columns.append(images.classes.index(part))
-    return (labels[:, columns] != 0).long() @ 2 ** torch.arange(len(columns))  # the same number in every part of the data
+    # A binary number whose first digit is the first attribute: the same in every part of the data.
+    return (labels[:, columns] != 0).long() @ 2 ** torch.arange(len(columns)).flip(0)
 
 
 class Order(NamedTuple):

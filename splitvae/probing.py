@@ -153,13 +153,12 @@ def labelled(run: Run, group_by: str = "") -> tuple[Labelled, Labelled]:
 
 def _names(images: Images, labels: Tensor, group_by: str) -> tuple[str, ...]:
     """What labels 0, 1, ... are called."""
-    found = [str(i) for i in range(int(labels.max()) + 1)]
+    numbers = range(int(labels.max()) + 1)
     if images.labels is not None and images.labels.ndim == 2:
-        columns = [images.classes.index(part) for part in group_by.split(",")]
-        values = images.labels[:, columns].unique(dim=0).tolist()
         parts = group_by.split(",")
-        return tuple(", ".join(p if v else f"not {p}" for p, v in zip(parts, row, strict=True)) for row in values)
-    return (*images.classes, *found[len(images.classes) :])
+        digits = [[number >> place & 1 for place in reversed(range(len(parts)))] for number in numbers]
+        return tuple(", ".join(p if v else f"not {p}" for p, v in zip(parts, row, strict=True)) for row in digits)
+    return (*images.classes, *map(str, numbers[len(images.classes) :]))
 
 
 @torch.no_grad()
