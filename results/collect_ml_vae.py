@@ -40,7 +40,7 @@ def main() -> None:
     (out / "ml-vae.json").write_text(json.dumps(result, indent=2) + "\n")
     shutil.copyfile(runs / "ml-vae.txt", out / "ml-vae.txt")
     for system in PICTURED:
-        for figure in FIGURES:
+        for figure in FIGURES if system == "corrected" else FIGURES[:2]:
             file = runs / system / "figures" / f"{figure}.png"
             if file.exists():
                 shutil.copyfile(file, out / f"{system}-{figure}.png")
