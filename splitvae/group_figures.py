@@ -41,12 +41,14 @@ def references(vae: VAE, x: Tensor, labels: Tensor) -> References:
     latent = vae.encoder.latent
     if not isinstance(latent, GroupedLatent):
         raise UserError("this model has no content and style to swap; train one with --latent grouped.")
-    q = vae.encode(x)
-    fused, names = accumulate(q.content.mean, q.content.logvar, labels.to(x.device), latent.fusion)  # type: ignore[attr-defined]
+    features = vae.encoder.features(x.to(vae.device))
+    q = latent(features)
+    members = latent.evidence(features)  # before a prior is taken in, which a group owes once
+    fused, names = accumulate(members.mean, members.logvar, labels.to(vae.device), latent.fusion)
     place = torch.searchsorted(names, labels.to(names))
     first = torch.stack([(place == i).nonzero()[0, 0] for i in range(min(MOST, len(names)))])
     evidence = fused.mean.float()[place[first]]
-    style, content = q.style.mean[first], q.content.mean[first]  # type: ignore[attr-defined]
+    style, content = q.style.mean[first], q.content.mean[first]
     return References(x[first], style, content, evidence)
 
 

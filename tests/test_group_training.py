@@ -121,9 +121,10 @@ def test_a_weight_of_independence_asks_for_groups() -> None:
         presets.configure("digits-svae", independence=10.0)
 
 
-def test_the_diagonal_of_swaps_is_reconstructions_and_evidence_is_the_groups() -> None:
+@pytest.mark.parametrize("fusion", ["poe", "poe-prior", "mean"])
+def test_the_diagonal_of_swaps_is_reconstructions_and_evidence_is_the_groups(fusion: str) -> None:
     torch.manual_seed(0)
-    vae = splitvae.VAE((1, 16, 16), 6, net="mlp", latent="grouped", embedding=16).eval()
+    vae = splitvae.VAE((1, 16, 16), 6, net="mlp", latent="grouped", embedding=16, fusion=fusion).eval()
     x, labels = torch.rand(20, 1, 16, 16), torch.arange(20) % 3 + 7
     found = group_figures.references(vae, x, labels)
     assert torch.equal(found.images, x[:3])
