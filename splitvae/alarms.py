@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .runs import Run
     from .training import Training
 
-__all__ = ["Alarm", "Alarmed", "Windows", "answer", "judge", "judged", "non_finite", "weights_of"]
+__all__ = ["Alarm", "Alarmed", "Stopped", "Windows", "answer", "judge", "judged", "non_finite", "weights_of"]
 
 WINDOW = 500  # steps at least, over which means are taken
 ROLLBACKS = 3
@@ -79,6 +79,14 @@ class Alarmed(UserError):
         for alarm in self.alarms:
             found = alarm.change | found
         return found
+
+
+class Stopped(UserError):
+    """A training that alarms ended; the message says how to go on, `alarms` what was seen."""
+
+    def __init__(self, message: str, alarms: list[Alarm]) -> None:
+        super().__init__(message)
+        self.alarms = alarms
 
 
 # ---------------------------------------------------------------- the alarms, as functions of means
@@ -214,7 +222,7 @@ def judged(training: Training, totals: Mapping[str, tuple[float, int]]) -> bool:
 
 
 def answer(training: Training, run: Run, alarmed: Alarmed) -> None:
-    """Goes back to the last good checkpoint, and there moves the weights or raises UserError, which says how to go on."""
+    """Goes back to the last good checkpoint, and there moves the weights or raises Stopped, which says how to go on."""
     monitor, change = training.monitor, alarmed.change
     notes, rolled = monitor.notes, monitor.rollbacks
     epoch = checkpoints.go_back(training, run)
@@ -238,7 +246,8 @@ def answer(training: Training, run: Run, alarmed: Alarmed) -> None:
         options = "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in change.items())
         regardless = "" if alarmed.alarms[0].name == "non-finite" else ", or regardless with --on-alarm warn"
         tried = f" It had gone back {rolled} times before." if rolled else ""
-        raise UserError(
+        raise Stopped(
             f"stopped by an alarm. {alarmed}{tried} {run.path} is at {place}. "
-            f"Go on with `splitvae train --resume --out {run.path}{options}`{regardless}."
-        )
+            f"Go on with `splitvae train --resume --out {run.path}{options}`{regardless}.",
+            alarmed.alarms,
+        ) from None

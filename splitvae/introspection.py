@@ -104,7 +104,8 @@ class Introspective(Objective):
     In training two losses are yielded, each to be stepped on before the next is asked for. In evaluation mode, or without
     gradients, there is one, the plain VAE's, KL(x) + beta L_AE.
 
-    `logs` holds, in nats: `loss`, that bound in either mode; `rec`, L_AE without its weight; `kl` and its twin `kl_real`;
+    `logs` holds, in nats: `loss`, that bound in either mode; `rec`, L_AE without its weight; `beta` and v = 1 / beta, the
+    variance of the Gaussian likelihood that L_AE stands for; `kl` and its twin `kl_real`;
     and of training `loss_encoder`, `loss_decoder`, and `spread`, the reconstructions' standard deviation over the batch
     divided by the images' (near 0 all reconstructions are one picture). Where fakes were drawn, `kl_rec` and `kl_fake` are
     KL(xr) and KL(xp) as the encoder's loss has them, `kl_rec_decoder` and `kl_fake_decoder` as the decoder's has them.
@@ -138,7 +139,7 @@ class Introspective(Objective):
         sse = squared_error(image, x)
         seen = Seen(group, posterior, z, code, image, sse + self.penalty(canvas), posterior.kl())
         rec, mse = seen.mean(seen.error.detach()) / 2, over_processes(sse.detach().mean() / x[0].numel())
-        self.logs = {"mse": mse, "rec": rec, "beta": beta, **rates(posterior)}
+        self.logs = {"mse": mse, "rec": rec, "beta": beta, "v": 1 / beta, **rates(posterior)}
         self.logs["loss"] = self.logs["kl"] + beta * rec
         if self.learns():
             self.logs["kl_real"] = self.logs["kl"]

@@ -54,6 +54,7 @@ INSTEAD = {  # a term that some histories have, and panels, by title, in whose p
     "kl_content": {"KL, nats": ("KL, nats", {"kl_content": "content, a group", "kl_style": "style, an image"})},
     "kl_real": {
         "KL, nats": ("KL, nats", {"kl_real": "images", "kl_rec": "reconstructions", "kl_fake": "samples"}),
+        "distortion SSE / 2v, nats": (r"$L_{AE}$, SSE / 2", {"rec": "training"}),
         "variance, and weight of the KL": ("weights", {"alpha": r"$\alpha$", "beta": r"$\beta$"}),
     },
 }

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .alarms import Alarmed
+from .alarms import Stopped
 from .config import Config
 from .errors import UserError
 from .files import read_json, write_json
@@ -115,11 +115,8 @@ def _trained(config: Config, cell: Cell, folder: Path, typed: dict[str, Any], pr
             return Outcome(cell, Run(folder), known["alarm"], known["text"])
     try:
         run = train(settings, out=folder, resume=begun, progress=progress, **({} if begun else typed | cell._asdict()))
-    except UserError as error:
-        stopped = error.__context__  # what was seen; the error says how to go on with this run alone
-        if not isinstance(stopped, Alarmed):
-            raise
-        alarm, text = stopped.alarms[0].name, str(stopped)
+    except Stopped as stopped:  # its message says how to go on with this run alone
+        alarm, text = stopped.alarms[0].name, " ".join(map(str, stopped.alarms))
         write_json(file, {"asked": asked, "alarm": alarm, "text": text})
         say(progress, f"Stopped by an alarm. {text}")
         return Outcome(cell, Run(folder), alarm, text)

@@ -25,7 +25,10 @@ def train(config: Config, out: Path, seeds: int, resume: bool, write_report: boo
         print(f"Seed {seed}:")
         folder = out / f"seed-{seed}"
         begun = resume and (folder / "config.json").exists()
-        settings = dataclasses.replace(Run(folder).config, epochs=config.epochs) if begun else config
+        settings = config
+        if begun:  # as one run that is resumed: what was typed may change it, and what nobody typed does not
+            kept = Run(folder).config
+            settings = dataclasses.replace(kept, **{"epochs": config.epochs, **overrides, "seed": kept.seed})
         again = overrides | {"seed": seed}
         try:
             runs.append(run_training(settings, out=folder, resume=resume, **({} if begun else again)))

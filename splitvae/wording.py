@@ -193,7 +193,8 @@ class Comparison(NamedTuple):
 def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> list[Comparison]:
     """Tables of several systems, each with one evaluation a seed: one table for each kind of features and images.
 
-    Cells are mean ± deviation over seeds of the Fréchet distance; of one seed, with that distance's own deviation.
+    Cells are mean ± deviation over seeds of the Fréchet distance, the last of sharpness (spectra.py); of one seed, with that
+    measurement's own deviation.
     """
     kinds: dict[str, dict[tuple[str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]]] = {}
     for name, evaluations in groups.items():
@@ -212,6 +213,7 @@ def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -
         "GEN best part",
         "EX-POST x̂",
         "EX-POST best part",
+        "GEN sharpness",
     ]
     tables = []
     for about, systems in kinds.items():
@@ -219,7 +221,8 @@ def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -
         for (name, density), members in systems.items():
             scores = [score for _, score in members]
             cells = [name, f"{members[0][0]['model']['parameters']['total']:,}", density, str(len(scores))]
-            rows.append(cells + _cells(scores))
+            sharp = [evaluation.get("samples", {}).get("sharpness") for evaluation, _ in members]
+            rows.append(cells + _cells(scores) + [_over_seeds(sharp) if all(sharp) else "-"])
         tables.append(Comparison(about, headings, rows))
     return tables
 

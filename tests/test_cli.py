@@ -141,10 +141,12 @@ def test_several_seeds_give_one_summary_with_deviations(tmp_path: Path, capsys: 
     assert len(value["values"]) == 2
     assert value["mean"] == pytest.approx(sum(value["values"]) / 2)
     assert value["deviation"] == pytest.approx(abs(value["values"][0] - value["values"][1]) / 2**0.5)
-    again = ["train", "--seeds", 3, "--resume", "--epochs", 3, "--out", tmp_path / "seeds", "--no-report"]  # no preset
-    assert run(capsys, *again)[0] == 0
-    histories = [tmp_path / "seeds" / f"seed-{i}" / "history.jsonl" for i in range(3)]
-    assert [len(h.read_text().splitlines()) for h in histories] == [3, 3, 3]
+    again = ["train", "--seeds", 3, "--resume", "--out", tmp_path / "seeds", "--no-report"]  # no preset
+    assert run(capsys, *again, "--epochs", 3, "--lr", 5e-4)[0] == 0
+    rows = [(tmp_path / "seeds" / f"seed-{i}" / "history.jsonl").read_text().splitlines() for i in range(3)]
+    assert [(len(r), json.loads(r[-1])["lr"]) for r in rows] == [(3, 5e-4)] * 3
+    status, _, err = run(capsys, *again, "--width", 8)
+    assert (status, "begun with width=4" in err) == (2, True)
 
 
 def test_resuming_needs_no_settings_again(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

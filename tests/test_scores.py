@@ -240,12 +240,15 @@ def test_several_seeds_are_one_row_with_a_deviation() -> None:
         }
         banks = {"REC": bank, "GEN": bank, "EX-POST": bank}
         score = {"protocol": "clean", "generated": 9, "seed": 0, "banks": banks, **about}
-        return {"model": {"parameters": {"total": 1234}}, "scores": {"clean gmm f": score}}
+        known = {"samples": {"sharpness": {"value": value / 4, "deviation": 0.01}}} if value < 5 else {}
+        return {"model": {"parameters": {"total": 1234}}, "scores": {"clean gmm f": score}, **known}
 
     (table,) = compared({"a": [evaluation(1.0), evaluation(3.0)], "b": [evaluation(5.0)]}, "clean")
     assert table.rows[0][:5] == ["a", "1,234", "gmm", "2", "2.00 ± 1.4"]
     assert table.rows[0][6] == "3.00 ± 1.4 (x1)"
     assert table.rows[1][4] == "5.00 ± 0.10"
+    assert [row[-1] for row in table.rows] == ["0.500 ± 0.35", "-"]
+    assert table.headings[-1] == "GEN sharpness"
     assert len(aligned(table.headings, table.rows).splitlines()) == 3
     apart = compared({"a": [evaluation(1.0), evaluation(3.0, "2")]}, "clean")  # of other features: never averaged
     assert [t.rows[0][3] for t in apart] == ["1", "1"]
