@@ -193,8 +193,8 @@ class Comparison(NamedTuple):
 def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> list[Comparison]:
     """Tables of several systems, each with one evaluation a seed: one table for each kind of features and images.
 
-    Cells are mean ± deviation over seeds of the Fréchet distance, the last of sharpness (spectra.py); of one seed, with that
-    measurement's own deviation.
+    Cells are mean ± deviation over seeds of the Fréchet distance, the last of sharpness (spectra.py); of one seed, with its
+    own deviation.
     """
     kinds: dict[str, dict[tuple[str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]]] = {}
     for name, evaluations in groups.items():
