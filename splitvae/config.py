@@ -142,7 +142,7 @@ class Config:
     schedule_epochs: int = 50
     """Epochs between halvings (step), or without improvement before one (plateau)."""
     ema: float = 0.0
-    """Decay of a moving average of the weights that is kept as the model, such as 0.999; 0 keeps the weights."""
+    """Decay of a moving average of the weights that is kept as the model (shorter at first), such as 0.999; 0 is none."""
     best: bool = False
     """Keep the weights of the epoch with the lowest validation loss instead of the last."""
     pictures: int = 5

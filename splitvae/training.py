@@ -253,7 +253,9 @@ class Training:
         self.monitor.add(self.objective.logs)
         if self.average is not None:
             with torch.no_grad():
-                torch._foreach_lerp_(list(self.average.parameters()), list(self.vae.parameters()), 1 - self.config.ema)
+                # Less at first, so that the beginning, which is noise, does not stay in it.
+                decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+                torch._foreach_lerp_(list(self.average.parameters()), list(self.vae.parameters()), 1 - decay)
         self.step += 1
 
     def close_epoch(self, run: Run) -> None:

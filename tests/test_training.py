@@ -224,6 +224,21 @@ def test_the_average_of_the_weights_is_what_is_kept(images: splitvae.Images, tmp
     assert not torch.equal(kept, state["vae"][name])
 
 
+def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) -> None:
+    config = presets.configure("digits-svae", **TINY, precision="32", ema=0.999)
+    loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
+    assert loop.average is not None
+    parameter, average = (next(model.decoder.parameters()) for model in (loop.vae, loop.average))
+    seen = [parameter.detach().clone()]
+    for x, _ in loop.batches():
+        loop.turn(x)
+        seen.append(parameter.detach().clone())
+    expected = seen[0]
+    for t, weight in enumerate(seen[1:]):
+        expected = torch.lerp(expected, weight, 1 - min(0.999, (1 + t) / (10 + t)))
+    torch.testing.assert_close(average, expected)
+
+
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(
     images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
