@@ -1,6 +1,6 @@
 """What an introspective step costs in plain ones: the trainer's own steps, in alternation, in one process.
 
-    python benchmarks/introspective_step.py [--net resnet|intro] [--side 32] [--width 16] [--precision bf16|32]
+    python benchmarks/introspective_step.py [--net NET] [--side 32] [--width 16] [--precision auto|bf16|32]
 
 Both train the same network on the same random images; the plain VAE is the ELBO with one optimizer. Printed are medians
 over alternations of the seconds a step, and the quartiles of the ratios within an alternation.
@@ -49,7 +49,8 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--channels", type=int, default=1)
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--precision", choices=("bf16", "32"), default="bf16")
+    parser.add_argument("--kernel", type=int, default=3)
+    parser.add_argument("--precision", choices=("auto", "bf16", "32"), default="auto")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--alternations", type=int, default=15)
     asked = parser.parse_args()
@@ -58,6 +59,7 @@ def main() -> None:
         net=asked.net,
         split=1,
         width=asked.width,
+        kernel=asked.kernel,
         batch_size=BATCH,
         precision=asked.precision,
         accelerator=asked.device,

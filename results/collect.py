@@ -2,6 +2,7 @@
 
 python results/collect.py runs/mnist-svae runs/mnist-vae results/mnist
 python results/collect.py runs/table/* results/mnist-table      # folders of seed-N runs: with tables of their scores
+python results/collect.py runs/faces results/faces --figures=samples,plane      # of all figures these alone
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import platform
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -26,12 +28,12 @@ from splitvae.wording import aligned, compared
 FIGURES = ("components", "samples", "samples-gmm", "maps", "reconstructions", "curves", "latents", "traversals")
 
 
-def collect(run: splitvae.Run, name: str, folder: Path, several: bool) -> dict[str, object]:
-    """One run's row, its figures beside it."""
-    for title in FIGURES:
+def collect(run: splitvae.Run, name: str, folder: Path, figures: Iterable[str]) -> dict[str, object]:
+    """One run's row, its figures beside it, which begin with `name`."""
+    for title in figures:
         figure = run.path / "figures" / f"{title}.png"
         if figure.exists():
-            shutil.copyfile(figure, folder / (f"{name}-{title}.png" if several else f"{title}.png"))
+            shutil.copyfile(figure, folder / f"{name}{title}.png")
     seconds = sum(row["seconds"] for row in run.history)
     preset = PRESETS.get(run.config.preset)
     config = dataclasses.replace(run.config, data=preset.data if preset else "DIR")  # not where it lies on one machine
@@ -49,7 +51,9 @@ def collect(run: splitvae.Run, name: str, folder: Path, several: bool) -> dict[s
 
 
 def main() -> None:
-    *paths, out = (Path(word) for word in sys.argv[1:])
+    *paths, out = (Path(word) for word in sys.argv[1:] if not word.startswith("--"))
+    chosen = [word.removeprefix("--figures=").split(",") for word in sys.argv if word.startswith("--figures=")]
+    figures = chosen[-1] if chosen else FIGURES
     out.mkdir(parents=True, exist_ok=True)
     groups = grouped(paths)
     runs = {
@@ -64,7 +68,7 @@ def main() -> None:
         "device": f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
         if not torch.cuda.is_available()
         else torch.cuda.get_device_name(),
-        "runs": {name: collect(run, name, out, len(runs) > 1) for name, run in runs.items()},
+        "runs": {name: collect(run, f"{name}-" if len(runs) > 1 else "", out, figures) for name, run in runs.items()},
     }
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     scored = {Path(name).name: [splitvae.Run(path).evaluation for path in members] for name, members in groups.items()}

@@ -18,11 +18,11 @@ import torch
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from .metrics import kl_by_dimension
-from .plots import DPI, INK, PALETTE, STYLE
+from .plots import DPI, INK, PALETTE, STYLE, logarithmic
 from .runs import Codes
 from .sheets import tiles
 from .vae import VAE
@@ -91,9 +91,7 @@ def kl_chart(history: Sequence[Mapping[str, Any]], margin: float) -> Figure:
             axes.plot(*zip(*moved, strict=True), color=INK, linewidth=0.8, drawstyle="steps-mid", label="margin")
         else:
             axes.axhline(moved[0][1] if moved else margin, color=INK, linewidth=0.8, label="margin")
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(LogFormatter())
+        logarithmic(axes)
         axes.set_title("KL, nats")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -42,7 +42,8 @@ def introspective(mnist: Config, celeba: Config) -> dict[str, Config]:
         lr=1e-4,
         epochs=98,
     )
-    digits = replace(mnist, split=1, loss="intro", beta=2, margin=20, batch_size=128, lr=2e-4, epochs=100)
+    digits = replace(mnist, net="higgins", split=1, width=32, kernel=4, embedding=256, loss="intro", beta=8, margin=60)
+    digits = replace(digits, vae_epochs=1, batch_size=128, lr=5e-4, epochs=40)
     faces = replace(celeba, net="intro", split=1, width=32, latent_dim=128, loss="intro", beta=2, margin=100)
     faces = replace(faces, batch_size=64, lr=2e-4, epochs=80)
     # Their weight 1e-8 of the fakes' reconstruction is lost in rounding; 0 saves two passes of the decoder.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from string import Template
 
-__all__ = ["FIGURES", "LATER", "PAGE", "SOMETIMES", "SPLIT_ONLY", "VERDICTS"]
+__all__ = ["FIGURES", "LATER", "PAGE", "SOMETIMES", "SPLIT_ONLY", "TERMS", "VERDICTS"]
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -68,6 +68,11 @@ $body
 </html>
 """)
 
+TERMS = {  # of the curves: whether training is introspective, and what to look for
+    False: "A variance v that is computed follows the MSE down and takes the weight βv of the KL with it.",
+    True: "Of what is painted the KL is the encoder's verdict: it is healthy above that of images, and dies far below.",
+}
+
 FIGURES = {  # name: title and caption, in the order of the page
     "components": ("What a sample is blended of", "Each column is one sample from the prior. $rows"),
     "samples": ("Samples from the prior", "Decoded from z ~ N(0, I); none is chosen or left out."),
@@ -96,8 +101,7 @@ FIGURES = {  # name: title and caption, in the order of the page
     ),
     "curves": (
         "Training",
-        "Solid: training; dashed: validation, and βv. Validation that rises while training falls is overfitting. A "
-        "variance v that is computed follows the MSE down and takes the weight βv of the KL with it.",
+        "Validation that rises while training falls is overfitting. $terms",
     ),
     "latents": (
         "Latents",

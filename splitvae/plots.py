@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from .metrics import kl_by_dimension, variance_law
 from .runs import Codes
 
-__all__ = ["DPI", "STYLE", "curves", "latent_spectrum", "sample_distances"]
+__all__ = ["DPI", "STYLE", "curves", "latent_spectrum", "logarithmic", "sample_distances"]
 
 DPI = 200
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -97,7 +97,7 @@ def sample_distances(history: History) -> Figure:
             points = [(row["epoch"], row[key]) for row in history if row.get(key) is not None]
             name = r"$\hat x$" if key == "fid" else rf"$\hat x_{{{key.removeprefix('fid_x')}}}$"
             axes.plot(*zip(*points, strict=True), color=_colour(i), marker=".", label=name)
-        axes.set_yscale("log")
+        logarithmic(axes)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title("Fréchet distance of samples of the prior")
@@ -108,6 +108,13 @@ def sample_distances(history: History) -> Figure:
 
 def _colour(i: int) -> str:
     return PALETTE[i % len(PALETTE)]
+
+
+def logarithmic(axes: Axes) -> None:
+    """Makes the vertical axis logarithmic, with numbers as one writes them."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(LogFormatter())
 
 
 def _panel(axes: Axes, runs: Mapping[str, History], names: Mapping[str, str], log: bool) -> None:
@@ -128,7 +135,7 @@ def _panel(axes: Axes, runs: Mapping[str, History], names: Mapping[str, str], lo
                 drawn[key] = Line2D([], [], label=names[key], **legend)
                 settled += [value for _, value in points[len(points) // 10 :]]
     if log and settled and min(np.min(line.get_ydata()) for line in axes.lines) > 0:
-        axes.set_yscale("log")
+        logarithmic(axes)
     elif settled:
         margin = 0.06 * (max(settled) - min(settled)) or 1e-3
         axes.set_ylim(min(settled) - margin, max(settled) + margin)

@@ -20,7 +20,7 @@ from .evaluate import current
 from .figures import draw, drawn_by, png
 from .files import write_text
 from .markup import Row, escaped, figure_html, table_html, versions
-from .page import FIGURES, LATER, PAGE, SOMETIMES, SPLIT_ONLY, VERDICTS
+from .page import FIGURES, LATER, PAGE, SOMETIMES, SPLIT_ONLY, TERMS, VERDICTS
 from .plots import curves
 from .presets import PRESETS, Config
 from .runs import Run
@@ -139,7 +139,10 @@ def _summary(entry: _Entry) -> str:
     """What was trained on what, in plain words."""
     run, config, vae = entry.run, entry.run.config, entry.run.vae
     (channels, height, width), k = vae.shape, vae.split
-    kind = "a plain VAE" if k == 1 else "a Split-VAE" if k == 2 else f"a VAE split in {k}"
+    name, weights = _system(config)
+    a = "an" if name[0] == "I" else "a"
+    plain = name == "VAE"
+    kind = f"{a} {'plain ' * plain}{name}" if k == 1 else f"a Split-{name}" if k == 2 else f"{a} {name} split in {k}"
     paints = "one image" if k == 1 else f"{k} images and the {'map' if k == 2 else 'maps'} that blend{'s' * (k == 2)} them"
     last = run.history[-1] if run.history else {}
     spent = _duration(sum(row["seconds"] for row in run.history))
@@ -147,7 +150,7 @@ def _summary(entry: _Entry) -> str:
     text = (
         f"This is {kind}: from {vae.latent_dim} latent variables its decoder paints {paints}, {height}×{width} pixels, "
         f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "
-        f"<code>{escaped(config.data or 'images from memory')}</code>, with β = {config.beta:g} and seed {config.seed}."
+        f"<code>{escaped(config.data or 'images from memory')}</code>, with {weights} and seed {config.seed}."
     )
     if not (m := entry.evaluation):
         return text
@@ -158,6 +161,17 @@ def _summary(entry: _Entry) -> str:
     )
     verdict = m["split"] and m["split"]["verdict"]
     return text + (f". The split is {verdict}: {VERDICTS[verdict]}." if verdict else ".")
+
+
+def _system(config: Config) -> tuple[str, str]:
+    """What the objective is called, and the weights it has."""
+    if config.loss == "soft-intro":
+        weights = {"rec": config.beta_rec, "kl": config.beta_kl, "neg": config.beta_neg}
+        return "Soft-IntroVAE", ", ".join(f"β<sub>{name}</sub> = {value:g}" for name, value in weights.items())
+    if config.loss == "intro" and (config.alpha or config.alpha_decoder):
+        own = "" if config.alpha_decoder is None else f" (the decoder's {config.alpha_decoder:g})"
+        return "IntroVAE", f"α = {config.alpha:g}{own}, β = {config.beta:g}, a margin of {config.margin:g} nats"
+    return "regularized autoencoder" if config.loss == "rae" else "VAE", f"β = {config.beta:g}"
 
 
 def _tiles(measured: Mapping[str, Any], run: Run) -> str:
@@ -201,7 +215,7 @@ def _caption(caption: str, run: Run) -> str:
     else:
         rows = f"From the top: the {k} maps, which sum to one, the {k} images, and the blend x̂ = Σ σₖ x̂ₖ."
         gray = f"the {k} of a sample side by side, white where a component shows"
-    return Template(caption).substitute(rows=rows, gray=gray)
+    return Template(caption).substitute(rows=rows, gray=gray, terms=TERMS[run.config.loss in ("intro", "soft-intro")])
 
 
 def _settings(run: Run) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,3 +112,21 @@ def test_reports_of_introspective_runs_show_them_and_those_of_others_do_not(tmp_
 
 def test_every_caption_of_a_later_figure_exists() -> None:
     assert set(LATER) == {name for name in SOMETIMES if not name.startswith("samples-")}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"split": 2}, "This is a Split-VAE: "),
+        ({"loss": "rae"}, "This is a regularized autoencoder: "),
+        ({"loss": "intro", "margin": 60.0}, "α = 0.25, β = 1, a margin of 60 nats and seed 0"),
+        ({"loss": "intro", "alpha": 0.0}, "This is a plain VAE: "),
+        ({"loss": "intro", "split": 2, "alpha_decoder": 0.5}, "This is a Split-IntroVAE: "),
+        ({"loss": "soft-intro", "split": 3}, "This is a Soft-IntroVAE split in 3: "),
+    ],
+)
+def test_a_report_calls_a_system_by_its_name(tmp_path: Path, fields: dict[str, Any], words: str) -> None:
+    config = replace(SMALL, **fields)
+    run = Run.begin(tmp_path / "run", config, {})
+    run.save_model(vae_of(config))
+    assert words in write([run]).read_text(encoding="utf-8")
