@@ -79,7 +79,7 @@ def images_of(images: Images | None, config: Config, fixed: frozenset[str], prog
         if images.split not in ("train", "") and source is not None:
             say(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")
     if config.shape is None:
-        fields = presets.suggest(found.shape, len(found), torch.cuda.is_available(), config)
+        fields = presets.suggest(found.shape, len(found), torch.cuda.is_available(), config, fixed)
         default = Config()
         chosen = {k: v for k, v in fields.items() if k not in fixed and getattr(config, k) == getattr(default, k)}
         config = dataclasses.replace(config, **chosen)

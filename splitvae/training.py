@@ -87,7 +87,8 @@ def train(
             return run
     for doubt in doubts(config):
         say(progress, f"Note: {doubt}")
-    known["train"], config = images_of(known.get("train"), config, frozenset(overrides), progress)
+    told = overrides.keys() | (presets.fields_of(objective) if objective else {}).keys()
+    known["train"], config = images_of(known.get("train"), config, frozenset(told), progress)
     torch.manual_seed(config.seed)
     vae = model if isinstance(model, VAE) else presets.vae_of(config)
     training = Training(vae, objective or presets.objective_of(config), known["train"], config)

@@ -499,7 +499,24 @@ def test_weights_that_cannot_work_are_refused_before_anything_is_written(images:
 def test_a_folder_of_large_images_gets_the_introspective_networks_side() -> None:
     config = splitvae.Config(net="intro", loss="intro")
     fields = presets.suggest((3, 250, 250), 1000, False, config)
-    assert fields["shape"] == (3, 256, 256) and fields["pad"] == 3 and "beta" not in fields
+    assert fields["shape"] == (3, 256, 256) and fields["pad"] == 3
     assert presets.suggest((3, 250, 250), 1000, False, splitvae.Config())["shape"] == (3, 128, 128)
     with pytest.raises(UserError, match="16, 32, 64, 128, 256, 512 or 1024, not 96"):
         splitvae.VAE((3, 96, 96), net="intro")
+
+
+@pytest.mark.parametrize("name", ["mnist-intro", "mnist-soft-intro", "celeba64-intro", "celeba64-soft-intro"])
+def test_images_without_a_preset_get_weights_like_those_that_were_measured(name: str) -> None:
+    preset = presets.configure(name)
+    assert preset.shape is not None
+    told = splitvae.Config(loss=preset.loss, latent_dim=preset.latent_dim)
+    found = presets.suggest(preset.shape, 30_000, False, told, {"latent_dim"})
+    weights = ("beta", "margin") if preset.loss == "intro" else ("beta_rec", "beta_neg", "gamma")
+    for key in (*weights, "vae_epochs", "lr"):
+        assert found[key] == pytest.approx(getattr(preset, key), rel=0.4)
+
+
+def test_what_an_objective_says_is_not_replaced_by_what_images_suggest(images: splitvae.Images, tmp_path: Path) -> None:
+    config = splitvae.Config(**{**TINY, "loss": "intro", "epochs": 1, "split": 1})
+    run = splitvae.train(config, images, Intro(0.25, 1.0, 10.0), out=tmp_path / "run", progress=False)
+    assert (run.config.beta, run.config.margin, run.config.latent_dim) == (1, 10, 4)
