@@ -74,7 +74,8 @@ def main() -> None:
                 step()
             if i >= 2:
                 times[name].append((time.perf_counter() - begun) / 3)
-    print(f"{asked.net}, images {config.shape}, width {asked.width}, batches of {BATCH}, {asked.precision}")
+    print(f"torch {torch.__version__}, {asked.device}, {torch.get_num_threads()} threads, {asked.precision}, batch {BATCH}")
+    print(f"{asked.net}, images {config.shape}, width {asked.width}, kernel {asked.kernel}")
     for name, found in times.items():
         ratios = [a / b for a, b in zip(found, times["plain"], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)

@@ -100,7 +100,7 @@ class Config:
     """Weight of that penalty."""
 
     alpha: float = 0.25
-    """IntroVAE: weight of the hinges that raise the KL of what is painted up to the margin; 0 is a plain VAE."""
+    """IntroVAE: weight of the hinges that raise the KL of what is painted up to the margin; 0 for both is a plain VAE."""
     alpha_decoder: float | None = None
     """IntroVAE: weight with which the decoder lowers the KL of what it paints; None is alpha."""
     margin: float = 10.0

@@ -298,7 +298,8 @@ def from_official(weight_rec: float, weight_neg: float, m: float, weight_kl: flo
 def from_yukunchen(alpha: Schedule, m: Schedule, beta: Schedule) -> dict[str, Any]:
     """Arguments of `Intro` for the (alpha, m, beta) of yukunchen113's public code and README; each may follow the step.
 
-    The units are the same. That code draws z anew for the decoder's step, from the encoder after its own.
+    The units are the same, but beta must be positive from the first step on, as min((step + 1) / 50_000, 1) is. That code
+    draws z anew for the decoder's step, from the encoder after its own.
     """
     return {"alpha": alpha, "beta": beta, "margin": m, "alpha_decoder": None, "hinge": "batch"}
 

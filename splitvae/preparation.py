@@ -103,7 +103,8 @@ def doubts(config: Config) -> list[str]:
     """What is to be said, before training starts, of settings that can be meant but seldom are."""
     found = []
     if config.loss == "intro" and not config.alpha:
-        found.append("alpha=0 trains a plain VAE; alpha=0.25 is the paper's.")
+        also = f" but for its decoder, whose alpha_decoder={config.alpha_decoder:g}" if config.alpha_decoder else ""
+        found.append(f"alpha=0 trains a plain VAE{also}; alpha=0.25 is the paper's.")
     if config.loss == "intro" and config.margin > REACH * config.latent_dim:
         found.append(
             f"margin={config.margin:g} asks for more than {REACH:.0f} nats of each of {config.latent_dim} latent "

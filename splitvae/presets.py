@@ -218,7 +218,8 @@ def suggest(
         return fields | {"beta": 3.0 if channels == 3 else 8.0}
     if config.loss not in ("intro", "soft-intro"):
         return fields
-    dim = config.latent_dim if "latent_dim" in fixed else fields["latent_dim"]
+    kept = "latent_dim" in fixed or config.latent_dim != Config().latent_dim
+    dim = config.latent_dim if kept else fields["latent_dim"]
     beta = 5.0 if channels == 3 else 8.0
     fields |= {"vae_epochs": int("epochs" not in fixed or config.epochs > 1), "lr": 5e-4}
     if config.loss == "intro":

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnP
 
 from .presets import Config
 
-__all__ = ["scale_rate", "scheduler", "set_rate"]
+__all__ = ["scale_rate", "scheduler"]
 
 Schedulers = Iterable[LRScheduler | ReduceLROnPlateau]
 
@@ -22,15 +22,6 @@ def scheduler(optimizer: torch.optim.Optimizer, config: Config) -> LRScheduler |
     if config.schedule == "cosine":
         return CosineAnnealingLR(optimizer, config.epochs)
     return StepLR(optimizer, config.schedule_epochs, gamma=0.5 if config.schedule == "step" else 1.0)
-
-
-def set_rate(optimizers: Mapping[str, Any], schedulers: Schedulers, lr: float) -> None:
-    """Goes on with another learning rate, in schedules too."""
-    for group in (group for o in optimizers.values() for group in o.param_groups):
-        group["lr"] = group["initial_lr"] = lr
-    for s in schedulers:
-        if not isinstance(s, ReduceLROnPlateau):  # which has no base to follow
-            s.base_lrs = [lr] * len(s.base_lrs)
 
 
 def scale_rate(optimizers: Mapping[str, Any], schedulers: Schedulers, factor: float) -> None:

@@ -25,7 +25,7 @@ def sweep(arguments: Sequence[str]) -> None:
     cells are kept, so that the same command goes on; a cell that an alarm stops is shown as it was.
     """
     from .presets import Config
-    from .sweeps import base_named, cells_of
+    from .sweeps import BASE, base_named, cells_of
     from .sweeps import sweep as train_all
 
     rest, values = several(arguments)
@@ -43,6 +43,11 @@ def sweep(arguments: Sequence[str]) -> None:
     asked = tyro.cli(Sweep, args=rest, prog=prog, description=about, default=Sweep(base))
     if asked.config.data is None:
         raise UserError("say what to train on: your images with --data FOLDER, or a preset such as mnist-intro.")
+    if missing := [field for field in GRID if base is BASE and not values[field]]:
+        raise UserError(
+            f"introvae has no {missing[0]} of its own; say all three, such as --alpha 0.1 0.25 --beta 8 --margin 60, or "
+            "take a preset such as mnist-intro."
+        )
     cells = cells_of(*(values[field] or [getattr(base, field)] for field in GRID))
 
     from .sweep_page import write

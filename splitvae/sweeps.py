@@ -111,7 +111,7 @@ def _trained(config: Config, cell: Cell, folder: Path, typed: dict[str, Any], pr
     if file.exists():
         known = read_json(file)
         if known["asked"] == asked:
-            say(progress, f"{folder} was stopped by an alarm, {known['alarm']}; a larger --epochs tries again.")
+            say(progress, f"{folder} was stopped by an alarm, {known['alarm']}; --on-alarm rollback goes on gentler.")
             return Outcome(cell, Run(folder), known["alarm"], known["text"])
     try:
         run = train(settings, out=folder, resume=begun, progress=progress, **({} if begun else typed | cell._asdict()))

@@ -34,7 +34,7 @@ from .objectives import Objective
 from .preparation import agreed, config_for, doubts, held_out, images_of, labels_for, opened, say
 from .presets import Config
 from .runs import Run, fitted
-from .schedules import scheduler, set_rate
+from .schedules import scheduler
 from .vae import VAE
 
 __all__ = ["Training", "train"]
@@ -94,8 +94,6 @@ def train(
     training = Training(vae, objective or presets.objective_of(config), known["train"], config)
     if run is not None and checkpoints.load(training, folder / "state.ckpt"):
         say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
-        if config.lr != run.config.lr:
-            set_rate(training.optimizers, training.schedulers, config.lr)
     elif run is not None:
         say(progress, f"{folder} has no checkpoint yet; starting anew.")
     if training.fabric.is_global_zero:
@@ -147,7 +145,7 @@ class Training:
         one = len(self.players) == 1
         self.model = wrapped if one else vae
         self.apart = {name: list(objective.parameters()) if one else params for name, params in self.players.items()}
-        if isinstance(objective, Introspective) and config.vae_epochs:
+        if isinstance(objective, Introspective) and config.vae_epochs and not objective.vae_steps:
             objective.vae_steps = config.vae_epochs * self.steps
         # Keras's epsilon, as the paper's code; fused where the device has the kernel.
         fused = device.type in ("cpu", "cuda", "mps")
@@ -321,9 +319,10 @@ class Training:
         model = self.final.eval()
         self.objective.eval()
         total: dict[str, float] = {}
+        step = self.step if isinstance(self.objective, Introspective) else SETTLED  # whose schedules may not end
         with aside(self.fabric, self.config.seed):
             for x, group in self.held_batches():
-                for _ in self.objective(model, x, group, SETTLED):
+                for _ in self.objective(model, x, group, step):
                     pass
                 for name in ("loss", "mse", "kl"):
                     total[name] = total.get(name, 0.0) + float(self.objective.logs[name]) * len(x) / len(self.held)

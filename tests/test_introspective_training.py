@@ -145,7 +145,8 @@ def test_the_first_epochs_train_a_plain_vae_and_schedules_are_asked_at_the_runs_
     assert objective.vae_steps == 2 * STEPS
     assert ["kl_fake" in row for row in run.history] == [False, False, True]
     assert [row["alpha"] for row in run.history] == [0, 0, 0.25]
-    assert [step for step in asked if step < 2**40] == list(range(2 * STEPS, 3 * STEPS))
+    # In evaluation too, at the end of the second epoch and of the third.
+    assert asked == [2 * STEPS, *range(2 * STEPS, 3 * STEPS), 3 * STEPS]
 
 
 def test_each_term_is_the_mean_over_the_steps_that_had_it(
@@ -444,6 +445,14 @@ def test_an_objective_made_by_hand_is_the_one_its_config_describes(objective: In
     assert type(again) is type(objective) and {k: vars(again)[k] for k in public} == public
 
 
+def test_schedules_that_never_end_are_asked_at_the_runs_step(images: splitvae.Images, tmp_path: Path) -> None:
+    objective = Intro(0.25, beta=lambda step: 5.0 * (1 + step), margin=lambda step: 20.0 * 1.01**step, vae_steps=3)
+    run = train(images, tmp_path / "run", objective=objective, epochs=1, vae_epochs=1)
+    assert objective.vae_steps == 3  # what it was made with
+    row = run.history[-1]
+    assert row["val_loss"] == pytest.approx(row["val_kl"] + 5 * (1 + STEPS) / 2 * 256 * row["val_mse"], rel=1e-4)
+
+
 def test_weights_that_are_functions_are_no_settings() -> None:
     fields = presets.fields_of(Intro(alpha=lambda step: 0.1, beta=0.7))
     assert "alpha" not in fields and fields["beta"] == 0.7
@@ -473,6 +482,7 @@ def test_the_other_presets_are_built_and_have_no_doubts(name: str) -> None:
     ("fields", "words"),
     [
         ({"alpha": 0.0}, "plain VAE; alpha=0.25"),
+        ({"alpha": 0.0, "alpha_decoder": 0.5}, "plain VAE but for its decoder, whose alpha_decoder=0.5"),
         ({"margin": 5000.0}, "more than 25 nats of each of 32 latent variables"),
         ({"loss": "soft-intro", "beta_neg": 0.0}, "beta_neg=256"),
         ({"vae_epochs": 100}, "all 100 epochs train a plain VAE"),
@@ -501,6 +511,8 @@ def test_a_folder_of_large_images_gets_the_introspective_networks_side() -> None
     fields = presets.suggest((3, 250, 250), 1000, False, config)
     assert fields["shape"] == (3, 256, 256) and fields["pad"] == 3
     assert presets.suggest((3, 250, 250), 1000, False, splitvae.Config())["shape"] == (3, 128, 128)
+    small = splitvae.Config(loss="intro", latent_dim=64)  # not typed, yet kept
+    assert presets.suggest((3, 64, 64), 1000, False, small)["margin"] == 128
     with pytest.raises(UserError, match="16, 32, 64, 128, 256, 512 or 1024, not 96"):
         splitvae.VAE((3, 96, 96), net="intro")
 

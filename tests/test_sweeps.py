@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 def _one_dies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every epoch is a window, and a small margin with some alpha raises an alarm in the second."""
 
-    def judge(means: Mapping[str, float], weights: Mapping[str, float]) -> list[Alarm]:
+    def judge(means: Mapping[str, float], weights: Mapping[str, float], painted: bool) -> list[Alarm]:
         if means and weights["margin"] < 1 and weights["alpha"]:
             return [Alarm("reals-over-margin", "seen", "a cause", "Raise margin", {"margin": 5.0})]
         return []
@@ -93,7 +93,7 @@ def test_more_epochs_go_on_and_try_again_where_an_alarm_was(data: str, tmp_path:
     first = sweeps.sweep(BASE, cells, out, typed, progress=False)
     assert [outcome.alarm for outcome in first] == ["reals-over-margin", ""]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alarms, "judge", lambda means, weights: [])
+        patch.setattr(alarms, "judge", lambda *_: [])
         again = sweeps.sweep(BASE, cells, out, typed | {"epochs": 3}, progress=False)
     assert [outcome.alarm for outcome in again] == ["", ""]
     assert [len(outcome.run.history) for outcome in again] == [3, 3]
@@ -143,7 +143,8 @@ def test_a_grid_has_each_cell_once_and_folders_of_their_own() -> None:
         ("introvae", "--data FOLDER"),
         ("introvae --data x --alpha a", "--alpha a is no number"),
         ("introvae --data x --beta --epochs 2", "--beta has no value"),
-        ("introvae --data x --beta 0", "beta=0"),
+        ("introvae --data x --alpha 1 --beta 0 --margin 5", "beta=0"),
+        ("introvae --data x --alpha 0.1 0.25 --beta 8", "no margin of its own"),
         ("mnist-svae", "take one of introvae, introvae-readme-low"),
         ("mnist-intr", "'mnist-intro'"),
         ("mnist-soft-intro", "has no alpha, beta and margin"),

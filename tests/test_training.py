@@ -224,6 +224,14 @@ def test_the_average_of_the_weights_is_what_is_kept(images: splitvae.Images, tmp
     assert not torch.equal(kept, state["vae"][name])
 
 
+def test_a_rate_given_on_resume_moves_the_schedule_and_keeps_the_place_in_it(
+    images: splitvae.Images, tmp_path: Path
+) -> None:
+    train(images, tmp_path / "run", epochs=2, lr=1e-3, schedule="step", schedule_epochs=1)
+    run = train(images, tmp_path / "run", epochs=4, lr=5e-4, schedule="step", schedule_epochs=1, resume=True)
+    assert [row["lr"] for row in run.history] == pytest.approx([1e-3, 5e-4, 1.25e-4, 6.25e-5])
+
+
 def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) -> None:
     config = presets.configure("digits-svae", **TINY, precision="32", ema=0.999)
     loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
