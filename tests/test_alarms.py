@@ -24,7 +24,7 @@ def test_a_healthy_run_raises_none() -> None:
     [
         ({"kl_real": 0.4, "kl_fake": 1.2}, "codes-empty", {"beta": 4.0}, {"beta_kl": 0.25}),
         ({"spread": 0.1}, "one-picture", {"alpha": 0.125, "alpha_decoder": 0.25}, {"beta_kl": 0.25}),
-        ({"kl_fake": 7.9}, "fakes-under-reals", {"alpha_decoder": 0.25}, {"beta_neg": 128.0}),
+        ({"kl_fake": 8.9}, "fakes-under-reals", {"alpha_decoder": 0.25}, {"beta_neg": 128.0}),
         ({"kl_real": 22.0, "kl_fake": 25.0}, "reals-over-margin", {"margin": 33.0}, None),
         ({"kl_rec": 30.0, "kl_fake": 40.0, "hinge_rec": 0.0, "hinge_fake": 0.0}, "hinges-idle", {"margin": 60.0}, None),
         ({"margin": 5e3, "hinge_rec": 4986.0, "hinge_fake": 4982.0}, "hinges-full", {"margin": 54.0}, None),
@@ -38,10 +38,6 @@ def test_each_death_has_its_alarm_and_its_weight(
     assert all(f"{weight}={value:g}" in str(alarm) for weight, value in intro.items())
     found = judge(WITHOUT_HINGES | {k: v for k, v in changed.items() if k in WITHOUT_HINGES}, SOFT)
     assert [(a.name, a.change) for a in found] == ([] if soft is None else [(name, soft)])
-
-
-def test_samples_may_be_somewhat_below_images() -> None:
-    assert judge(HEALTHY | {"kl_fake": 8.1}, INTRO) == judge(HEALTHY | {"kl_real": 1.9, "kl_fake": 1.0}, INTRO) == []
 
 
 def test_values_are_in_the_sentence() -> None:
