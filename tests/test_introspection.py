@@ -477,7 +477,7 @@ def test_logs_hold_every_term_and_no_graph(kind: type[Introspective]) -> None:
     objective = kind()
     turn(model(), objective)
     energies = {"kl", "kl_real", "kl_rec", "kl_fake", "kl_rec_decoder", "kl_fake_decoder"}
-    common = {"loss", "loss_encoder", "loss_decoder", "mse", "rec", "beta", "spread"} | energies
+    common = {"loss", "loss_encoder", "loss_decoder", "mse", "rec", "beta", "v", "spread"} | energies
     own = {"alpha", "alpha_decoder", "margin", "hinge_rec", "hinge_fake"} if kind is Intro else {"exp_rec", "exp_fake"}
     assert objective.logs.keys() == common | own
     assert not any(isinstance(v, Tensor) and (v.requires_grad or v.ndim) for v in objective.logs.values())
