@@ -94,7 +94,7 @@ def kl_chart(history: Sequence[Mapping[str, Any]], margin: float) -> Figure:
         logarithmic(axes)
         axes.set_title("KL, nats")
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         figure.legend(loc="outside lower center", ncols=4, fontsize=6, columnspacing=1)
         axes.grid(True, axis="y", color="#e8e8e8", linewidth=0.5)
         axes.set_axisbelow(True)

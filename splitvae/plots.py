@@ -79,7 +79,7 @@ def curves(history: History | Mapping[str, History]) -> Figure:
             _panel(axes, runs, names, log)
         for axes in figure.axes[3:]:
             axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if len(runs) > 1:
             handles = [Line2D([], [], color=_colour(i), label=name) for i, name in enumerate(runs)]
             figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(runs)))
@@ -99,7 +99,7 @@ def sample_distances(history: History) -> Figure:
             axes.plot(*zip(*points, strict=True), color=_colour(i), marker=".", label=name)
         logarithmic(axes)
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_title("Fréchet distance of samples of the prior")
         axes.legend()
         _gridded(axes)
