@@ -57,7 +57,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     groups = grouped(paths)
     runs = {
-        (f"{Path(group).name}-{path.name}" if len(members) > 1 else path.name): splitvae.Run(path)
+        (path.name if path == Path(group) else f"{Path(group).name}-{path.name}"): splitvae.Run(path)
         for group, members in groups.items()
         for path in members
     }
