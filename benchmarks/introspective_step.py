@@ -27,7 +27,7 @@ LOSSES["soft-intro"] = {"loss": "soft-intro", "gamma": 0.0}
 
 def step_of(fields: dict[str, object], config: Config) -> Callable[[], None]:
     """One step of the trainer with an objective, on random images."""
-    config = replace(config, **fields)  # type: ignore[arg-type]
+    config = replace(config, **fields)  # type: ignore[arg-type]  # fields of a Config
     torch.manual_seed(0)
     assert config.shape is not None
     pixels = torch.randint(0, 256, (2 * BATCH, *config.shape), dtype=torch.uint8)

@@ -84,7 +84,7 @@ class Classifier(nn.Module):
         self.stages = nn.Sequential(*layers)
         self.features = nn.Sequential(nn.Linear(WIDTHS[-1], DIM, bias=False), nn.BatchNorm1d(DIM))
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(DIM, outputs))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     @property
     def note(self) -> str:

@@ -151,6 +151,7 @@ def _outputs(vae: VAE, pixels: Tensor, seed: int) -> _Outputs:
             row = (posterior.mean, posterior.logvar, posterior.kl(), *errors, high, energy, spread, overlap)
             rows.append([None if v is None else v.cpu().double() for v in (*row, ambiguity(canvas) / size)])
     columns = zip(*rows, strict=True)
+    # Silenced: mypy does not know which of the columns may be None.
     return _Outputs(*(None if column[0] is None else torch.cat(column) for column in columns))  # type: ignore[arg-type]
 
 

@@ -98,7 +98,7 @@ class VAE(
         self.encoder = Encoder(features, latent_named(latent, cast(int, features.features), latent_dim, sharing))
         if spectral_norm:
             normalise_spectra(net, self.encoder, self.decoder)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     @property
     def shares(self) -> bool:

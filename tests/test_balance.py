@@ -86,4 +86,4 @@ def test_capacity_pulls_the_kl_to_a_rising_target() -> None:
 @pytest.mark.parametrize("make", [lambda: Fixed(0), lambda: Computed(-1), lambda: Constant(-1), lambda: WarmUp(1, 0)])
 def test_impossible_weights_are_refused(make: object) -> None:
     with pytest.raises(UserError):
-        make()  # type: ignore[operator]
+        make()  # type: ignore[operator]  # called as users do

@@ -29,7 +29,7 @@ def test_the_kernel_distance_of_two_points_each_is_in_closed_form() -> None:
 
 @pytest.mark.filterwarnings("ignore:Metric .Kernel")
 def test_whole_sets_have_the_kernel_distance_of_torchmetrics() -> None:
-    kid = pytest.importorskip("torchmetrics.image.kid")
+    kid = pytest.importorskip("torchmetrics.image.kid")  # an optional peer
     a, b = normal(120, DIM), 1.3 * normal(120, DIM, seed=1) + 0.2
     whole = kernel_distance(a, b, subsets=3)
     assert whole.value == pytest.approx(float(kid.poly_mmd(a, b)), rel=1e-10)
@@ -41,7 +41,7 @@ def test_whole_sets_have_the_kernel_distance_of_torchmetrics() -> None:
 
 
 def test_blocks_have_the_mean_and_deviation_of_their_distances() -> None:
-    kid = pytest.importorskip("torchmetrics.image.kid")
+    kid = pytest.importorskip("torchmetrics.image.kid")  # an optional peer
     a, b = normal(90, DIM), normal(60, DIM, seed=1) + 0.5
     random, values = torch.Generator().manual_seed(4), []
     for _ in range(7):
@@ -90,7 +90,7 @@ def test_no_blocks_are_refused() -> None:
 @pytest.mark.parametrize(("n", "m"), [(120, 120), (90, 150), (150, 60)])
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (0.7, 0.3), (1.0, 1.0)])
 def test_neighbours_agree_with_prdc(n: int, m: int, k: int, scale: float, shift: float) -> None:
-    prdc = pytest.importorskip("prdc")
+    prdc = pytest.importorskip("prdc")  # an optional peer
     real, fake = normal(n, DIM), scale * normal(m, DIM, seed=1) + shift
     exact = prdc.compute_prdc(real.numpy(), fake.numpy(), nearest_k=k)
     assert precision_recall_density_coverage(real, fake, k)._asdict() == pytest.approx(exact, rel=1e-12)

@@ -228,9 +228,9 @@ def test_features_are_taken_in_evaluation_mode_float32_without_gradients(digits:
         digits.eval()
     assert not whole.requires_grad
     mixed = ModuleFeatures(network(), "mixed").train()
-    mixed.module[1].eval()  # type: ignore[index, union-attr]
+    mixed.module[1].eval()  # type: ignore[index, union-attr]  # a Sequential
     assert torch.equal(features(mixed, NOISE), features(mixed, NOISE))
-    assert mixed.training and not mixed.module[1].training  # type: ignore[index, union-attr]
+    assert mixed.training and not mixed.module[1].training  # type: ignore[index, union-attr]  # a Sequential
 
 
 def test_floats_are_rounded_only_when_asked(digits: Classifier) -> None:
@@ -298,7 +298,7 @@ def test_any_module_is_an_extractor() -> None:
     fingerprint = extractor.fingerprint
     assert ModuleFeatures(network(), "again").fingerprint == fingerprint
     with torch.no_grad():
-        module[0].bias[0] += 1e-3  # type: ignore[index, operator]
+        module[0].bias[0] += 1e-3  # type: ignore[index, operator]  # a Sequential
     assert extractor.fingerprint != fingerprint
     assert ModuleFeatures(network(1), "gray", shape=(1, 8, 8)).channels == 1
     assert ModuleFeatures(network(3), "colour", shape=(1, 8, 8)).channels == 3

@@ -177,7 +177,7 @@ def test_it_agrees_with_the_square_root_of_scipy() -> None:
 
 
 def test_it_agrees_with_torchmetrics() -> None:
-    fid = pytest.importorskip("torchmetrics.image.fid")
+    fid = pytest.importorskip("torchmetrics.image.fid")  # an optional peer
     for n, m in ((200, 300), (200, 30)):
         a, b = mixed(n, 0), mixed(m, 1)
         assert frechet_distance(a, b) == pytest.approx(float(fid._compute_fid(*moments_of(a), *moments_of(b))), rel=1e-8)

@@ -68,6 +68,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 def test_groups_are_composed_anew_in_each_epoch_of_images_of_one_label(digits: splitvae.Images) -> None:
     config = presets.configure("digits-svae", **TINY, members=4)
     loop = Training(presets.vae_of(config), presets.objective_of(config), digits, config)
+    # Silenced: this loop has labels.
     known = {x.numpy().tobytes(): int(label) for x, label in zip(loop.pixels, loop.labels, strict=True)}  # type: ignore[arg-type]
     companies = []
     for epoch in range(2):
@@ -104,7 +105,7 @@ def test_images_without_labels_say_how_to_give_them(digits: splitvae.Images, tmp
 
 def test_pairs_need_two_of_each_label_and_an_even_batch(digits: splitvae.Images, tmp_path: Path) -> None:
     fields = {**TINY, "latent": "adaptive", "epochs": 1}
-    lonely = digits.labels.clone()  # type: ignore[union-attr]
+    lonely = digits.labels.clone()  # type: ignore[union-attr]  # not None here
     lonely[:] = torch.arange(300) // 2
     lonely[7] = 9999
     with pytest.raises(UserError, match=r"only one image in group"):

@@ -357,7 +357,7 @@ class Keras:
     def __init__(self, folder: Path, state: dict[str, Tensor]) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("KERAS_BACKEND", "torch")  # read when it is first imported
-            self.keras = pytest.importorskip("keras")
+            self.keras = pytest.importorskip("keras")  # an optional peer
         if self.keras.backend.backend() != "torch":
             pytest.skip("Keras was imported with another backend")
         self.keras.layers.Conv2D(1, 1)  # so that names do not start at 0
@@ -405,7 +405,7 @@ class Keras:
 
 @pytest.fixture(scope="module")
 def keras(drawn: Published2015, tmp_path_factory: pytest.TempPathFactory) -> Keras:
-    pytest.importorskip("h5py")
+    pytest.importorskip("h5py")  # an optional peer
     return Keras(tmp_path_factory.mktemp("keras"), drawn.without_scale())
 
 
@@ -426,7 +426,7 @@ def test_the_network_of_2015_with_an_average_pool_is_keras_network(keras: Keras,
     x = 2 * images(1, side=299) - 1
     found = {}
     for pool in ("avg", "max"):
-        network = InceptionV3(pool)  # type: ignore[arg-type]
+        network = InceptionV3(pool)  # type: ignore[arg-type]  # a str
         network.load_state_dict(drawn.state)
         with torch.no_grad():
             found[pool] = network(x)
@@ -523,7 +523,7 @@ KERAS_EXPECTED = {f"x.{name}": torch.zeros(size) for name, size in NORM.items()}
 def test_a_wrong_file_of_keras_is_refused_in_a_sentence(
     tmp_path: Path, layers: dict[str, list[tuple[int, ...]]], words: str
 ) -> None:
-    h5py = pytest.importorskip("h5py")
+    h5py = pytest.importorskip("h5py")  # an optional peer
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_group("layers")
         for name, shapes in layers.items():
@@ -534,7 +534,7 @@ def test_a_wrong_file_of_keras_is_refused_in_a_sentence(
 
 
 def test_a_file_that_keras_did_not_write_is_refused(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    h5py = pytest.importorskip("h5py")  # an optional peer
     (tmp_path / "a.h5").write_bytes(b"<!DOCTYPE html>")
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["x"] = 1

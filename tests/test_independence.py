@@ -67,7 +67,7 @@ def test_the_weight_asks_the_bound_for_it_in_nats_an_image() -> None:
         objective = splitvae.ELBO(independence=weight)
         ((_, loss),) = objective(vae, x, labels)
         losses.append(loss)
-    style = vae.encode(x, labels).style.mean  # type: ignore[attr-defined]
+    style = vae.encode(x, labels).style.mean  # type: ignore[attr-defined]  # a Grouped posterior
     expected = 5 * dependence(style, grouped(labels, 12, CPU)) * 12 / 3
     torch.testing.assert_close(losses[1] - losses[0], expected, rtol=1e-3, atol=1e-3)
     assert "dependence" in objective.logs

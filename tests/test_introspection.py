@@ -493,7 +493,7 @@ def test_spread_is_one_for_perfect_reconstructions_and_none_for_one_picture() ->
         vae.decoder.head.weight.zero_()
     turn(vae, objective, x=x)
     assert objective.logs["spread"] == 0
-    vae.decode = lambda z: splitvae.Canvas(  # type: ignore[method-assign]
+    vae.decode = lambda z: splitvae.Canvas(  # type: ignore[method-assign]  # a stand-in
         (x + 0 * z.sum()).unsqueeze(1), torch.ones(len(x), 1, 1, SIDE, SIDE)
     )
     turn(vae, objective, x=x)

@@ -19,6 +19,7 @@ LABELS = torch.tensor([3, 3, 9, 3, 9, -1])
 
 def model(**fields: object) -> splitvae.VAE:
     torch.manual_seed(0)
+    # Silenced: fields of mixed types.
     return splitvae.VAE(SHAPE, **{"latent_dim": 7, "embedding": 24, "net": "mlp", "latent": "grouped", **fields})  # type: ignore[arg-type]
 
 
@@ -50,7 +51,7 @@ def test_the_content_kl_is_that_of_groups_however_many_members_they_have() -> No
 def test_alone_every_image_has_the_ordinary_posterior_and_bound() -> None:
     vae, x = model(), torch.rand(6, *SHAPE)
     for q in (vae.encode(x), vae.encode(x, torch.arange(6)), vae.encode(x, 100 - torch.arange(6))):
-        plain = Gaussian(q.mean, q.logvar)  # type: ignore[arg-type]
+        plain = Gaussian(q.mean, q.logvar)  # type: ignore[arg-type]  # its logvar is there
         torch.testing.assert_close(q.kl(), plain.kl())
         torch.testing.assert_close(q.kl_terms(), plain.kl_terms())
         assert q.units == 6
@@ -107,10 +108,12 @@ def test_the_bound_is_the_sum_over_groups_divided_by_their_number() -> None:
     torch.manual_seed(5)
     q = vae.encode(x, LABELS)
     sse = (vae.decode(q.rsample()).image - x).square().sum()
-    kl = q.style.kl().sum() + q.content.kl().sum()  # type: ignore[attr-defined]
+    kl = q.style.kl().sum() + q.content.kl().sum()  # type: ignore[attr-defined]  # a Grouped posterior
     constant = x.numel() / 2 * math.log(2 * math.pi * 0.25)
     torch.testing.assert_close(loss, (sse / 0.5 + constant + 2 * kl) / 3)
+    # Silenced: a Grouped posterior.
     torch.testing.assert_close(objective.logs["kl_content"], q.content.kl().mean())  # type: ignore[attr-defined]
+    # Silenced: a Grouped posterior.
     torch.testing.assert_close(objective.logs["kl_style"], q.style.kl().mean())  # type: ignore[attr-defined]
 
 
@@ -122,7 +125,7 @@ def test_the_scaling_of_public_code_owes_a_content_once_a_member_and_averages_pi
     torch.manual_seed(5)
     q = vae.encode(x, LABELS)
     sse = (vae.decode(q.rsample()).image - x).square().sum()
-    content = q.content.kl()[q.groups.member_of]  # type: ignore[attr-defined]
+    content = q.content.kl()[q.groups.member_of]  # type: ignore[attr-defined]  # a Grouped posterior
     constant = 0.5 * math.log(2 * math.pi * 0.5)
     torch.testing.assert_close(loss, (sse + q.style.kl().sum() + content.sum()) / x.numel() + constant)
     with pytest.raises(UserError, match="pixels"):
@@ -136,6 +139,7 @@ def test_a_model_is_the_same_after_its_folder(tmp_path: object) -> None:
     x = torch.rand(6, *SHAPE)
     assert torch.equal(again.encode(x, LABELS).mean, vae.eval().encode(x, LABELS).mean)
     q = again.encode(x, LABELS)
+    # Silenced: a Grouped posterior.
     assert (q.draw, q.eps_std, q.content.mean.shape) == ("sample", 0.1, (3, 2))  # type: ignore[attr-defined]
 
 
@@ -195,8 +199,8 @@ def test_groups_of_another_length_are_refused() -> None:
 
 def test_some_members_speak_in_training_and_all_of_them_otherwise() -> None:
     vae, x, together = model(evidence=1, head_units=8), torch.rand(6, *SHAPE), torch.zeros(6, dtype=torch.int64)
-    whole = vae.eval().encode(x, together).content  # type: ignore[attr-defined]
-    alone = vae.encode(x).content  # type: ignore[attr-defined]
-    one = vae.train().encode(x, together).content  # type: ignore[attr-defined]
+    whole = vae.eval().encode(x, together).content  # type: ignore[attr-defined]  # a Grouped posterior
+    alone = vae.encode(x).content  # type: ignore[attr-defined]  # a Grouped posterior
+    one = vae.train().encode(x, together).content  # type: ignore[attr-defined]  # a Grouped posterior
     assert (whole.logvar < alone.logvar.amin(0)).all()
     assert (one.mean == alone.mean).all(1).any()

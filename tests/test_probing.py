@@ -178,6 +178,7 @@ def test_the_content_of_a_single_image_is_what_the_model_encodes(data: Path, tmp
         images = run.images("test")
         read, codes = posteriors(run.vae, images.pixels), run.codes("test")
         assert torch.allclose(read["style"].mean, codes.mean[:, :2], atol=1e-6)
+        # Silenced: a str that is one of the names.
         one, _, _ = accumulated(read["content"], torch.zeros(len(images), dtype=torch.long), 1, fusion)  # type: ignore[arg-type]
         assert torch.allclose(one.mean.sort(0).values, codes.mean[:, 2:].sort(0).values, atol=1e-5)
         assert codes.logvar is not None
@@ -302,6 +303,7 @@ def test_maps_show_each_code_by_two_methods_and_name_every_class() -> None:
         "content, t-SNE",
     ]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list("abcdefghij")
+    # Silenced: handles are lines.
     looks = {(h.get_color(), h.get_marker()) for h in figure.legends[0].legend_handles}  # type: ignore[union-attr]
     assert len(looks) == 10
     many = code_maps({"latent": torch.randn(60, 2)}, torch.arange(60) % 30)
