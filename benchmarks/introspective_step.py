@@ -17,8 +17,9 @@ from dataclasses import replace
 import torch
 
 from splitvae import Images
-from splitvae.presets import Config, objective_of, vae_of
-from splitvae.training import Training
+from splitvae.config import Config
+from splitvae.presets.build import objective_of, vae_of
+from splitvae.training.trainer import Training
 
 BATCH = 64
 LOSSES = {"plain": {"loss": "elbo"}, "intro": {"loss": "intro", "beta": 1.0, "margin": 1000.0}}

@@ -21,15 +21,9 @@ import torch
 from threadpoolctl import threadpool_info
 from torch import Tensor
 
-from splitvae.metrics import (
-    Moments,
-    fid_infinity,
-    frechet,
-    frechet_distance,
-    frechet_from_moments,
-    kernel_distance,
-    precision_recall_density_coverage,
-)
+from splitvae.metrics.fid import Moments, fid_infinity, frechet, frechet_distance, frechet_from_moments
+from splitvae.metrics.mmd import kernel_distance
+from splitvae.metrics.prdc import precision_recall_density_coverage
 
 
 def features(n: int, d: int, seed: int) -> Tensor:

@@ -18,10 +18,11 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from splitvae.data import Images
-from splitvae.presets import configure, objective_of, vae_of
-from splitvae.training import Training
-from splitvae.vae import VAE
+from splitvae.data.images import Images
+from splitvae.models.vae import VAE
+from splitvae.presets.build import objective_of, vae_of
+from splitvae.presets.registry import configure
+from splitvae.training.trainer import Training
 
 BATCH = 100
 

@@ -18,12 +18,13 @@ from pathlib import Path
 import torch
 
 import splitvae
-from splitvae.evaluate import current
-from splitvae.evaluation_commands import grouped
-from splitvae.presets import PRESETS
-from splitvae.report import command
-from splitvae.scores import PROTOCOLS
-from splitvae.wording import aligned, compared
+from splitvae.evaluation.diagnostics import current
+from splitvae.evaluation.scores import PROTOCOLS
+from splitvae.evaluation.tables import compared
+from splitvae.presets.registry import PRESETS
+from splitvae.report.sections import command
+from splitvae.runs import grouped
+from splitvae.utils.text import aligned
 
 FIGURES = ("components", "samples", "samples-gmm", "maps", "reconstructions", "curves", "latents", "traversals")
 

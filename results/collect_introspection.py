@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import splitvae
-from splitvae.evaluate import current
-from splitvae.wording import aligned, number
+from splitvae.evaluation.diagnostics import current
+from splitvae.utils.text import aligned, number
 
 HEADINGS = ["data", "net", "α", "α dec", "β", "margin", "VAE ep", "epochs", "batch", "lr", "ema"]
 HEADINGS += ["KL images", "rec", "samples", "MSE", "Fréchet", "sharpness", "power ratio"]

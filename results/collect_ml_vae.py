@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from splitvae.figures import save
-from splitvae.ml_vae import PICTURED
-from splitvae.plots import curves
+from splitvae.figures.io import save
+from splitvae.figures.training_curves import curves
 from splitvae.runs import Run
+from splitvae.studies.ml_vae import PICTURED
 
 FIGURES = ("swaps", "swaps-evidence", "code-maps", "style-interpolations", "content-interpolations", "probes", "curves")
 

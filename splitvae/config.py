@@ -12,6 +12,7 @@ from .errors import UserError, nearest
 
 __all__ = ["Config"]
 
+
 Precision = Literal["auto", "bf16", "32"]
 
 

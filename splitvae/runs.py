@@ -14,35 +14,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import Tensor
 
-from .data import Images, fit, load
-from .engine import device_here
+from .config import Config
+from .data.images import Images
+from .data.resize import fit
+from .data.sources import load
 from .errors import UserError, nearest
-from .files import read_json, replacing, write_json
-from .presets import Config
-from .vae import VAE
+from .models.codes import Codes, encode
+from .models.vae import VAE
+from .utils.files import read_json, replacing, write_json
+from .utils.machine import device_here
 
-__all__ = ["Codes", "Run", "batches", "encode", "images_for"]
-
-
-class Codes(NamedTuple):
-    """Posterior means and log-variances of N images, each (N, D), and their labels where there are any.
-
-    There are no log-variances where codes have no noise.
-    """
-
-    mean: Tensor
-    logvar: Tensor | None
-    labels: Tensor | None = None
+__all__ = ["Run", "images_for"]
 
 
 class Run:
@@ -185,17 +175,11 @@ def fitted(images: Images, config: Config) -> Images:
     return dataclasses.replace(images, pixels=fit(inner, config.shape, config.pad))
 
 
-def batches(pixels: Tensor, device: torch.device, size: int = 500) -> Iterator[Tensor]:
-    """Float batches in [0, 1], channels last, of uint8 images, in order."""
-    for chunk in pixels.split(size):
-        yield (chunk.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
-
-
-@torch.no_grad()
-def encode(vae: VAE, images: Images) -> Codes:
-    """Codes of images with a model as it is, on the CPU."""
-    device = next(vae.parameters()).device
-    posteriors = [vae.encode(x) for x in batches(images.pixels, device)]
-    mean = torch.cat([p.mean for p in posteriors]).cpu()
-    noise = [p.logvar for p in posteriors if p.logvar is not None]
-    return Codes(mean, torch.cat(noise).cpu() if noise else None, images.labels)
+def grouped(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """Runs by name: a folder of seed-N runs is one group, a run one by itself."""
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        seeds = sorted(path.glob("seed-*/config.json"), key=lambda file: (len(file.parent.name), file.parent.name))
+        alone = (path / "config.json").exists() or not seeds
+        groups.setdefault(str(path), []).extend([path] if alone else [file.parent for file in seeds])
+    return groups

@@ -1,4 +1,4 @@
-"""Two threads, one seed, no network: what every test starts from."""
+"""One seed, no network, as many threads as OMP_NUM_THREADS says: what every test starts from."""
 
 from __future__ import annotations
 

@@ -9,13 +9,17 @@ import pytest
 import torch
 
 import splitvae
-from splitvae.balance import KL_WEIGHTS, VARIANCES, variance_named
-from splitvae.introspection import Intro, Introspective, SoftIntro
-from splitvae.latents import LATENTS
-from splitvae.nets import NETS
-from splitvae.objectives import ELBO, PENALTIES, RAE
-from splitvae.runs import encode
-from splitvae.samplers import SAMPLERS
+from splitvae.models.codes import encode
+from splitvae.models.latents import LATENTS
+from splitvae.networks.registry import NETS
+from splitvae.objectives.elbo import ELBO
+from splitvae.objectives.introspective import Introspective
+from splitvae.objectives.introvae import Intro
+from splitvae.objectives.kl_weight import KL_WEIGHTS
+from splitvae.objectives.rae import PENALTIES, RAE
+from splitvae.objectives.soft_introvae import SoftIntro
+from splitvae.objectives.variance import VARIANCES, variance_named
+from splitvae.samplers.registry import SAMPLERS
 
 SPLITS = (1, 2, 3)
 SMALL: dict[str, dict[str, int]] = {"prior": {}, "gmm": {"components": 2}}  # of samplers; others train for an epoch

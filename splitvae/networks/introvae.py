@@ -1,0 +1,174 @@
+r"""The IntroVAE's networks, for images of side 16 to 1024.
+
+    encoder   convolution 5x5, rectifier, halving; [block, halving] ...; a block at 4x4; all its features
+    decoder   a dense layer to 4x4; [block, doubling] ...; a block at full size; a convolution 5x5 to the logits
+
+n channel numbers stand for n halvings, so that 4 * 2^n is the side. Halving is a mean over 2x2 pixels, doubling repeats the
+nearest, rectifiers have slope .2 below zero. With BatchNorm (the official network) a block is
+
+    r(a) = s(BN(C_2 s(BN(C_1 a)) + P a)),     P = 1, or a 1x1 convolution where the channel numbers differ,
+
+its convolutions have no biases, the decoder's dense layer ends with a ReLU, and layers start as torch sets them. Without
+(yukunchen113's network, of which the README's two runs are) a block is
+
+    r(a) = s(C_2 s(C_1 b)) + b,     b = a, or s(P a) where the channel numbers differ,
+
+a linear dense layer ends the encoder, two rectified ones begin the decoder, whose blocks follow the doublings, the last of
+them excepted, and layers start Glorot-uniform.
+
+What differs from the public codes: the posterior's heads are the latent's (latents.py) and linear; the official decoder
+has no output activation, this one ends with logits that `compose` maps to [0, 1]; `inc is not outc` gave the official
+blocks between equal channel numbers a 1x1 convolution that was not meant, and is not here; nor is the one with which
+yukunchen113's decoder maps 256 channels to 256.
+
+Reference: IntroVAE: introspective variational autoencoders for photographic image synthesis (Huang et al., 2018), and the
+public codes of hhb072 and yukunchen113.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import UserError
+from .layers import glorot_
+
+__all__ = ["INTRO_SIDES", "IntroDecoder", "IntroEncoder", "intro_widths"]
+
+
+INTRO_SIDES = (16, 32, 64, 128, 256, 512, 1024)
+
+
+SLOPE = 0.2
+
+
+def intro_widths(side: int, width: int, most: int = 512) -> list[int]:
+    """Channels at each scale: `width`, doubled at each halving until `most`.
+
+    The authors' tables are (256, 32), (1024, 16) and, of Soft-IntroVAE, (128, 64) and (32, 64); yukunchen113's is
+    (256, 16, most=256).
+    """
+    if side not in INTRO_SIDES:
+        known = ", ".join(map(str, INTRO_SIDES[:-1]))
+        raise UserError(
+            f"the introspective network reaches images of side {known} or {INTRO_SIDES[-1]}, not {side}; "
+            "pad or resize them first."
+        )
+    return [min(width * 2**i, max(width, most)) for i in range(side.bit_length() - 3)]
+
+
+class IntroEncoder(nn.Module):
+    """Images to features, (B, C, H, W) -> (B, 16 widths[-1]).
+
+    Arguments:
+        channels, side: of the image.
+        widths: channels at each scale, the image's first, as `intro_widths` gives them.
+        norm: BatchNorm, as in the official network; without, yukunchen113's.
+    """
+
+    def __init__(self, channels: int, side: int, widths: Sequence[int], norm: bool = True) -> None:
+        super().__init__()
+        check_widths(side, widths)
+        block = NormedBlock if norm else PlainBlock
+        first, last = widths[0], widths[-1]
+        layers: list[nn.Module] = [nn.Conv2d(channels, first, 5, padding=2, bias=not norm)]
+        layers += [nn.BatchNorm2d(first)] if norm else []
+        layers += [nn.LeakyReLU(SLOPE, inplace=True), nn.AvgPool2d(2)]
+        for a, b in zip(widths, widths[1:], strict=False):
+            layers += [block(a, b), nn.AvgPool2d(2)]
+        self.scales = nn.Sequential(*layers, block(last, last))
+        self.features = 16 * last
+        self.dense = nn.Identity() if norm else nn.Linear(self.features, self.features)
+        if not norm:
+            self.apply(glorot_)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dense(self.scales(x).flatten(1))
+
+
+class IntroDecoder(nn.Module):
+    """Latents to logits, (B, D) -> (B, outputs, side, side); arguments as in `IntroEncoder`.
+
+    The last layer is linear: `compose` (split.py) applies the sigmoid to images and the softmax to maps. The official
+    decoder's images are this layer's output itself.
+    """
+
+    def __init__(self, latent_dim: int, outputs: int, side: int, widths: Sequence[int], norm: bool = True) -> None:
+        super().__init__()
+        check_widths(side, widths)
+        first, last = widths[0], widths[-1]
+        features = 16 * last
+        layers: list[nn.Module] = []
+        if norm:
+            self.expand = nn.Sequential(nn.Linear(latent_dim, features), nn.ReLU(inplace=True))
+            for a, b in zip([last, *widths[::-1]], widths[::-1], strict=False):
+                layers += [NormedBlock(a, b), Double()]
+            layers += [NormedBlock(first, first)]
+        else:
+            dense = [nn.Linear(latent_dim, features), nn.LeakyReLU(SLOPE, inplace=True)]
+            self.expand = nn.Sequential(*dense, nn.Linear(features, features), nn.LeakyReLU(SLOPE, inplace=True))
+            layers += [PlainBlock(last, last)]
+            for a, b in zip([last, *widths[:0:-1]], widths[:0:-1], strict=False):
+                layers += [Double(), PlainBlock(a, b)]
+            layers += [Double()]
+            first = widths[1]  # the first convolution's mirror image is the head itself
+        self.scales = nn.Sequential(*layers)
+        self.head = nn.Conv2d(first, outputs, 5, padding=2)
+        if not norm:
+            self.apply(glorot_)
+
+    def forward(self, z: Tensor) -> Tensor:
+        # Channels vary fastest, so that the map is channels_last without a copy.
+        h = self.expand(z).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
+        return self.head(self.scales(h))
+
+
+class NormedBlock(nn.Module):
+    """The official block; its second BatchNorm stands behind the addition."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.expand = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
+        self.first = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        # In place is safe: BatchNorm's gradient needs its input alone, the rectifier's the sign of its output.
+        y = F.leaky_relu(self.norms[0](self.first(x)), SLOPE, inplace=True)
+        return F.leaky_relu(self.norms[1](self.second(y) + self.expand(x)), SLOPE, inplace=True)
+
+
+class PlainBlock(nn.Module):
+    """yukunchen113's block: no BatchNorm, and no rectifier behind the addition."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        rectifier = nn.LeakyReLU(SLOPE, inplace=True)
+        same = inputs == outputs
+        self.expand = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1), rectifier)
+        self.first, self.second = (nn.Conv2d(outputs, outputs, 3, padding=1) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        b = self.expand(x)
+        y = F.leaky_relu(self.first(b), SLOPE, inplace=True)
+        return F.leaky_relu(self.second(y), SLOPE, inplace=True) + b
+
+
+class Double(nn.Module):
+    """Each pixel repeated, (B, C, H, W) -> (B, C, 2H, 2W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def check_widths(side: int, widths: Sequence[int]) -> None:
+    """Refuses sides that no network reaches, and channel numbers that stand for another side."""
+    needed = len(intro_widths(side, 1))
+    if len(widths) != needed or min(widths) < 1:
+        raise UserError(
+            f"widths={list(widths)} must be {needed} numbers of at least 1 for side={side}, which is 4 * 2^{needed}; "
+            f"`intro_widths({side}, 32)` gives {intro_widths(side, 32)}."
+        )

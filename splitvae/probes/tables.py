@@ -1,0 +1,57 @@
+"""TODO docstring of probes.tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..utils.text import aligned, number
+from .measure import KINDS
+
+__all__ = ["table"]
+
+
+PERCENT = "{:.1f}"
+
+
+# ---------------------------------------------------------------- in words
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """What was found as lines of text: every accuracy with that of an untrained network and of the majority beside it."""
+    test = result["data"]["test"]
+    rows = []
+    for name, code in result["codes"].items():
+        rows += [_row(f"{name}, {kind}", code, kind, test["images"], result["majority"]) for kind in KINDS[:2]]
+    for point in result["curve"][1:]:
+        shown, groups = f"content of {point['members']}", point["groups"]["independent"]
+        rows += [_row(f"{shown}, {kind}", point, kind, groups, point["majority"]) for kind in KINDS[:2]]
+    headings = ["% of labels right", "tested", "test", "training", "untrained, test", "majority"]
+    lines = [
+        f"Probes of {result['iterations']:,} iterations on {test['images']:,} test images of {test['source']}, "
+        f"{result['labels']} labels:"
+    ]
+    lines += [f"  {line}" for line in aligned(headings, rows).splitlines()]
+    if result["curve"][1:]:
+        lines.append(
+            '"of k": groups with the evidence of k images of the same true label, which helps an untrained network too; '
+            '"tested": groups that share no image.'
+        )
+    use = result["use"]
+    if use:
+        lines += [
+            f"MSE of reconstructions {number(use['mse'])}; with the content of an image of another label "
+            f"{number(use['content_shuffled'])} ({number(use['content_ratio'])} times as much), with its style "
+            f"{number(use['style_shuffled'])} ({number(use['style_ratio'])} times)."
+        ]
+    return "\n".join(lines)
+
+
+def _row(what: str, found: Mapping[str, Any], kind: str, count: int, most: float) -> list[str]:
+    own, fresh = found[kind], found[f"untrained_{kind}"]
+    shares = [_percent(own), PERCENT.format(100 * own["train"]), _percent(fresh), PERCENT.format(100 * most)]
+    return [what, f"{count:,}", *shares]
+
+
+def _percent(accuracy: Mapping[str, float]) -> str:
+    return f"{PERCENT.format(100 * accuracy['test'])} ± {PERCENT.format(100 * accuracy['error'])}"

@@ -1,0 +1,15 @@
+from .base import Prior as Prior
+from .base import Sampler as Sampler
+from .base import check as check
+from .em import Mixture as Mixture
+from .em import expectation_maximisation as expectation_maximisation
+from .em import log_density as log_density
+from .fit import descend as descend
+from .fit import seeded as seeded
+from .fit import settings_checked as settings_checked
+from .flow import Flow as Flow
+from .gaussian_mixture import GaussianMixture as GaussianMixture
+from .registry import SAMPLERS as SAMPLERS
+from .registry import load_sampler as load_sampler
+from .second_stage import NoiselessSecondStage as NoiselessSecondStage
+from .second_stage import SecondStage as SecondStage

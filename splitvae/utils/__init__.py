@@ -1,0 +1,1 @@
+"""What every package may use and nothing of the field stands in: files, downloads, text, this machine."""

@@ -1,0 +1,18 @@
+"""TODO docstring of utils.console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .machine import first_process
+
+__all__ = ["Progress", "say"]
+
+
+def say(progress: bool, text: str) -> None:
+    """Prints a line, once however many processes there are."""
+    if progress and first_process():
+        print(text, flush=True)
+
+
+Progress = Callable[[int, int], None]  # told (epoch, epochs) after each epoch of a fit that has some

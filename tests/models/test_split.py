@@ -1,0 +1,70 @@
+"""Splitting: the identities of the blend."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import splitvae
+from splitvae.models.split import Canvas, ambiguity, compose, logit_channels, smoothness
+
+
+def canvas_of(split: int, channels: int = 3, dtype: torch.dtype = torch.float32) -> Canvas:
+    logits = torch.randn(4, logit_channels(channels, split), 8, 8)
+    return Canvas(*(t.to(dtype) for t in compose(3 * logits, split)))
+
+
+def test_one_component_is_the_plain_decoder_bit_for_bit() -> None:
+    logits = torch.randn(4, 3, 8, 8)
+    canvas = compose(logits, 1)
+    assert torch.equal(canvas.image, torch.sigmoid(logits))
+    assert torch.equal(canvas.masks, torch.ones(4, 1, 1, 8, 8))
+
+
+def test_two_components_are_the_papers_blend() -> None:
+    logits = torch.randn(4, 7, 8, 8)
+    out = torch.sigmoid(logits)  # channel 0 is the map, then x1, then x2, as in the public code
+    expected = out[:, :1] * out[:, 1:4] + (1 - out[:, :1]) * out[:, 4:]
+    torch.testing.assert_close(compose(logits, 2).image, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("split", [2, 3, 5])
+def test_maps_sum_to_one_and_the_blend_lies_between_its_components(split: int) -> None:
+    canvas = canvas_of(split)
+    torch.testing.assert_close(canvas.masks.sum(1), torch.ones(4, 1, 8, 8))
+    assert (canvas.image >= canvas.images.amin(1) - 1e-6).all()
+    assert (canvas.image <= canvas.images.amax(1) + 1e-6).all()
+
+
+def test_swapping_the_components_and_the_map_leaves_the_blend() -> None:
+    logits = torch.randn(4, 7, 8, 8)
+    swapped = torch.cat((-logits[:, :1], logits[:, 4:], logits[:, 1:4]), dim=1)
+    torch.testing.assert_close(compose(logits, 2).image, compose(swapped, 2).image, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("split", [1, 2, 4])
+def test_ambiguity_decomposition_holds(split: int) -> None:
+    canvas, x = canvas_of(split, dtype=torch.float64), torch.rand(4, 3, 8, 8).double()
+    own = (canvas.masks * (x.unsqueeze(1) - canvas.images).square()).sum((1, 2, 3, 4))
+    torch.testing.assert_close(own, (x - canvas.image).square().sum((1, 2, 3)) + ambiguity(canvas))
+
+
+def test_ambiguity_of_two_is_the_variance_of_a_coin() -> None:
+    canvas = canvas_of(2, dtype=torch.float64)
+    s, (x1, x2) = canvas.masks[:, 0], canvas.images.unbind(1)
+    torch.testing.assert_close(ambiguity(canvas), (s * (1 - s) * (x1 - x2).square()).sum((1, 2, 3)))
+
+
+def test_smoothness_is_the_length_of_an_edge() -> None:
+    s = torch.zeros(1, 1, 1, 8, 8)
+    s[..., 4:] = 1  # one vertical edge, eight pixels long, of height one
+    assert smoothness(torch.cat((s, 1 - s), dim=1)).item() == 8
+
+
+def test_a_split_model_is_its_twin_plus_head_channels() -> None:
+    twin, split = splitvae.create("digits-vae", width=4), splitvae.create("digits-svae", width=4)
+    assert split.counts()["trainable"] - twin.counts()["trainable"] == 2 * (3 * 3 * 4 + 1)
+
+
+def test_blend_is_computed_in_float32_whatever_the_logits() -> None:
+    assert compose(torch.randn(1, 7, 4, 4).bfloat16(), 2).image.dtype == torch.float32

@@ -1,0 +1,73 @@
+"""What styles tell of groups: closed forms, and zero where they tell nothing."""
+
+from __future__ import annotations
+
+import torch
+
+import splitvae
+from splitvae.models.groups import grouped
+from splitvae.objectives.independence import dependence, hsic
+
+CPU = torch.device("cpu")
+
+
+def test_of_linear_kernels_it_is_the_squared_covariance() -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(9, 3, dtype=torch.float64), torch.randn(9, 2, dtype=torch.float64)
+    covariance = torch.cov(torch.cat((x, y), 1).T)[:3, 3:]
+    torch.testing.assert_close(hsic(x @ x.T, y @ y.T), covariance.square().sum())
+
+
+def test_it_is_the_trace_of_its_definition() -> None:
+    torch.manual_seed(0)
+    a, b = (torch.rand(6, 6, dtype=torch.float64) for _ in range(2))
+    h = torch.eye(6, dtype=torch.float64) - 1 / 6
+    torch.testing.assert_close(hsic(a, b), torch.trace(a @ h @ b @ h) / 25)
+
+
+def test_styles_that_tell_of_groups_stand_out_and_the_others_fall_with_the_batch() -> None:
+    torch.manual_seed(0)
+
+    def nothing(count: int) -> torch.Tensor:
+        groups = grouped(torch.arange(count) % 5, count, CPU)
+        return torch.stack([dependence(torch.randn(count, 4), groups) for _ in range(40)])
+
+    small, large = nothing(120), nothing(480)
+    assert 3.5 < small.mean() / large.mean() < 4.5  # of order 1 / n
+    labels = torch.arange(120) % 5
+    groups = grouped(labels, 120, CPU)
+    shifted = dependence(torch.randn(120, 4) + labels[:, None], groups)
+    widened = dependence(torch.randn(120, 4) * (1 + 2.0 * (labels == 0))[:, None], groups)  # seen by no linear probe
+    assert shifted - small.mean() > 10 * small.std()
+    assert widened - small.mean() > 5 * small.std()
+
+
+def test_it_does_not_depend_on_scale_order_or_names() -> None:
+    torch.manual_seed(0)
+    style, labels, order = torch.randn(40, 3), torch.randint(0, 4, (40,)), torch.randperm(40)
+    found = dependence(style, grouped(labels, 40, CPU))
+    again = dependence(7 * style[order] - 3, grouped(labels[order] * -9, 40, CPU))
+    torch.testing.assert_close(again, found, rtol=2e-2, atol=1e-4)  # but for the least deviation
+
+
+def test_its_gradient_is_finite_even_where_styles_coincide() -> None:
+    style = torch.zeros(8, 2, requires_grad=True)
+    dependence(style, grouped(torch.arange(8) % 2, 8, CPU)).backward()
+    assert style.grad is not None
+    assert style.grad.isfinite().all()
+
+
+def test_the_weight_asks_the_bound_for_it_in_nats_an_image() -> None:
+    torch.manual_seed(0)
+    vae = splitvae.VAE((1, 16, 16), latent_dim=6, net="mlp", latent="grouped", embedding=16, content_draw="mean")
+    x, labels = torch.rand(12, 1, 16, 16), torch.arange(12) % 3
+    losses = []
+    for weight in (0.0, 5.0):
+        torch.manual_seed(1)
+        objective = splitvae.ELBO(independence=weight)
+        ((_, loss),) = objective(vae, x, labels)
+        losses.append(loss)
+    style = vae.encode(x, labels).style.mean  # type: ignore[attr-defined]  # a Grouped posterior
+    expected = 5 * dependence(style, grouped(labels, 12, CPU)) * 12 / 3
+    torch.testing.assert_close(losses[1] - losses[0], expected, rtol=1e-3, atol=1e-3)
+    assert "dependence" in objective.logs

@@ -1,0 +1,399 @@
+"""Samplers: one conformance test for all, and what each must get right."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from sklearn.mixture import GaussianMixture as Reference
+from torch import Tensor
+
+from splitvae.errors import UserError
+from splitvae.evaluation.fitted_samplers import sampler_for
+from splitvae.models.codes import Codes
+from splitvae.samplers.base import Sampler
+from splitvae.samplers.em import Mixture, expectation_maximisation, log_density
+from splitvae.samplers.flow import Density, Flow
+from splitvae.samplers.gaussian_mixture import GaussianMixture
+from splitvae.samplers.registry import SAMPLERS, load_sampler
+from splitvae.samplers.second_stage import NoiselessSecondStage, SecondStage, Stage
+
+TINY = {  # parameters that fit in a moment
+    "gmm": {"components": 2},
+    "second-stage": {"epochs": 1, "width": 16, "depth": 2},
+    "second-stage-noiseless": {"epochs": 1, "width": 16, "depth": 2},
+    "flow": {"epochs": 1, "width": 16, "depth": 1, "transforms": 2},
+}
+LEAST = {"prior": 1, "gmm": 2, "second-stage": 100, "second-stage-noiseless": 100, "flow": 100}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks this small are faster on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def codes_of(n: int = 600, d: int = 3) -> Codes:
+    """Two well separated clusters."""
+    mean = torch.randn(n, d)
+    mean[: n // 2] += 6
+    return Codes(mean, torch.full((n, d), -4.0))
+
+
+def arc(n: int, noise: float = 0.3) -> Tensor:
+    """Points near an arc of radius 3: no Gaussian is like that."""
+    angle = 4 * torch.rand(n) - 2
+    return 3 * torch.stack([angle.cos(), angle.sin()], 1) + noise * torch.randn(n, 2)
+
+
+def log_arc(z: Tensor, noise: float = 0.3) -> Tensor:
+    """The log density of `arc`, in nats."""
+    angle = torch.linspace(-2, 2, 1000)
+    centres = 3 * torch.stack([angle.cos(), angle.sin()], 1)
+    normal = torch.distributions.Normal(centres, noise).log_prob(z[:, None]).sum(2)
+    return normal.logsumexp(1) - math.log(1000)
+
+
+def off_the_arc(z: Tensor) -> float:
+    """The mean distance from the circle the arc is of."""
+    return float((z.norm(dim=1) - 3).abs().mean())
+
+
+def build(name: str, **parameters: object) -> Sampler:
+    return SAMPLERS[name](**TINY.get(name, {}) | parameters)
+
+
+# ---------------------------------------------------------------- every sampler
+
+
+@pytest.mark.parametrize("noise", [True, False])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_fits_draws_repeats_and_survives_saving(name: str, noise: bool, tmp_path: Path) -> None:
+    codes = codes_of() if noise else codes_of()._replace(logvar=None)
+    before = torch.get_rng_state()
+    sampler = build(name)
+    assert sampler.fit(codes) is sampler
+    draw = sampler.sample(50, seed=3)
+    assert torch.equal(torch.get_rng_state(), before)  # nobody else's numbers are touched
+    assert draw.shape == (50, 3)
+    assert draw.dtype == torch.float32
+    assert torch.equal(draw, sampler.sample(50, seed=3))
+    assert not torch.equal(draw, sampler.sample(50, seed=4))
+    assert torch.equal(draw, build(name).fit(codes).sample(50, seed=3))
+    sampler.save(tmp_path / "s", model="0123")
+    again = load_sampler(tmp_path / "s")
+    assert torch.equal(again.sample(50, seed=3), draw)
+    assert (again.parameters, again.facts) == (sampler.parameters, sampler.facts)
+    assert {f.suffix for f in (tmp_path / "s").iterdir()} == {".safetensors", ".json"}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("bad", ["few", "mean", "logvar"])
+def test_every_sampler_refuses_codes_that_are_too_few_or_not_finite(name: str, bad: str) -> None:
+    if bad == "few":
+        codes, words = codes_of(LEAST[name] - 1), "too few"
+    else:
+        codes, words = codes_of(), "not finite"
+        getattr(codes, bad)[7, 0] = {"mean": float("nan"), "logvar": float("inf")}[bad]
+    with pytest.raises(UserError, match=words):
+        build(name).fit(codes)
+
+
+def test_as_many_codes_as_needed_are_enough() -> None:
+    for name, least in LEAST.items():
+        draw = build(name, **({"components": None} if name == "gmm" else {})).fit(codes_of(least)).sample(5)
+        assert draw.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "words"),
+    [
+        ("gmm", {"components": 0}, "--components 20"),
+        ("gmm", {"covariance": "ful"}, "'full'"),
+        ("second-stage", {"epochs": 0}, "epochs=0"),
+        ("second-stage-noiseless", {"lr": -1.0}, "lr=-1"),
+        ("flow", {"width": 0}, "width=0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(name: str, parameters: dict[str, object], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        SAMPLERS[name](**parameters)
+
+
+def test_damaged_samplers_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    build("gmm").fit(codes_of()).save(tmp_path)
+    (tmp_path / "sampler.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match="damaged"):
+        load_sampler(tmp_path)
+
+
+class Run:
+    """What `sampler_for` asks of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.asked = path, []
+        self.vae = SimpleNamespace(latent_dim=3, fingerprint=lambda: "0123")
+
+    def codes(self, split: str) -> Codes:
+        self.asked.append(split)
+        return codes_of(12_000 if split == "test" else 600)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_kept_samplers_are_read_and_never_fitted_again(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, parameters = Run(tmp_path), {"components": None} if name == "gmm" else TINY.get(name, {})
+    first = sampler_for(run, name, **parameters).sample(20)
+    assert run.asked == ([] if name == "prior" else ["train"])
+    if name != "prior":
+        monkeypatch.setattr(SAMPLERS[name], "fit", lambda *_: pytest.fail("fitted again"))
+    again = sampler_for(run, name, codes=lambda: pytest.fail("encoded again"), **parameters)
+    assert torch.equal(again.sample(20), first)
+    run.vae.fingerprint = lambda: "4567"
+    if name != "prior":
+        for changed in ({}, {"seed": 1}):
+            with pytest.raises(pytest.fail.Exception, match="fitted again"):
+                sampler_for(run, name, **parameters | changed)
+
+
+def test_protocols_are_kept_apart_and_each_has_its_codes(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for protocol, split, count in (("clean", "train", 600), ("paper", "test", 10_000)):
+        sampler_for(run, "gmm", protocol, components=2)
+        assert run.asked.pop() == split
+        about = json.loads((tmp_path / "samplers" / f"gmm-{protocol}" / "sampler.json").read_text())
+        assert (about["model"], about["codes"]) == ("0123", count)
+    far = Codes(codes_of(500).mean + 100, None)
+    for codes in (far, lambda: far._replace(mean=far.mean + 100)):
+        sampler = sampler_for(run, "gmm", "paper", codes, components=2)
+        assert sampler.sample(10).min() > 50  # fitted to what was given, and the other count is not taken for it
+        assert run.asked == []
+    assert sampler.sample(10).max() < 150  # kept from the codes before: the function was not called
+    with pytest.raises(UserError, match="'paper'"):
+        sampler_for(run, "gmm", "papre")
+    with pytest.raises(UserError, match="'flow'"):
+        sampler_for(run, "flwo")
+
+
+# ---------------------------------------------------------------- mixtures
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_expectation_maximisation_is_scikit_learns(covariance: str) -> None:
+    codes = Codes(torch.cat([codes_of(1200).mean, 2 * torch.randn(400, 3) - 3]) + 10, None)
+    ours = GaussianMixture(4, covariance).fit(codes)
+    theirs = Reference(4, covariance_type=covariance, random_state=0).fit(codes.mean.double().numpy())
+    for name in ("weights_", "means_", "covariances_"):
+        torch.testing.assert_close(getattr(ours, name), torch.from_numpy(getattr(theirs, name)), atol=1e-7, rtol=1e-7)
+    held = codes_of(500)
+    expected = theirs.score(held.mean.double().numpy())
+    assert ours.mean_log_likelihood(held) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_blocks_do_not_change_a_fit(full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, labels = codes_of(1000).mean.double(), torch.randint(0, 3, (1000,))
+    whole = expectation_maximisation(x, labels, 3, full)
+    monkeypatch.setattr("splitvae.samplers.em.BLOCK", 1)
+    for a, b in zip(whole, expectation_maximisation(x, labels, 3, full), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_density_far_from_the_origin_keeps_its_digits() -> None:
+    x = torch.randn(50, 4, dtype=torch.float64)
+    root = torch.randn(2, 4, 4, dtype=torch.float64)
+    mixture = Mixture(torch.tensor([0.3, 0.7]).double(), torch.randn(2, 4).double(), root @ root.mT)
+    components = [torch.distributions.MultivariateNormal(m, c).log_prob(x) for m, c in zip(*mixture[1:], strict=True)]
+    expected = (torch.stack(components) + mixture.weights.log()[:, None]).logsumexp(0)
+    torch.testing.assert_close(log_density(mixture, x), expected)
+    moved = mixture._replace(means=mixture.means + 1e6)
+    torch.testing.assert_close(log_density(moved, x + 1e6), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_a_mixture_has_the_moments_of_its_codes(covariance: str) -> None:
+    codes = codes_of(4000)
+    draw = GaussianMixture(2, covariance).fit(codes).sample(20_000)
+    torch.testing.assert_close(draw.mean(0), codes.mean.mean(0), atol=0.1, rtol=0)
+    torch.testing.assert_close(draw.T.cov(), codes.mean.T.cov(), atol=0.4, rtol=0)
+
+
+def test_rows_of_a_mixture_come_in_random_order() -> None:
+    high = GaussianMixture(2).fit(codes_of()).sample(1000)[:, 0] > 3
+    assert 300 < int((high[1:] != high[:-1]).sum()) < 700  # grouped by component there would be one change
+
+
+def test_the_size_and_shape_that_held_out_codes_prefer_are_chosen() -> None:
+    def chosen(mean: Tensor, **parameters: str) -> tuple[int, str]:
+        fitted = GaussianMixture(None, **parameters).fit(Codes(mean, None))
+        facts = fitted.facts["chosen"]
+        score = {(row["components"], row["covariance"]): row["log_likelihood"] for row in facts["held_out"]}
+        assert score[facts["components"], facts["covariance"]] > max(score.values()) - 0.1
+        assert len(fitted.weights_) == facts["components"]
+        assert fitted.covariances_.ndim == {"diag": 2, "full": 3}[facts["covariance"]]
+        return facts["components"], facts["covariance"]
+
+    noise = torch.randn(2000, 5)
+    assert chosen(noise) == (1, "diag")
+    skew = torch.eye(5) + 0.8
+    assert chosen(noise @ skew) == (1, "full")
+    assert chosen(noise @ skew, covariance="diag")[1] == "diag"
+    centres = 10 * torch.randn(10, 5)
+    assert chosen(noise + centres[torch.randint(0, 10, (2000,))]) == (10, "diag")
+    assert chosen(noise @ skew + 5 * centres[torch.randint(0, 10, (2000,))]) == (10, "full")
+    assert chosen(noise[:60]) == (1, "diag")  # of 54 codes no five components are tried
+
+
+def test_the_choice_is_made_on_some_codes_and_fitted_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splitvae.samplers.gaussian_mixture.CHOICE", 300)
+    codes = codes_of(2000)
+    fitted = GaussianMixture(None).fit(codes)
+    assert fitted.facts["chosen"]["codes"] == 300
+    whole = GaussianMixture(fitted.facts["chosen"]["components"], fitted.facts["chosen"]["covariance"]).fit(codes)
+    assert torch.equal(fitted.means_, whole.means_)
+
+
+def test_equal_codes_have_a_mixture_too() -> None:
+    draw = GaussianMixture(5).fit(Codes(torch.ones(50, 3), None)).sample(100)
+    torch.testing.assert_close(draw, torch.ones(100, 3), atol=0.01, rtol=0)  # the floor's deviation is 0.001
+
+
+# ---------------------------------------------------------------- second stages
+
+
+@pytest.mark.parametrize(("dim", "width", "depth"), [(3, 16, 2), (64, 1024, 3)])
+def test_a_second_stage_has_skip_connections_and_one_gamma(dim: int, width: int, depth: int) -> None:
+    hidden = dim * width + width + (depth - 1) * (width**2 + width)
+    heads = 3 * ((dim + width) * dim + dim)  # mean and log-deviation of u, and zhat, of [input, h]
+    stage = Stage(dim, width, depth, "learned")
+    assert sum(p.numel() for p in stage.parameters()) == 2 * hidden + heads + 1
+    z = torch.randn(4, dim)
+    for dense in (stage.encoder, stage.decoder):
+        dense.layers[-1].weight.data.zero_()  # nothing comes through h but a constant
+        assert not torch.allclose(dense(z)[0], dense(z)[1])
+
+
+@pytest.mark.parametrize("kind", [SecondStage, NoiselessSecondStage])
+def test_a_second_stage_learns_what_neither_prior_nor_gaussian_can(kind: type[SecondStage]) -> None:
+    codes = Codes(arc(2000), None)
+    fitted = kind(epochs=25, width=64, depth=2, lr=3e-3, batch=50).fit(codes)
+    gaussian = off_the_arc(GaussianMixture(1).fit(codes).sample(3000))
+    assert off_the_arc(fitted.sample(3000)) < 0.6 * gaussian < 0.6 * off_the_arc(torch.randn(3000, 2))
+    # Its loss bounds the likelihood of codes, E[L] >= -E[log p(z)], and has come near.
+    held = arc(3000)
+    with torch.no_grad():
+        loss = fitted.stage_(held, torch.Generator().manual_seed(0))
+    gap = loss + log_arc(held)
+    assert -3 * float(gap.std()) / 3000**0.5 < float(gap.mean()) < 0.7
+
+
+def test_gamma_is_learned_down_to_the_noise() -> None:
+    """z = A u + s eps with 2 causes in 6 dimensions: the optimal decoder leaves the variance s^2."""
+    s = 0.5
+    z = 2 * torch.randn(2000, 2) @ torch.linalg.qr(torch.randn(6, 2)).Q.T + s * torch.randn(2000, 6)
+    fitted = SecondStage(epochs=40, width=32, depth=1, lr=3e-3, halve_every=1).fit(Codes(z, None))
+    assert 0.8 * s < fitted.facts["gamma"] < 1.2 * s
+
+
+def test_noise_is_part_of_samples_where_it_is_asked_for() -> None:
+    codes, tiny = codes_of(), TINY["second-stage"]
+    noisy, plain = SecondStage(**tiny).fit(codes), SecondStage(**tiny, noise=False).fit(codes)
+    difference = noisy.sample(20_000, 1) - plain.sample(20_000, 1)  # the same u
+    assert float(difference.std()) == pytest.approx(noisy.facts["gamma"], rel=0.02)
+    quiet = NoiselessSecondStage(**tiny).fit(codes)
+    u = torch.randn(100, 3, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(quiet.sample(100, 1), quiet.stage_.decoder(u).detach())
+    assert "noise" not in quiet.parameters
+
+
+def test_a_second_stage_sees_other_draws_each_epoch() -> None:
+    """The deviation of what it is shown is that of z ~ q(z|x), not that of the means."""
+    seen: list[Tensor] = []
+
+    class Watching(SecondStage):
+        def _stage(self, dim: int) -> Stage:
+            stage = super()._stage(dim)
+            stage.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+            return stage
+
+    Watching(epochs=2, width=4, depth=1).fit(Codes(torch.zeros(1000, 3), torch.full((1000, 3), math.log(4.0))))
+    first, second = torch.cat(seen[:10]), torch.cat(seen[10:])
+    assert float(first.std()) == pytest.approx(2, rel=0.05)
+    assert torch.isin(first, second).float().mean() < 0.01
+
+
+@pytest.mark.parametrize("scale", [1e-3, 100.0])
+@pytest.mark.parametrize("name", ["second-stage", "second-stage-noiseless", "flow"])
+def test_codes_of_any_scale_do_not_diverge(name: str, scale: float) -> None:
+    codes = codes_of()
+    fitted = build(name, epochs=5).fit(Codes(scale * codes.mean, codes.logvar + 2 * math.log(scale)))
+    assert math.isfinite(fitted.facts["loss"])
+    assert fitted.sample(100).isfinite().all()
+
+
+def test_a_diverging_loss_is_refused_in_one_sentence() -> None:
+    with pytest.raises(UserError, match="not finite in epoch"):
+        build("second-stage", lr=1e6, epochs=3).fit(codes_of())
+
+
+def test_progress_is_told_after_each_epoch() -> None:
+    told: list[tuple[int, int]] = []
+    build("flow", epochs=2).fit(codes_of(), lambda *epoch: told.append(epoch))
+    assert told == [(1, 2), (2, 2)]
+
+
+# ---------------------------------------------------------------- flows
+
+
+def test_a_flow_is_a_density_and_likelier_than_a_gaussian() -> None:
+    def two(n: int) -> Codes:
+        return Codes(torch.cat([arc(n), 0.5 * torch.randn(n, 2)]), None)
+
+    codes, held = two(1000), two(1000)
+    fitted = Flow(epochs=10, width=32, batch=100).fit(codes)
+    gaussian = GaussianMixture(1).fit(codes).mean_log_likelihood(held)
+    truth = torch.stack([log_arc(held.mean), torch.distributions.Normal(0, 0.5).log_prob(held.mean).sum(1)])
+    assert gaussian + 0.3 < fitted.mean_log_likelihood(held) < float(truth.logsumexp(0).mean()) - math.log(2) + 0.05
+    side = torch.linspace(-8, 8, 160)
+    with torch.no_grad():
+        density = (-fitted.density_(torch.cartesian_prod(side, side))).double().exp()
+    assert float(density.sum() * (side[1] - side[0]) ** 2) == pytest.approx(1, abs=0.02)
+
+
+def test_noise_and_codes_are_each_others_image() -> None:
+    density = Density(5, 3, 16, 2)
+    density.mean.fill_(3)
+    density.std.fill_(2)
+    noise = torch.randn(50, 5)
+    z = density.inverse(noise)
+    torch.testing.assert_close(density.flow().transform((z - 3) / 2), noise, atol=1e-4, rtol=1e-4)
+    base = torch.distributions.Normal(0, 1).log_prob(noise).sum(1)
+    expected = base + density.flow().transform.log_abs_det_jacobian((z - 3) / 2, noise) - 5 * math.log(2)
+    torch.testing.assert_close(-density(z), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_flow_of_draws_is_wider_than_one_of_means() -> None:
+    codes = Codes(0.1 * torch.randn(1000, 2), torch.zeros(1000, 2))
+    narrow, wide = (Flow(**TINY["flow"], draws=draws).fit(codes).sample(1000).std() for draws in (False, True))
+    assert narrow < 0.3 < 0.8 < wide
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: object, **more: object) -> object:
+        if name.startswith("zuko"):
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(UserError, match="pip install zuko"):
+        build("flow").fit(codes_of())

@@ -1,0 +1,106 @@
+"""Alarms as functions of means: what raises each, what it says, and which weight it moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from splitvae import ELBO, Intro, SoftIntro
+from splitvae.training import alarms
+from splitvae.training.alarms import Alarmed, Windows, judge, non_finite, weights_of
+
+HEALTHY = {"kl_real": 10.0, "kl_rec": 14.0, "kl_fake": 18.0, "spread": 0.8}
+HEALTHY |= {"margin": 20.0, "hinge_rec": 6.0, "hinge_fake": 2.0, "alpha": 0.25, "beta": 2.0}
+INTRO = weights_of(Intro(0.25, 2.0, 20.0, 0.5))
+SOFT = weights_of(SoftIntro(1.0, 0.5, 256.0))
+WITHOUT_HINGES = {name: value for name, value in HEALTHY.items() if name not in ("margin", "hinge_rec", "hinge_fake")}
+
+
+def test_a_healthy_run_raises_none() -> None:
+    assert judge(HEALTHY, INTRO) == judge(WITHOUT_HINGES, SOFT) == []
+    assert judge({"kl": 0.1, "rec": 3.0, "loss": 4.0}, weights_of(ELBO())) == []  # terms that other losses log
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "intro", "soft"),
+    [
+        ({"kl_real": 0.4, "kl_fake": 1.2}, "codes-empty", {"beta": 4.0}, {"beta_kl": 0.25}),
+        ({"spread": 0.1}, "one-picture", {"alpha": 0.125, "alpha_decoder": 0.25}, {"beta_kl": 0.25}),
+        ({"kl_fake": 8.9}, "fakes-under-reals", {"alpha_decoder": 0.25}, {"beta_neg": 128.0}),
+        ({"kl_real": 22.0, "kl_fake": 25.0}, "reals-over-margin", {"margin": 33.0}, None),
+        ({"kl_rec": 30.0, "kl_fake": 40.0, "hinge_rec": 0.0, "hinge_fake": 0.0}, "hinges-idle", {"margin": 60.0}, None),
+        ({"margin": 5e3, "hinge_rec": 4986.0, "hinge_fake": 4982.0}, "hinges-full", {"margin": 54.0}, None),
+    ],
+)
+def test_each_death_has_its_alarm_and_its_weight(
+    changed: dict[str, float], name: str, intro: dict[str, float], soft: dict[str, float] | None
+) -> None:
+    (alarm,) = judge(HEALTHY | changed, INTRO)
+    assert (alarm.name, alarm.change) == (name, intro)
+    assert all(f"{weight}={value:g}" in str(alarm) for weight, value in intro.items())
+    found = judge(WITHOUT_HINGES | {k: v for k, v in changed.items() if k in WITHOUT_HINGES}, SOFT)
+    assert [(a.name, a.change) for a in found] == ([] if soft is None else [(name, soft)])
+
+
+def test_values_are_in_the_sentence() -> None:
+    (alarm,) = judge(HEALTHY | {"kl_fake": 3.25}, INTRO)
+    assert "3.25 nats, below that of images, 10" in str(alarm)
+
+
+def test_an_alpha_above_one_is_blamed_before_the_margin() -> None:
+    strong = weights_of(Intro(1e3, 2.0, 20.0))
+    (alarm,) = judge(HEALTHY | {"kl_real": 1e4, "kl_rec": 2e4, "kl_fake": 2e4, "hinge_rec": 0, "hinge_fake": 0}, strong)
+    assert (alarm.name, alarm.change) == ("reals-over-margin", {"alpha": 0.25})
+    (alarm,) = judge(HEALTHY | {"kl_rec": 2e4, "kl_fake": 2e4, "hinge_rec": 0, "hinge_fake": 0}, strong)
+    assert (alarm.name, alarm.change) == ("hinges-idle", {"alpha": 0.25})
+
+
+def test_full_hinges_of_vanishing_kls_are_the_decoders_doing() -> None:
+    nothing = {"kl_real": 0.9, "kl_rec": 0.01, "kl_fake": 0.01, "hinge_rec": 19.99, "hinge_fake": 19.99}
+    assert [a.change for a in judge(HEALTHY | nothing, INTRO)] == [{"beta": 4.0}, {"alpha_decoder": 0.25}]
+
+
+def test_a_margin_is_lowered_or_left() -> None:
+    far = {"kl_real": 19.0, "kl_rec": 0.1, "kl_fake": 0.1, "hinge_rec": 19.9, "hinge_fake": 19.9}
+    assert [(a.name, a.change) for a in judge(HEALTHY | far, INTRO)] == [
+        ("fakes-under-reals", {"alpha_decoder": 0.25}),
+        ("hinges-full", {"alpha_decoder": 0.25}),
+    ]
+
+
+def test_one_picture_moves_both_alphas_whether_or_not_one_follows_the_other() -> None:
+    for decoder in (None, 0.5):
+        (alarm,) = judge(HEALTHY | {"spread": 0.1}, weights_of(Intro(0.5, 2.0, 20.0, decoder)))
+        assert alarm.change == {"alpha": 0.25, "alpha_decoder": 0.25}
+    young = {"kl_real": 10.0, "spread": 0.1}  # there are fakes, too new to be judged
+    assert judge(young, INTRO, painted=True)[0].change == {"alpha": 0.125, "alpha_decoder": 0.25}
+
+
+def test_before_there_are_fakes_one_picture_is_mended_by_the_reconstructions_weight() -> None:
+    (alarm,) = judge({"kl_real": 10.0, "spread": 0.01, "margin": 20.0}, INTRO)
+    assert (alarm.name, alarm.change) == ("one-picture", {"beta": 4.0})
+    assert judge({"kl_real": 30.0, "spread": 0.8, "margin": 20.0}, INTRO) == []  # no hinge minds the margin yet
+
+
+def test_weights_that_are_functions_are_named_but_not_moved() -> None:
+    weights = weights_of(Intro(alpha=lambda step: 0.25, beta=2.0, margin=20.0))
+    assert weights == {"beta": 2.0, "margin": 20.0}  # alpha_decoder is alpha
+    (alarm,) = judge(HEALTHY | {"kl_fake": 5.0}, weights)
+    assert alarm.change == {} and "Lower alpha_decoder, which draws that KL down in its schedule." in str(alarm)
+
+
+def test_several_alarms_are_mended_together_and_the_gravest_decides() -> None:
+    first, second = non_finite("the loss", 7, 1e-3), non_finite("the loss", 7, 1e-4)
+    alarmed = Alarmed([first._replace(change={"margin": 1.0}), second._replace(change={"margin": 2.0, "alpha": 3.0})])
+    assert alarmed.change == {"margin": 1.0, "alpha": 3.0} and str(alarmed).count("at step 7") == 2
+
+
+def test_a_window_is_as_many_epochs_as_make_its_steps_and_the_first_of_a_term_is_not_judged() -> None:
+    windows, epoch = Windows(), alarms.WINDOW // 2
+    assert windows.add({"kl_real": (4.0 * epoch, epoch)}, epoch) is None
+    assert windows.add({"kl_real": (4.0 * epoch, epoch)}, epoch) == {}
+    assert windows.add({"kl_real": (1.0 * epoch, epoch)}, epoch) is None
+    late = {"kl_real": (3.0 * epoch, epoch), "kl_fake": (9.0 * epoch, epoch)}
+    assert windows.add(late, epoch) == {"kl_real": 2.0}  # the mean of the second window; fakes have just begun
+    both = {"kl_real": (3.0 * 2 * epoch, 2 * epoch), "kl_fake": (9.0 * epoch, epoch)}
+    assert windows.add(both, 2 * epoch) == {"kl_real": 3.0}  # for half a window
+    assert windows.add(both, 2 * epoch) == {"kl_real": 3.0, "kl_fake": 9.0}

@@ -1,0 +1,148 @@
+"""Training on images in groups: any split, network and balance; resuming; what cannot be grouped; the figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+import splitvae
+from splitvae import presets
+from splitvae.errors import UserError
+from splitvae.figures import groups as group_figures
+from splitvae.figures.run import draw
+from splitvae.networks.registry import NETS
+from splitvae.objectives.variance import VARIANCES
+from splitvae.runs import Run, fitted
+from splitvae.training.trainer import Training
+
+TINY = {"width": 4, "embedding": 16, "latent_dim": 6, "batch_size": 24, "epochs": 2, "pictures": 0, "precision": "32"}
+TINY |= {"accelerator": "cpu", "latent": "grouped"}
+
+
+@pytest.fixture(scope="module")
+def digits() -> splitvae.Images:
+    images = splitvae.load("digits")
+    return dataclasses.replace(images, pixels=images.pixels[:300], labels=images.labels[:300], source="array")
+
+
+@pytest.fixture(scope="module")
+def faces() -> splitvae.Images:
+    """Colour images of 64x64 with two attributes, as CelebA's, the first of which decides their brightness."""
+    draws = torch.Generator().manual_seed(0)
+    attributes = torch.randint(0, 2, (60, 2), generator=draws)
+    pixels = torch.randint(0, 100, (60, 3, 64, 64), dtype=torch.uint8, generator=draws)
+    pixels += (attributes[:, 0] * 100).to(torch.uint8)[:, None, None, None]
+    return splitvae.Images(pixels, attributes, ("Smiling", "Hat"), "array", "train", ())
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("split", [1, 2])
+def test_every_network_and_split_learns_from_groups(net: str, split: int) -> None:
+    side = 32 if net.startswith("intro") else 16
+    torch.manual_seed(0)
+    vae = splitvae.VAE((1, side, side), 6, split, width=4, scales=2, kernel=4, embedding=16, net=net, latent="grouped")
+    x, labels = torch.rand(6, 1, side, side), torch.tensor([0, 0, 5, 5, 5, -3])
+    for name in VARIANCES:
+        vae.zero_grad()
+        for _, loss in splitvae.ELBO(1.0, splitvae.objectives.variance_named(name), 0.1, 0.1)(vae, x, labels):
+            loss.backward()
+        assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+
+
+@pytest.mark.parametrize(("members", "draw_as"), [(4, "group"), (0, "sample")])
+def test_a_resumed_run_is_the_uninterrupted_one(
+    digits: splitvae.Images, tmp_path: Path, members: int, draw_as: str
+) -> None:
+    fields = {**TINY, "members": members, "content_draw": draw_as}
+    whole = splitvae.train("digits-svae", digits, out=tmp_path / "whole", progress=False, **fields)
+    splitvae.train("digits-svae", digits, out=tmp_path / "halves", progress=False, **fields | {"epochs": 1})
+    halves = splitvae.train("digits-svae", digits, out=tmp_path / "halves", progress=False, resume=True, epochs=2)
+    assert whole.vae.fingerprint() == halves.vae.fingerprint()
+    last, again = ({k: v for k, v in run.history[-1].items() if "second" not in k} for run in (whole, halves))
+    assert last == again
+    assert {"kl_style", "kl_content", "val_loss"} <= last.keys()
+
+
+def test_groups_are_composed_anew_in_each_epoch_of_images_of_one_label(digits: splitvae.Images) -> None:
+    config = presets.configure("digits-svae", **TINY, members=4)
+    loop = Training(presets.vae_of(config), presets.objective_of(config), digits, config)
+    # Silenced: this loop has labels.
+    known = {x.numpy().tobytes(): int(label) for x, label in zip(loop.pixels, loop.labels, strict=True)}  # type: ignore[arg-type]
+    companies = []
+    for epoch in range(2):
+        loop.epoch, loop.step = epoch, epoch * loop.steps
+        company = set()
+        for x, group in loop.batches():
+            assert group is not None
+            rows = [(image * 255).round().byte().numpy().tobytes() for image in x]
+            for g in range(group.total):
+                members = [row for row, of in zip(rows, group.member_of.tolist(), strict=True) if of == g]
+                assert len({known[row] for row in members}) == 1
+                company.add(frozenset(members))
+        companies.append(company)
+    assert len(companies[0] & companies[1]) < len(companies[0]) / 4
+
+
+def test_colour_images_are_grouped_by_attributes(faces: splitvae.Images, tmp_path: Path) -> None:
+    fields = {**TINY, "split": 2, "batch_size": 16, "epochs": 1, "validation": 6}
+    with pytest.raises(UserError, match="--group-by NAME"):
+        splitvae.train(splitvae.Config(shape=(3, 64, 64)), faces, out=tmp_path / "a", progress=False, **fields)
+    assert not (tmp_path / "a").exists()
+    run = splitvae.train(
+        splitvae.Config(shape=(3, 64, 64)), faces, out=tmp_path / "b", progress=False, **fields, group_by="Smiling"
+    )
+    assert run.vae.reconstruct(torch.rand(2, 3, 64, 64)).image.shape == (2, 3, 64, 64)
+
+
+def test_images_without_labels_say_how_to_give_them(digits: splitvae.Images, tmp_path: Path) -> None:
+    bare = dataclasses.replace(digits, labels=None, classes=())
+    with pytest.raises(UserError, match=r"one subfolder a group.*--latent gaussian"):
+        splitvae.train("digits-svae", bare, out=tmp_path / "run", progress=False, **TINY)
+    assert not (tmp_path / "run").exists()
+
+
+def test_pairs_need_two_of_each_label_and_an_even_batch(digits: splitvae.Images, tmp_path: Path) -> None:
+    fields = {**TINY, "latent": "adaptive", "epochs": 1}
+    lonely = digits.labels.clone()  # type: ignore[union-attr]  # not None here
+    lonely[:] = torch.arange(300) // 2
+    lonely[7] = 9999
+    with pytest.raises(UserError, match=r"only one image in group"):
+        one = dataclasses.replace(digits, labels=lonely, classes=())
+        splitvae.train("digits-svae", one, out=tmp_path / "a", progress=False, **fields)
+    with pytest.raises(UserError, match="--batch-size 26"):
+        splitvae.train("digits-svae", digits, out=tmp_path / "b", progress=False, **fields | {"batch_size": 25})
+    run = splitvae.train("digits-svae", digits, out=tmp_path / "c", progress=False, **fields)
+    assert run.history[-1]["step"] in (10, 11)  # of 270 images at most ten are left over
+
+
+def test_a_weight_of_independence_asks_for_groups() -> None:
+    with pytest.raises(UserError, match="--latent grouped"):
+        presets.configure("digits-svae", independence=10.0)
+
+
+@pytest.mark.parametrize("fusion", ["poe", "poe-prior", "mean"])
+def test_the_diagonal_of_swaps_is_reconstructions_and_evidence_is_the_groups(fusion: str) -> None:
+    torch.manual_seed(0)
+    vae = splitvae.VAE((1, 16, 16), 6, net="mlp", latent="grouped", embedding=16, fusion=fusion).eval()
+    x, labels = torch.rand(20, 1, 16, 16), torch.arange(20) % 3 + 7
+    found = group_figures.references(vae, x, labels)
+    assert torch.equal(found.images, x[:3])
+    painted = vae.decode(torch.cat((found.style, found.content), 1)).image
+    torch.testing.assert_close(painted, vae.reconstruct(x[:3]).image)
+    together = vae.encode(x, labels)
+    torch.testing.assert_close(found.evidence, together.mean[:3, 3:])
+    figure = group_figures.swaps(vae, found)
+    assert figure.get_size_inches().min() > 1
+    with pytest.raises(UserError, match="--latent grouped"):
+        group_figures.references(splitvae.VAE((1, 16, 16), 6, net="mlp"), x, labels)
+
+
+def test_figures_of_a_grouped_run_show_swaps_and_the_curves_of_its_terms(digits: splitvae.Images, tmp_path: Path) -> None:
+    run = splitvae.train("digits-svae", digits, out=tmp_path, progress=False, **TINY | {"epochs": 1})
+    run.remember("test", fitted(digits, run.config))
+    names = {path.stem for path in draw(run)}
+    assert {"swaps", "swaps-evidence", "style-interpolations", "content-interpolations", "curves"} <= names
+    assert Run(tmp_path).config.latent == "grouped"
