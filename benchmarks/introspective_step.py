@@ -19,7 +19,7 @@ import torch
 from splitvae import Images
 from splitvae.config import Config
 from splitvae.presets.build import objective_of, vae_of
-from splitvae.training.trainer import Training
+from splitvae.training.trainer import Trainer
 
 BATCH = 64
 LOSSES = {"plain": {"loss": "elbo"}, "intro": {"loss": "intro", "beta": 1.0, "margin": 1000.0}}
@@ -33,7 +33,7 @@ def step_of(fields: dict[str, object], config: Config) -> Callable[[], None]:
     assert config.shape is not None
     pixels = torch.randint(0, 256, (2 * BATCH, *config.shape), dtype=torch.uint8)
     images = Images(pixels, None, (), "noise", "train", ())
-    loop = Training(vae_of(config), objective_of(config), images, config)
+    loop = Trainer(vae_of(config), objective_of(config), images, config)
     x = loop.prepared(loop.pixels[:BATCH])
 
     def step() -> None:

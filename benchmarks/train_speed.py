@@ -22,7 +22,7 @@ from splitvae.data.images import Images
 from splitvae.models.vae import VAE
 from splitvae.presets.build import objective_of, vae_of
 from splitvae.presets.registry import configure
-from splitvae.training.trainer import Training
+from splitvae.training.trainer import Trainer
 
 BATCH = 100
 
@@ -73,7 +73,7 @@ def step_of(width: int, precision: str, device: str, compiled: bool) -> tuple[Ca
     )
     pixels = torch.randint(0, 256, (4 * BATCH, 1, 32, 32), dtype=torch.uint8)
     vae = vae_of(config)
-    loop = Training(vae, objective_of(config), Images(pixels, None, (), "noise", "train", ()), config)
+    loop = Trainer(vae, objective_of(config), Images(pixels, None, (), "noise", "train", ()), config)
 
     def step() -> None:
         start = BATCH * (loop.step % 4)

@@ -23,7 +23,7 @@ from splitvae.evaluation.scores import PROTOCOLS
 from splitvae.evaluation.tables import compared
 from splitvae.presets.registry import PRESETS
 from splitvae.report.sections import command
-from splitvae.runs import grouped
+from splitvae.runs import group_runs_by_seed
 from splitvae.utils.text import aligned
 
 FIGURES = ("components", "samples", "samples-gmm", "maps", "reconstructions", "curves", "latents", "traversals")
@@ -56,7 +56,7 @@ def main() -> None:
     chosen = [word.removeprefix("--figures=").split(",") for word in sys.argv if word.startswith("--figures=")]
     figures = chosen[-1] if chosen else FIGURES
     out.mkdir(parents=True, exist_ok=True)
-    groups = grouped(paths)
+    groups = group_runs_by_seed(paths)
     runs = {
         (path.name if path == Path(group) else f"{Path(group).name}-{path.name}"): splitvae.Run(path)
         for group, members in groups.items()

@@ -16,6 +16,7 @@ import json
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,54 +27,69 @@ from .config import Config
 from .data.images import Images
 from .data.resize import fit
 from .data.sources import load
-from .errors import UserError, nearest
+from .errors import UserError
 from .models.codes import Codes, encode
 from .models.vae import VAE
 from .utils.files import read_json, replacing, write_json
 from .utils.machine import device_here
 
+PROVENANCE = ("splitvae", "parameters")  # entries of config.json that are no settings
+
 __all__ = ["Run", "images_for"]
 
 
 class Run:
-    """Opens the run in a folder; raises UserError where there is none."""
+    """A training's folder and what is in it.
+
+    Arguments:
+        path: The folder.
+
+    Raises:
+        UserError: For a folder that holds no run, a damaged config.json, or one of a newer format.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        if not (self.path / "config.json").is_file():
+        file = self.path / "config.json"
+        if not file.is_file():
             raise UserError(
                 f"{self.path} holds no run (config.json is missing); `splitvae train PRESET --out {self.path}` makes one."
             )
-        values = read_json(self.path / "config.json")
+        values = read_json(file)
         if not isinstance(values, dict):
-            raise UserError(f"{self.path}/config.json is damaged (no settings in it); restore it or train the run anew.")
-        known = {f.name for f in dataclasses.fields(Config)}
-        values.pop("parameters", None)
-        for name in values:
-            if name not in known:
-                raise UserError(f"{self.path}/config.json has a field {name!r} unknown here; {nearest(name, known)}")
-        if values.get("shape"):
-            values["shape"] = tuple(values["shape"])
+            raise UserError(f"{file} is damaged (no settings in it); restore it or train the run anew.")
+        settings = {name: value for name, value in values.items() if name not in PROVENANCE}
         try:
-            self.config = Config(**values)
-        except TypeError as error:
-            raise UserError(f"{self.path}/config.json is damaged ({error}); restore it or train the run anew.") from None
+            self.config = Config.from_json(settings)
+        except UserError as error:
+            raise UserError(f"{file} {error}") from None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"{file} is damaged ({error}); restore it or train the run anew.") from None
         self._images: dict[str, Images] = {}
 
     @staticmethod
     def begin(path: str | os.PathLike[str], config: Config, counts: dict[str, int]) -> Run:
-        """Makes a folder into a new run."""
+        """Makes a folder into a new run and returns it.
+
+        Arguments:
+            path: The folder, which is empty or does not exist.
+            config: The settings.
+            counts: The numbers of parameters of the model.
+
+        Raises:
+            UserError: For a folder in use.
+        """
         folder = Path(path)
         if (folder / "config.json").exists():
             raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder} exists and is no run; give another folder with --out.")
-        write_json(folder / "config.json", {**dataclasses.asdict(config), "parameters": counts})
+        _write_config(folder, config, counts)
         return Run(folder)
 
     def reconfigure(self, config: Config, counts: dict[str, int]) -> None:
-        """Writes a changed config."""
-        write_json(self.path / "config.json", {**dataclasses.asdict(config), "parameters": counts})
+        """Writes changed settings."""
+        _write_config(self.path, config, counts)
         self.config = config
 
     @property
@@ -130,9 +146,9 @@ class Run:
     def images(self, split: str = "train", data: str | None = None) -> Images:
         """Images in the network's shape: the run's own to train on ("train") or measure on ("test"), or others."""
         if data is not None:
-            return images_for(dataclasses.replace(self.config, data=data), split)
+            return images_for(self.config.override(data=data), split)
         if split not in self._images:
-            if self.config.data is None:
+            if self.config.data.source is None:
                 raise UserError(f"{self.path} was trained on images from memory; say which to read with --data.")
             self._images[split] = images_for(self.config, split)
         return self._images[split]
@@ -146,36 +162,43 @@ class Run:
         return encode(self.vae, self.images(split))
 
 
+def _write_config(folder: Path, config: Config, counts: dict[str, int]) -> None:
+    """Writes config.json: the settings, the version that wrote them, and the numbers of parameters."""
+    write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), "parameters": counts})
+
+
 def images_for(config: Config, split: str) -> Images:
-    """Reads the part of a config's images, padded and resized to its shape."""
-    assert config.data is not None
+    """Reads one part of a configuration's images, padded and resized to its shape."""
+    data, shape = config.data, config.model.shape
+    assert data.source is not None
     side = channels = None
-    if config.shape is not None:
-        side = config.shape[1] - 2 * config.pad
+    if shape is not None:
+        side = shape[1] - 2 * data.pad
         # Training images must fit the network by themselves; a test part of gray images alone may stand beside colour.
-        channels = None if split == "train" else config.shape[0]
-    images = load(config.data, split, side=side, crop=config.crop, channels=channels)
-    return fitted(images, config)
+        channels = None if split == "train" else shape[0]
+    images = load(data.source, split, side=side, crop=data.crop, channels=channels)
+    return match_config(images, config)
 
 
-def fitted(images: Images, config: Config) -> Images:
-    """Images in the shape of a config; raises UserError where gray meets colour."""
-    if config.shape is None:
+def match_config(images: Images, config: Config) -> Images:
+    """Returns images in the shape of a configuration; raises UserError where gray meets colour."""
+    shape, pad = config.model.shape, config.data.pad
+    if shape is None:
         return images
-    if images.shape[0] != config.shape[0]:
+    if images.shape[0] != shape[0]:
         have = {1: "gray", 3: "colour"}
-        asked = config.preset or "the network"
+        network = config.preset or "the network"
         raise UserError(
-            f"{images.source} holds {have[images.shape[0]]} images ({images.shape[0]} channels), {asked} paints "
-            f"{have.get(config.shape[0], 'images')} of {config.shape[0]}; type --shape {images.shape[0]} "
-            f"{config.shape[1]} {config.shape[2]} to build the network for them."
+            f"{images.source} holds {have[images.shape[0]]} images ({images.shape[0]} channels), {network} generates "
+            f"{have.get(shape[0], 'images')} of {shape[0]}; type --shape {images.shape[0]} {shape[1]} {shape[2]} "
+            "to build the network for them."
         )
-    channels, side, _ = config.shape
-    inner = fit(images.pixels, (channels, side - 2 * config.pad, side - 2 * config.pad))
-    return dataclasses.replace(images, pixels=fit(inner, config.shape, config.pad))
+    channels, side, _ = shape
+    inner = fit(images.pixels, (channels, side - 2 * pad, side - 2 * pad))
+    return dataclasses.replace(images, pixels=fit(inner, shape, pad))
 
 
-def grouped(paths: Sequence[Path]) -> dict[str, list[Path]]:
+def group_runs_by_seed(paths: Sequence[Path]) -> dict[str, list[Path]]:
     """Runs by name: a folder of seed-N runs is one group, a run one by itself."""
     groups: dict[str, list[Path]] = {}
     for path in paths:

@@ -11,7 +11,7 @@ import torch
 import splitvae
 from splitvae.models.codes import encode
 from splitvae.models.latents import LATENTS
-from splitvae.networks.registry import NETS
+from splitvae.networks.registry import NETWORKS
 from splitvae.objectives.elbo import ELBO
 from splitvae.objectives.introspective import Introspective
 from splitvae.objectives.introvae import Intro
@@ -45,7 +45,7 @@ def test_every_combination_trains_encodes_fits_and_samples(shape: tuple[int, int
         assert canvas.image.isfinite().all()
 
 
-@pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETS, LATENTS, (1, 2))))
+@pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETWORKS, LATENTS, (1, 2))))
 def test_every_network_and_latent_trains_with_every_objective(net: str, latent: str, split: int) -> None:
     shape = (1, 16, 16)
     vae = splitvae.VAE(shape, 3, split, width=4, scales=2, kernel=4, embedding=16, net=net, latent=latent)
@@ -70,7 +70,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETS, LATENTS, SPLITS)))
+@pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETWORKS, LATENTS, SPLITS)))
 def test_every_network_and_latent_trains_introspectively_a_player_at_a_time(
     net: str, latent: str, split: int, one_thread: None
 ) -> None:

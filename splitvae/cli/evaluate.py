@@ -9,7 +9,7 @@ import tyro
 
 from ..data.images import Images
 from ..errors import UserError
-from ..runs import grouped
+from ..runs import group_runs_by_seed
 
 __all__ = ["Evaluate"]
 
@@ -73,7 +73,7 @@ class Evaluate:
         from ..utils.text import aligned
 
         protocols = tuple(PROTOCOLS) if self.protocol == "both" else (self.protocol,)
-        groups = grouped(self.runs)
+        groups = group_runs_by_seed(self.runs)
         configs = [Run(path).config for paths in groups.values() for path in paths]  # all are there before any is scored
         parameters: dict[str, Any] = {}
         if self.components:

@@ -1,4 +1,4 @@
-"""TODO docstring of cli.train."""
+"""The command that trains a model."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,61 +6,66 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
+from tyro.conf import arg
 
 from ..errors import UserError
-from .options import option, parse
+from .options import find_option
 
-# Heavy imports stand in the commands, so that --help and mistakes answer at once.
+__all__ = ["train"]
+
+# Heavy imports stand in the functions, so that --help and mistakes answer at once.
+
+
+@dataclass
+class TrainOptions:
+    """The options of the command itself."""
+
+    out: Annotated[str, arg(help="Folder of the run.")] = "runs/mine"
+    resume: Annotated[bool, arg(help="Go on where the run stopped; a finished or missing one is reported.")] = False
+    seeds: Annotated[int, arg(help="Train this many runs, seeds counting up, and write a summary with deviations.")] = 1
+    report: Annotated[bool, arg(help="Measure the model on test images, draw figures and write report.html.")] = True
 
 
 def train(arguments: Sequence[str]) -> None:
     """Train a preset, or a model chosen to fit your images, and write a report."""
     from ..config import Config
-    from ..presets.registry import configure
+    from ..presets.registry import find_preset
     from ..runs import Run
+    from .config_options import describe_all_choices, parse_config
 
+    if "--help-all" in arguments:
+        print("Every choice of `splitvae train` and its options; `splitvae train PRESET --help` shows those of a preset.")
+        print(describe_all_choices())
+        return
     name, rest = (arguments[0], arguments[1:]) if arguments and not arguments[0].startswith("-") else ("", arguments)
-    folder = option(rest, "--out") or "runs/" + (name or "mine")
-    begun = [f.parent for f in (Path(folder) / "config.json", *Path(folder).glob("seed-*/config.json")) if f.exists()]
+    folder = find_option(rest, "--out") or "runs/" + (name or "mine")
+    stored = [Path(folder) / "config.json", *Path(folder).glob("seed-*/config.json")]
+    begun = [file.parent for file in stored if file.exists()]
     resuming = "--resume" in rest and bool(begun)
-    base = min((Run(f).config for f in begun), key=lambda c: c.seed) if resuming else configure(name) if name else Config()
+    base = find_preset(name) if name else Config()
+    if resuming:
+        base = min((Run(folder).config for folder in begun), key=lambda config: config.training.seed)
     if resuming and name and name != base.preset:
         raise UserError(f"{folder} was begun as {base.preset or 'a model without preset'}, not {name}.")
-
-    @dataclass
-    class Train:
-        config: Annotated[Config, tyro.conf.OmitArgPrefixes]
-        out: str = folder
-        """Folder of the run."""
-        resume: bool = False
-        """Go on where the run stopped; a finished or missing one is said to be so."""
-        seeds: int = 1
-        """Train this many runs, seeds counting up, and write one summary with deviations."""
-        report: bool = True
-        """Measure the model on test images, draw figures and write report.html at the end."""
-
-    shown = "[PRESET] " if not name else name + " "
-    asked = parse(Train, rest, f"splitvae train {shown}", train.__doc__, default=Train(base))
-    if asked.config.data is None and not name:
+    command = dataclasses.make_dataclass("Train", [("out", TrainOptions.__annotations__["out"], folder)], bases=(TrainOptions,))
+    description = f"{train.__doc__} Options of other choices: splitvae train --help-all"
+    config, explicit, options = parse_config(base, rest, command, f"splitvae train {name or '[PRESET]'}", description)
+    if config.data.source is None and not name:
         raise UserError("say what to train on: a preset (`splitvae list` shows them) or your images with --data FOLDER.")
-    if asked.seeds < 1:
-        raise UserError(f"--seeds {asked.seeds} trains nothing; it is a number of runs, at least 1.")
+    if options.seeds < 1:
+        raise UserError(f"--seeds {options.seeds} trains nothing; it is a number of runs, at least 1.")
 
     from ..evaluation.diagnostics import diagnose
     from ..evaluation.tables import table
     from ..report import page as report
-    from ..studies import seeds as trials
+    from ..studies import seeds
     from ..training.loop import train as run_training
     from ..utils.machine import first_process
 
-    flags = {word.split("=")[0].replace("_", "-") for word in rest}
-    fields = {f.name: f"-{f.name.replace('_', '-')}" for f in dataclasses.fields(Config)}
-    typed = {name: getattr(asked.config, name) for name, f in fields.items() if {"-" + f, "--no" + f} & flags}
-    if asked.seeds > 1:
-        trials.train(asked.config, Path(asked.out), asked.seeds, asked.resume, asked.report, **typed)
+    if options.seeds > 1:
+        seeds.train(config, Path(options.out), options.seeds, options.resume, options.report, **explicit)
         return
-    run = run_training(asked.config, out=asked.out, resume=asked.resume, **typed)
-    if asked.report and first_process():
+    run = run_training(config, out=options.out, resume=options.resume, **explicit)
+    if options.report and first_process():
         print(table(diagnose(run)))
         print(f"Report: {report.write([run])}")

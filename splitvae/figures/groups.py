@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..errors import UserError
-from ..models.fusion import accumulate
+from ..models.fusion import fuse_all
 from ..models.latents import GroupedLatent
 from ..models.vae import VAE
 from .grid import tiles
@@ -45,7 +45,7 @@ def references(vae: VAE, x: Tensor, labels: Tensor) -> References:
     features = vae.encoder.features(x.to(vae.device))
     q = latent(features)
     members = latent.evidence(features)  # before a prior is taken in, which a group owes once
-    fused, names = accumulate(members.mean, members.logvar, labels.to(vae.device), latent.fusion)
+    fused, names = fuse_all(members.mean, members.logvar, labels.to(vae.device), latent.fusion)
     place = torch.searchsorted(names, labels.to(names))
     first = torch.stack([(place == i).nonzero()[0, 0] for i in range(min(MOST, len(names)))])
     evidence = fused.mean.float()[place[first]]

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from ..data.images import batches, spaced
 from ..errors import UserError
-from ..models.posteriors import Gaussian
+from ..models.posteriors import GaussianPosterior
 from ..models.vae import VAE
 
 __all__ = [
@@ -151,7 +151,7 @@ def _draw(vae: VAE, pixels: Tensor, v: float, draws: int, seed: int, size: int =
     logvars = [p.logvar for p in posteriors if p.logvar is not None]
     if not logvars:
         return None
-    q = Gaussian(torch.cat([p.mean for p in posteriors]).cpu().double(), torch.cat(logvars).cpu().double())
+    q = GaussianPosterior(torch.cat([p.mean for p in posteriors]).cpu().double(), torch.cat(logvars).cpu().double())
     random, sigma = torch.Generator().manual_seed(seed), (q.logvar / 2).exp()
     exact = torch.device("cpu") if vae.device.type == "mps" else vae.device  # Metal has no float64
     target = ((dequantise(pixels, random) - 0.5) / 255).to(exact)

@@ -23,31 +23,31 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError, nearest
-from .groups import Groups, grouped
-from .posteriors import Gaussian
+from .groups import Groups, as_groups
+from .posteriors import GaussianPosterior
 
-__all__ = ["FUSIONS", "Evidence", "accumulate", "fuse", "known_fusion", "thinned"]
+__all__ = ["FUSIONS", "EvidenceAccumulator", "check_fusion", "fuse", "fuse_all", "subsample_members"]
 
 
 FUSIONS = ("poe", "poe-prior", "mean", "harmonic")
 
 
-def known_fusion(mode: str) -> str:
+def check_fusion(mode: str) -> str:
     """The mode, if it is one; raises UserError naming the nearest."""
     if mode not in FUSIONS:
         raise UserError(f"fusion={mode!r} is unknown; {nearest(mode, FUSIONS)}")
     return mode
 
 
-def fuse(members: Gaussian, groups: Groups, mode: str = "poe") -> Gaussian:
+def fuse(members: GaussianPosterior, groups: Groups, mode: str = "poe") -> GaussianPosterior:
     """The members' Gaussians (B, D) as one a group, (groups.total, D); reads nothing back from the device."""
     counts = groups.sizes.to(members.mean)[:, None]
-    if known_fusion(mode) == "mean":
+    if check_fusion(mode) == "mean":
         return _average(members, groups, torch.ones_like(members.mean[:, :1]))
-    return _finished(_product(members, groups), counts, mode)
+    return _apply_mode(_product(members, groups), counts, mode)
 
 
-def thinned(members: Gaussian, groups: Groups, count: int) -> Gaussian:
+def subsample_members(members: GaussianPosterior, groups: Groups, count: int) -> GaussianPosterior:
     """The members (B, D) with all but `count` of each group, drawn at random, knowing nothing: infinite variances."""
     order = torch.rand(len(groups.member_of), device=groups.member_of.device).argsort()
     order = order[groups.member_of[order].argsort(stable=True)]  # by group, shuffled within each
@@ -55,22 +55,22 @@ def thinned(members: Gaussian, groups: Groups, count: int) -> Gaussian:
     first = (sizes.cumsum(0) - sizes)[groups.member_of[order]]
     left_out = torch.empty_like(order, dtype=torch.bool)
     left_out[order] = torch.arange(len(order), device=order.device) - first >= count
-    return Gaussian(members.mean, members.logvar.masked_fill(left_out[:, None], math.inf))
+    return GaussianPosterior(members.mean, members.logvar.masked_fill(left_out[:, None], math.inf))
 
 
-def _product(members: Gaussian, groups: Groups) -> Gaussian:
+def _product(members: GaussianPosterior, groups: Groups) -> GaussianPosterior:
     """The product of the members' Gaussians."""
     precision = -members.logvar
     shift, weight, total = _weights(precision, groups)
     mean = _sums(weight * members.mean, groups) / total
-    return Gaussian(mean, -(shift + total.log()))
+    return GaussianPosterior(mean, -(shift + total.log()))
 
 
-def _average(members: Gaussian, groups: Groups, counts: Tensor) -> Gaussian:
+def _average(members: GaussianPosterior, groups: Groups, counts: Tensor) -> GaussianPosterior:
     """Means of means and of variances, where each member stands for so many, counts (B, 1)."""
     total = _sums(counts, groups)
     shift, _, sums = _weights(members.logvar + counts.log(), groups)
-    return Gaussian(_sums(counts * members.mean, groups) / total, shift + sums.log() - total.log())
+    return GaussianPosterior(_sums(counts * members.mean, groups) / total, shift + sums.log() - total.log())
 
 
 def _weights(logs: Tensor, groups: Groups) -> tuple[Tensor, Tensor, Tensor]:
@@ -86,17 +86,17 @@ def _sums(rows: Tensor, groups: Groups) -> Tensor:
     return rows.new_zeros(groups.total, rows.shape[1]).index_add(0, groups.member_of, rows)
 
 
-def _finished(product: Gaussian, counts: Tensor, mode: str) -> Gaussian:
+def _apply_mode(product: GaussianPosterior, counts: Tensor, mode: str) -> GaussianPosterior:
     """A product of Gaussians as a mode has it; counts (G, 1) of their members."""
     if mode == "harmonic":
-        return Gaussian(product.mean, product.logvar + counts.log())
+        return GaussianPosterior(product.mean, product.logvar + counts.log())
     if mode == "poe-prior":
         precision = torch.logaddexp(-product.logvar, torch.zeros_like(product.logvar))
-        return Gaussian(product.mean * (-product.logvar - precision).exp(), -precision)
+        return GaussianPosterior(product.mean * (-product.logvar - precision).exp(), -precision)
     return product
 
 
-def accumulate(mean: Tensor, logvar: Tensor, group: Tensor, mode: str = "poe") -> tuple[Gaussian, Tensor]:
+def fuse_all(mean: Tensor, logvar: Tensor, group: Tensor, mode: str = "poe") -> tuple[GaussianPosterior, Tensor]:
     """Evidence of all images at once: one Gaussian a group, (G, D), and the groups' integers (G,), ascending.
 
     Arguments:
@@ -105,34 +105,34 @@ def accumulate(mean: Tensor, logvar: Tensor, group: Tensor, mode: str = "poe") -
     Raises:
         UserError: where shapes differ, or a mean or variance is no number.
     """
-    return Evidence(mode).add(mean, logvar, group).result()
+    return EvidenceAccumulator(mode).add(mean, logvar, group).result()
 
 
-class Evidence:
+class EvidenceAccumulator:
     """Evidence that comes in batches, for sets that do not fit one: what `accumulate` gives of all of it together.
 
     It is kept in float64; the order of batches does not matter but for rounding.
     """
 
     def __init__(self, mode: str = "poe") -> None:
-        self.mode = known_fusion(mode)
-        self.known: tuple[Tensor, Gaussian, Tensor] | None = None  # groups (G,), statistics (G, D), counts (G, 1)
+        self.mode = check_fusion(mode)
+        self.known: tuple[Tensor, GaussianPosterior, Tensor] | None = None  # groups (G,), statistics (G, D), counts (G, 1)
 
-    def add(self, mean: Tensor, logvar: Tensor, group: Tensor) -> Evidence:
+    def add(self, mean: Tensor, logvar: Tensor, group: Tensor) -> EvidenceAccumulator:
         """Takes in members (B, D) of groups (B,); returns itself."""
         if mean.shape != logvar.shape or mean.ndim != 2:
             raise UserError(f"means of shape {tuple(mean.shape)} do not match variances of shape {tuple(logvar.shape)}.")
-        grouped(group, len(mean), group.device)  # which raises where groups are not one integer an image
+        as_groups(group, len(mean), group.device)  # which raises where groups are not one integer an image
         if bool((mean.isnan() | logvar.isnan() | logvar.isinf()).any()):
             raise UserError(
                 "a mean or log-variance is NaN or infinite: the encoder that gave it is broken (train it anew with a lower "
                 "--lr or --precision 32), or the codes are damaged."
             )
-        rows, ones = Gaussian(mean.double(), logvar.double()), mean.new_ones(len(mean), 1, dtype=torch.float64)
+        rows, ones = GaussianPosterior(mean.double(), logvar.double()), mean.new_ones(len(mean), 1, dtype=torch.float64)
         if self.known is not None:
             before, known, counts = self.known
             group = torch.cat((before, group.long()))
-            rows = Gaussian(torch.cat((known.mean, rows.mean)), torch.cat((known.logvar, rows.logvar)))
+            rows = GaussianPosterior(torch.cat((known.mean, rows.mean)), torch.cat((known.logvar, rows.logvar)))
             ones = torch.cat((counts, ones))
         names, index = group.long().unique(return_inverse=True)
         groups = Groups(index, len(names))
@@ -140,9 +140,9 @@ class Evidence:
         self.known = names, merged, _sums(ones, groups)
         return self
 
-    def result(self) -> tuple[Gaussian, Tensor]:
+    def result(self) -> tuple[GaussianPosterior, Tensor]:
         """One Gaussian a group, (G, D) in float64, and the groups' integers (G,), ascending."""
         if self.known is None:
             raise UserError("no evidence was given: add images before asking for the result.")
         names, merged, counts = self.known
-        return (merged if self.mode == "mean" else _finished(merged, counts, self.mode)), names
+        return (merged if self.mode == "mean" else _apply_mode(merged, counts, self.mode)), names

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import UserError
 
-__all__ = ["Groups", "grouped"]
+__all__ = ["Groups", "as_groups"]
 
 
 class Groups(NamedTuple):
@@ -37,7 +37,7 @@ class Groups(NamedTuple):
         return self._replace(member_of=self.member_of.to(device, non_blocking=True))
 
 
-def grouped(group: Groups | Tensor | None, batch: int, device: torch.device) -> Groups:
+def as_groups(group: Groups | Tensor | None, batch: int, device: torch.device) -> Groups:
     """Any integers (B,) as `Groups`; None makes every image its own group.
 
     Raises UserError where there are not as many as images, or where they are no integers.

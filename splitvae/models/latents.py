@@ -1,195 +1,271 @@
-"""Latents: the heads that turn an encoder's features into a posterior, computed in float32 whatever the precision.
+"""Latents: settings that build the heads which turn features into a posterior.
 
-| latent          | posterior  | what images of a group share                                                            |
-| --------------- | ---------- | --------------------------------------------------------------------------------------- |
-| `gaussian`      | `Gaussian` | nothing                                                                                 |
-| `deterministic` | `Dirac`    | nothing                                                                                 |
-| `grouped`       | `Grouped`  | the content, the last `content_dim` dimensions (Bouchacourt et al., 2018)               |
-| `adaptive`      | `Gaussian` | of a pair, the dimensions whose posteriors differ least (Locatello et al., 2020)        |
+| latent          | posterior | what the images of a group share |
+| --------------- | --- | --- |
+| `gaussian`      | `GaussianPosterior` | nothing |
+| `deterministic` | `DiracPosterior` | nothing |
+| `grouped`       | `GroupedPosterior` | the content, the last `content_dim` dimensions (Bouchacourt et al., 2018) |
+| `adaptive`      | `GaussianPosterior` | in a pair, the dimensions whose posteriors differ least (Locatello et al., 2020) |
+
+Heads compute in float32 whatever the precision of the network.
+
+References: Multi-Level Variational Autoencoder (Bouchacourt et al., 2018), https://arxiv.org/abs/1705.08841;
+Weakly-supervised disentanglement without compromises (Locatello et al., 2020), https://arxiv.org/abs/2002.02886.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError, nearest
+from ..errors import UserError
 from ..networks.layers import glorot_
-from .fusion import fuse, known_fusion, thinned
-from .groups import Groups, grouped
-from .posteriors import DRAWS, Dirac, Gaussian, Grouped
+from ..utils.settings import OneOf, Option, Registry, Settings
+from .fusion import FUSIONS, fuse, subsample_members
+from .groups import Groups, as_groups
+from .posteriors import CONTENT_DRAWS, DiracPosterior, GaussianPosterior, GroupedPosterior
 
-__all__ = ["LATENTS", "AdaptiveLatent", "DeterministicLatent", "GaussianLatent", "GroupedLatent", "Sharing", "latent_named"]
+__all__ = [
+    "LATENTS",
+    "Adaptive",
+    "AdaptiveHead",
+    "Deterministic",
+    "DeterministicHead",
+    "Gaussian",
+    "GaussianHead",
+    "Grouped",
+    "GroupedHead",
+    "Latent",
+]
 
 
-class Sharing(NamedTuple):
-    """What images of a group share, as in `VAE`."""
+@dataclass(frozen=True)
+class Latent(Settings):
+    """The base of every latent's settings; a subclass has a `name` and `build`."""
 
+    uses_groups: ClassVar[bool] = False  # whether images of a group share something, so that training needs groups
+    needs_pairs: ClassVar[bool] = False  # whether the groups must be pairs
+
+    def build(self, features: int, dim: int) -> nn.Module:
+        """Returns a head that maps features (B, F) and groups to a posterior of dimension D.
+
+        Arguments:
+            features: The number of features F.
+            dim: The dimension D of the latent.
+
+        Raises:
+            UserError: For settings that this dimension does not allow.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Gaussian(Latent):
+    """Creates the settings of a Gaussian latent: a mean and a variance for each dimension."""
+
+    name = "gaussian"
+
+    def build(self, features: int, dim: int) -> GaussianHead:
+        """Returns an untrained `GaussianHead`; see `Latent.build`."""
+        return GaussianHead(features, dim)
+
+
+@dataclass(frozen=True)
+class Deterministic(Latent):
+    """Creates the settings of a code without noise, that of a regularized autoencoder."""
+
+    name = "deterministic"
+
+    def build(self, features: int, dim: int) -> DeterministicHead:
+        """Returns an untrained `DeterministicHead`; see `Latent.build`."""
+        return DeterministicHead(features, dim)
+
+
+@dataclass(frozen=True)
+class Grouped(Latent):
+    """Creates the settings of the Multi-Level VAE's latent: a style for each image, a content for each group.
+
+    A hidden layer lets style and content be other than linear functions of features that serve both. That keeps them apart
+    at a weight of independence at which both lose where they share all features.
+
+    Where all members give evidence, the error of one member is hidden by the others. `evidence_members` prevents that.
+
+    Arguments:
+        content_dim: The number of dimensions that a group shares, the last of z; 0 is half of them.
+        fusion: How the members' evidence becomes one Gaussian for the group's content.
+        content_draw: Whether the content is drawn once for each group, anew for each sample, or is its mean.
+        eps_std: The standard deviation of the noise that the content is drawn with; 1 is the posterior's.
+        head_units: The number of units of a hidden layer of each of the two codes; 0 leaves it out, as in the paper.
+        evidence_members: The number of members, drawn at random, that give evidence in a training step; 0 is all of them.
+    """
+
+    name = "grouped"
+    uses_groups: ClassVar[bool] = True
     content_dim: int = 0
-    fusion: str = "poe"
-    content_draw: str = "group"
-    eps_std: float = 1.0
-    head_units: int = 0
-    evidence: int = 0
+    fusion: Annotated[str, OneOf(FUSIONS)] = "poe"
+    content_draw: Annotated[str, OneOf(CONTENT_DRAWS)] = "group"
+    eps_std: Annotated[float, Option("group_eps_std")] = 1.0
+    head_units: Annotated[int, Option("group_head_units")] = 0
+    evidence_members: Annotated[int, Option("group_evidence")] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.eps_std < float("inf"):
+            raise UserError(f"group_eps_std={self.eps_std} must be a number of at least 0; 1 is the posterior's.")
+        if self.head_units < 0:
+            raise UserError(f"group_head_units={self.head_units} must be a number of units, 0 for no hidden layer.")
+        if self.evidence_members < 0:
+            raise UserError(f"group_evidence={self.evidence_members} must be a number of members, 0 for all of a group.")
+        if self.evidence_members and not self.fusion.startswith("poe"):
+            raise UserError(
+                f"group_evidence={self.evidence_members} needs a product of the members' Gaussians (fusion='poe'), "
+                f"not {self.fusion!r}."
+            )
+
+    def build(self, features: int, dim: int) -> GroupedHead:
+        """Returns an untrained `GroupedHead`; see `Latent.build`."""
+        return GroupedHead(features, dim, self)
 
 
-HALF = Sharing()
+@dataclass(frozen=True)
+class Adaptive(Latent):
+    """Creates the settings of a latent that finds anew for each pair of images which dimensions they share.
+
+    Arguments:
+        fusion: How the evidence of a pair becomes one Gaussian in the dimensions that it shares.
+    """
+
+    name = "adaptive"
+    uses_groups: ClassVar[bool] = True
+    needs_pairs: ClassVar[bool] = True
+    fusion: Annotated[str, OneOf(FUSIONS)] = "poe"
+
+    def build(self, features: int, dim: int) -> AdaptiveHead:
+        """Returns an untrained `AdaptiveHead`; see `Latent.build`."""
+        return AdaptiveHead(features, dim, self)
 
 
-class GaussianLatent(nn.Module):
+LATENTS: Registry[Latent] = Registry("latent", "latent", [Gaussian, Deterministic, Grouped, Adaptive])
+
+
+class GaussianHead(nn.Module):
     """Two dense heads, features (B, F) -> `Gaussian` of dimension D."""
 
-    shares = False  # whether groups change what it gives
-    pairs = False  # whether they must be pairs
-
-    def __init__(self, features: int, dim: int, sharing: Sharing = HALF) -> None:
+    def __init__(self, features: int, dim: int) -> None:
         super().__init__()
         self.mean = nn.Linear(features, dim)
         self.logvar = nn.Linear(features, dim)
         self.apply(glorot_)
 
-    def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> Gaussian:
+    def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> GaussianPosterior:
         with torch.autocast(features.device.type, enabled=False):
             features = features.float()
-            return Gaussian(self.mean(features), self.logvar(features))
+            return GaussianPosterior(self.mean(features), self.logvar(features))
 
 
-class DeterministicLatent(nn.Module):
+class DeterministicHead(nn.Module):
     """One dense head, features (B, F) -> `Dirac` of dimension D: the code of a regularized autoencoder."""
 
-    shares = pairs = False
-
-    def __init__(self, features: int, dim: int, sharing: Sharing = HALF) -> None:
+    def __init__(self, features: int, dim: int) -> None:
         super().__init__()
         self.mean = nn.Linear(features, dim)
         self.apply(glorot_)
 
-    def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> Dirac:
+    def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> DiracPosterior:
         with torch.autocast(features.device.type, enabled=False):
-            return Dirac(self.mean(features.float()))
+            return DiracPosterior(self.mean(features.float()))
 
 
-class GroupedLatent(nn.Module):
-    """Four dense heads, features (B, F) -> `Grouped`: a style for each image, a content for each group.
+class GroupedHead(nn.Module):
+    """Maps features (B, F) to a `GroupedPosterior` by four dense layers; the settings are those of `Grouped`.
 
-    With `head_units` U either code has a hidden layer of its own, tanh of U units, before its heads. Style and content then
-    need not be linear functions of features that serve both, which keeps them apart at a weight of independence at which
-    features that they share lose both.
-
-    With `evidence` n only n members of each group, drawn anew each time, say what its content is while training: where all
-    do, nobody is missed who errs.
-
-    Without groups every image is its own, and the posterior is the ordinary Gaussian of [style, content].
+    Without groups every image is a group of its own, and the posterior is the ordinary Gaussian of [style, content].
     """
 
-    shares, pairs = True, False
-    train_content = True  # False cuts the gradient of the content's heads, as public code does: to reproduce it
+    train_content = True  # False cuts the gradient of the content's heads, to reproduce public code that does so
 
-    def __init__(self, features: int, dim: int, sharing: Sharing = HALF) -> None:
+    def __init__(self, features: int, dim: int, latent: Grouped) -> None:
         super().__init__()
-        content, units = sharing.content_dim or dim // 2, sharing.head_units
+        content, units = latent.content_dim or dim // 2, latent.head_units
         if not 0 < content < dim:
             raise UserError(
-                f"content_dim={sharing.content_dim} of latent_dim={dim} leaves no room for both codes; it must lie between "
+                f"content_dim={latent.content_dim} of latent_dim={dim} leaves no room for both codes; it must lie between "
                 "1 and latent_dim - 1, or be 0 for a half."
             )
-        if sharing.content_draw not in DRAWS:
-            raise UserError(f"content_draw={sharing.content_draw!r} is unknown; {nearest(sharing.content_draw, DRAWS)}")
-        if not 0 <= sharing.eps_std < float("inf"):
-            raise UserError(f"eps_std={sharing.eps_std} must be a number of at least 0; 1 is the posterior's.")
-        if units < 0:
-            raise UserError(f"head_units={units} must be a number of units, 0 for heads without a hidden layer.")
-        if sharing.evidence < 0:
-            raise UserError(f"evidence={sharing.evidence} must be a number of members, 0 for all of a group.")
-        if sharing.evidence and not sharing.fusion.startswith("poe"):
-            raise UserError(f"evidence of some members is for products of theirs (--fusion poe), not {sharing.fusion!r}.")
-        self.witnesses = sharing.evidence
-        self.fusion = known_fusion(sharing.fusion)
-        self.draw, self.eps_std, self.content_dim = sharing.content_draw, sharing.eps_std, content
+        self.settings, self.content_dim = latent, content
         inputs = units or features
         self.style_hidden, self.content_hidden = (nn.Linear(features, units) if units else None for _ in range(2))
         self.style_mean, self.style_logvar = (nn.Linear(inputs, dim - content) for _ in range(2))
         self.content_mean, self.content_logvar = (nn.Linear(inputs, content) for _ in range(2))
         self.apply(glorot_)
 
-    def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> Grouped:
-        groups = grouped(group, len(features), features.device)
+    def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> GroupedPosterior:
+        groups = as_groups(group, len(features), features.device)
         with torch.autocast(features.device.type, enabled=False):
             members = self.evidence(features)
-            if self.training and self.witnesses:
-                members = thinned(members, groups, self.witnesses)
-            content = fuse(members, groups, self.fusion)
-            return Grouped(self.style(features), content, groups, self.draw, self.eps_std)
+            if self.training and self.settings.evidence_members:
+                members = subsample_members(members, groups, self.settings.evidence_members)
+            content = fuse(members, groups, self.settings.fusion)
+            return GroupedPosterior(
+                self.style(features), content, groups, self.settings.content_draw, self.settings.eps_std
+            )
 
-    def evidence(self, features: Tensor) -> Gaussian:
-        """What each image says of its group's content, (B, C)."""
+    def evidence(self, features: Tensor) -> GaussianPosterior:
+        """Returns what each image tells about the content of its group, (B, C)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_content):
             h = _hidden(self.content_hidden, features.float())
-            return Gaussian(self.content_mean(h), self.content_logvar(h))
+            return GaussianPosterior(self.content_mean(h), self.content_logvar(h))
 
-    def style(self, features: Tensor) -> Gaussian:
-        """The style of each image, (B, S)."""
+    def style(self, features: Tensor) -> GaussianPosterior:
+        """Returns the style of each image, (B, S)."""
         h = _hidden(self.style_hidden, features.float())
-        return Gaussian(self.style_mean(h), self.style_logvar(h))
+        return GaussianPosterior(self.style_mean(h), self.style_logvar(h))
 
 
 def _hidden(layer: nn.Module | None, features: Tensor) -> Tensor:
     return features if layer is None else torch.tanh(layer(features))
 
 
-class AdaptiveLatent(GaussianLatent):
-    """Two dense heads, features (B, F) of pairs -> `Gaussian`, with what the two share fused, found anew each time.
+class AdaptiveHead(GaussianHead):
+    """Maps features (B, F) of pairs to a `GaussianPosterior` in which the dimensions that a pair shares are fused.
 
-    In each dimension the two posteriors are a divergence KL(q_1 || q_2) apart; those below the middle between the pair's
-    least and largest are taken as shared and fused. Without groups it is a `GaussianLatent`.
+    In each dimension the two posteriors are a divergence KL(q_1 || q_2) apart. Those below the middle between the pair's
+    smallest and largest divergence count as shared. Without groups it is a `GaussianHead`.
 
-    Raises UserError for groups that are no pairs.
+    Raises:
+        UserError: For groups that are no pairs.
     """
 
-    shares = pairs = True
-
-    def __init__(self, features: int, dim: int, sharing: Sharing = HALF) -> None:
+    def __init__(self, features: int, dim: int, latent: Adaptive) -> None:
         super().__init__(features, dim)
-        self.fusion = known_fusion(sharing.fusion)
+        self.settings = latent
 
-    def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> Gaussian:
-        alone = super().forward(features)
+    def forward(self, features: Tensor, group: Groups | Tensor | None = None) -> GaussianPosterior:
+        single = super().forward(features)
         if group is None:
-            return alone
-        groups = grouped(group, len(features), features.device)
+            return single
+        groups = as_groups(group, len(features), features.device)
         if groups.members != 2:
             raise UserError(
                 "latent='adaptive' compares the two images of a pair, and some group has more or fewer; give groups of two "
-                "(--members 2, and at least two images of each label)."
+                "(--group-members 2, and at least two images of each label)."
             )
         with torch.autocast(features.device.type, enabled=False):
             pairs = groups.member_of.sort(stable=True).indices.view(-1, 2)
-            first, second = (Gaussian(*(rows[pairs[:, i]] for rows in alone)) for i in (0, 1))
-            distance = divergence(first, second)
+            first, second = (GaussianPosterior(*(rows[pairs[:, i]] for rows in single)) for i in (0, 1))
+            distance = kl_divergence(first, second)
             low, high = distance.amin(1, keepdim=True), distance.amax(1, keepdim=True)
             shared = (distance < (low + high) / 2)[groups.member_of]
-            fused = fuse(alone, groups, self.fusion)
-            return Gaussian(*(torch.where(shared, f[groups.member_of], a) for f, a in zip(fused, alone, strict=True)))
+            fused = fuse(single, groups, self.settings.fusion)
+            return GaussianPosterior(
+                *(torch.where(shared, f[groups.member_of], a) for f, a in zip(fused, single, strict=True))
+            )
 
 
-def divergence(a: Gaussian, b: Gaussian) -> Tensor:
-    """KL(a || b) of each dimension of Gaussians (B, D), in nats."""
+def kl_divergence(a: GaussianPosterior, b: GaussianPosterior) -> Tensor:
+    """Returns KL(a || b) of each dimension of Gaussians, shape (B, D), in nats."""
     gap = (a.mean - b.mean).square()
     return 0.5 * (b.logvar - a.logvar + (a.logvar - b.logvar).exp() + gap * (-b.logvar).exp() - 1)
-
-
-LATENTS: dict[str, type[nn.Module]] = {
-    "gaussian": GaussianLatent,
-    "deterministic": DeterministicLatent,
-    "grouped": GroupedLatent,
-    "adaptive": AdaptiveLatent,
-}
-
-
-def latent_named(name: str, features: int, dim: int, sharing: Sharing = HALF) -> nn.Module:
-    """The head called `name`; raises UserError naming the nearest."""
-    if name not in LATENTS:
-        raise UserError(f"no latent is called {name!r}; {nearest(name, LATENTS)}")
-    return LATENTS[name](features, dim, sharing)

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from .groups import Groups
 
-__all__ = ["DRAWS", "Dirac", "Gaussian", "Grouped", "Posterior"]
+__all__ = ["CONTENT_DRAWS", "DiracPosterior", "GaussianPosterior", "GroupedPosterior", "Posterior"]
 
 
-DRAWS = ("group", "sample", "mean")
+CONTENT_DRAWS = ("group", "sample", "mean")
 
 
 class Posterior(Protocol):
@@ -38,12 +38,14 @@ class Posterior(Protocol):
 
     def rsample(self) -> Tensor: ...
 
+    def draw_prior(self) -> Tensor: ...
+
     def kl_terms(self) -> Tensor: ...
 
     def kl(self) -> Tensor: ...
 
 
-class Gaussian(NamedTuple):
+class GaussianPosterior(NamedTuple):
     """The diagonal Gaussian N(mean, exp(logvar)); mean and logvar have shape (B, D)."""
 
     mean: Tensor
@@ -57,6 +59,10 @@ class Gaussian(NamedTuple):
         """A draw z = mean + exp(logvar / 2) eps that gradients pass through, shape (B, D)."""
         return torch.addcmul(self.mean, torch.exp(0.5 * self.logvar), torch.randn_like(self.mean))
 
+    def draw_prior(self) -> Tensor:
+        """Returns as many draws of the prior N(0, I), shape (B, D)."""
+        return torch.randn_like(self.mean)
+
     def kl_terms(self) -> Tensor:
         """KL(q || N(0, 1)) of each dimension, (mean^2 + exp(logvar) - logvar - 1) / 2, shape (B, D), in nats."""
         return 0.5 * (self.mean.square() + self.logvar.exp() - self.logvar - 1)
@@ -66,7 +72,7 @@ class Gaussian(NamedTuple):
         return self.kl_terms().sum(1)
 
 
-class Dirac(NamedTuple):
+class DiracPosterior(NamedTuple):
     """A code without noise, of shape (B, D); its rate is the negative log prior up to a constant."""
 
     mean: Tensor
@@ -80,8 +86,12 @@ class Dirac(NamedTuple):
         return len(self.mean)
 
     def rsample(self) -> Tensor:
-        """The code itself."""
+        """Returns the code itself."""
         return self.mean
+
+    def draw_prior(self) -> Tensor:
+        """Returns as many draws of N(0, I), shape (B, D)."""
+        return torch.randn_like(self.mean)
 
     def kl_terms(self) -> Tensor:
         """z^2 / 2 of each dimension, shape (B, D)."""
@@ -92,7 +102,7 @@ class Dirac(NamedTuple):
         return self.kl_terms().sum(1)
 
 
-class Grouped(NamedTuple):
+class GroupedPosterior(NamedTuple):
     """A style for each image and a content for each group; z = [style, content] has shape (B, S + C).
 
     style: (B, S). content: of the groups, (G, C), their members' evidence fused. groups: who belongs to which.
@@ -100,8 +110,8 @@ class Grouped(NamedTuple):
     eps_std: standard deviation of the noise that a content is drawn with, mean + sigma eps; at 1 it follows the posterior.
     """
 
-    style: Gaussian
-    content: Gaussian
+    style: GaussianPosterior
+    content: GaussianPosterior
     groups: Groups
     draw: str = "group"
     eps_std: float = 1.0
@@ -121,6 +131,11 @@ class Grouped(NamedTuple):
     def rsample(self) -> Tensor:
         """A draw of all styles, then of the contents, that gradients pass through, shape (B, S + C)."""
         return torch.cat((self.style.rsample(), self.draw_content()), 1)
+
+    def draw_prior(self) -> Tensor:
+        """Returns as many draws of the prior N(0, I), shape (B, S + C); the members of a group share their content."""
+        style, content = torch.randn_like(self.style.mean), torch.randn_like(self.content.mean)
+        return torch.cat((style, content[self.groups.member_of]), 1)
 
     def draw_content(self) -> Tensor:
         """The content that each image is decoded with, shape (B, C)."""

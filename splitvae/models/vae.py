@@ -1,27 +1,60 @@
-"""The model: an encoder that ends with the posterior's heads, a decoder, and a split of what it paints."""
+"""The model: an encoder that ends with the posterior's heads, a decoder, and the split of what it generates."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..networks.registry import Plan, build, normalise_spectra
+from ..networks.base import Network
+from ..networks.registry import NETWORKS
+from ..networks.residual import Residual
+from ..utils.settings import Settings
 from .groups import Groups
-from .latents import Sharing, latent_named
+from .latents import LATENTS, Gaussian, Latent
 from .posteriors import Posterior
 from .split import Canvas, compose, logit_channels
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "Model"]
+
+
+@dataclass(frozen=True)
+class Model(Settings):
+    """Creates the settings of a `VAE`.
+
+    Arguments:
+        shape: The channels, height and width of an image; the height is the width, and the network decides which it
+            reaches. None takes them from the images.
+        latent_dim: The dimension of the latent z.
+        split: The number of images that the decoder generates and blends: 1 is a plain VAE, 2 a Split-VAE.
+        net: The network: the Split-VAE's, or the one that another system was published with.
+        latent: The posterior: with noise, without, or for images in groups.
+        spectral_norm: Whether every layer's weight is divided by its largest singular value.
+    """
+
+    shape: tuple[int, int, int] | None = None
+    latent_dim: int = 32
+    split: int = 2
+    net: Annotated[Network, NETWORKS] = Residual()
+    latent: Annotated[Latent, LATENTS] = Gaussian()
+    spectral_norm: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shape is not None and (len(self.shape) != 3 or self.shape[1] != self.shape[2]):
+            raise UserError(f"shape={tuple(self.shape)} is not (channels, side, side), such as (3, 64, 64).")
+        if self.latent_dim < 1:
+            raise UserError(f"latent_dim={self.latent_dim} leaves nothing of the network; it must be at least 1.")
 
 
 class Encoder(nn.Module):
-    """Images (B, C, H, W) in [0, 1] to a posterior: a network's features, then the latent's heads."""
+    """Maps images (B, C, H, W) in [0, 1] to features by a network, and these to a posterior by the heads of a latent."""
 
     def __init__(self, features: nn.Module, latent: nn.Module) -> None:
         super().__init__()
@@ -38,32 +71,23 @@ class VAE(
     license="mit",
     tags=["variational-autoencoder", "split-vae"],
 ):
-    """Creates a variational autoencoder whose decoder paints `split` images and their maps.
+    """Creates a variational autoencoder whose decoder generates `split` images and their maps.
 
     Arguments:
-        shape: of an image, (C, H, W); H = W is 16, 32, 64 or 128, for "intro" nets up to 1024, for "mlp" any.
-        latent_dim: D, the dimension of z.
-        split: K, the number of images painted; 1 is a plain VAE, 2 a Split-VAE.
-        width: channels at the image's scale of the encoder, doubled at each halving.
-        scales: stride-2 convolutions of the encoder.
-        blocks: residual blocks a scale.
-        depth: convolutions a residual block.
-        kernel: size of the convolutions.
-        embedding: features between the convolutions and the latent.
-        net: "resnet", the paper's, or another system's own (nets.py): "two-stage", "infogan", "rae", "higgins"; "mlp", the
-            Multi-Level VAE's; "intro" and "intro-plain", the IntroVAE's with BatchNorm and without. A net without
-            scales, blocks, depth or embedding ignores them.
-        latent: "gaussian", "deterministic" for a code without noise, "grouped" or "adaptive" for groups (latents.py).
-        spectral_norm: divide each layer's weight by its largest singular value (in "infogan" the encoder's alone).
-        content_dim: of a "grouped" latent, the dimensions that a group shares, the last of z; 0 is half of them.
-        fusion: how members' evidence of them becomes one Gaussian: "poe", "poe-prior", "mean", "harmonic" (fusion.py).
-        content_draw: the content is drawn once a "group", anew for each "sample", or is its "mean".
-        eps_std: standard deviation of the noise it is drawn with; 1 is the posterior.
-        head_units: of a hidden layer that each of the two codes has before its heads; 0 is none, as in the paper.
-        evidence: members of a group that say what its content is in training, drawn at random; 0 is all.
+        shape: The shape of an image, (C, H, W); H = W is 16, 32, 64 or 128, for IntroVAE's networks up to 1024, for "mlp"
+            any.
+        latent_dim: The dimension D of z.
+        split: The number K of images that are generated; 1 is a plain VAE, 2 a Split-VAE.
+        net: The network, such as `splitvae.networks.Residual(width=32)`, or its name.
+        latent: The latent, such as `splitvae.Grouped(content_dim=16)`, or its name.
+        spectral_norm: Whether each layer's weight is divided by its largest singular value.
+        options: Settings of the network and the latent by flat name, such as `width=32`.
 
     Models are written by `save_pretrained(folder)` (config.json and model.safetensors) and read by
     `VAE.from_pretrained(folder)`, in evaluation mode.
+
+    Raises:
+        UserError: For sizes that leave nothing of the network, unknown names, and options of another choice.
     """
 
     def __init__(
@@ -71,52 +95,49 @@ class VAE(
         shape: Sequence[int],
         latent_dim: int = 32,
         split: int = 2,
-        width: int = 64,
-        scales: int = 4,
-        blocks: int = 1,
-        depth: int = 2,
-        kernel: int = 3,
-        embedding: int = 512,
-        net: str = "resnet",
-        latent: str = "gaussian",
+        net: Network | str | Mapping[str, Any] = "resnet",
+        latent: Latent | str | Mapping[str, Any] = "gaussian",
         spectral_norm: bool = False,
-        content_dim: int = 0,
-        fusion: str = "poe",
-        content_draw: str = "group",
-        eps_std: float = 1.0,
-        head_units: int = 0,
-        evidence: int = 0,
+        **options: Any,
     ) -> None:
         super().__init__()
-        if len(shape) != 3 or shape[1] != shape[2]:
-            raise UserError(f"shape={tuple(shape)} is not (channels, side, side), such as (3, 64, 64).")
-        self.shape = (int(shape[0]), int(shape[1]), int(shape[2]))
-        self.latent_dim, self.split = latent_dim, split
-        plan = Plan(self.shape, latent_dim, 0, width, scales, blocks, depth, kernel, embedding)
-        features, self.decoder = build(net, plan._replace(outputs=logit_channels(self.shape[0], split)))
-        sharing = Sharing(content_dim, fusion, content_draw, eps_std, head_units, evidence)
-        self.encoder = Encoder(features, latent_named(latent, cast(int, features.features), latent_dim, sharing))
+        size = (int(shape[0]), *map(int, shape[1:]))
+        # Silenced: names and dictionaries become choices in Settings.
+        settings = Model(size, latent_dim, split, net, latent, spectral_norm)  # type: ignore[arg-type]
+        self.settings = settings = settings.override(**options)
+        self.shape, self.latent_dim, self.split = cast(tuple[int, int, int], settings.shape), latent_dim, split
+        features, self.decoder = settings.net.build(self.shape, latent_dim, logit_channels(self.shape[0], split))
+        self.encoder = Encoder(features, settings.latent.build(cast(int, features.features), latent_dim))
         if spectral_norm:
-            normalise_spectra(net, self.encoder, self.decoder)
+            settings.net.normalise_spectra(self.encoder, self.decoder)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self._hub_mixin_config = settings.to_json()  # what save_pretrained writes
 
     @property
-    def shares(self) -> bool:
+    def uses_groups(self) -> bool:
         """Whether images of a group share something, so that training needs groups."""
-        return bool(self.encoder.latent.shares)
+        return self.settings.latent.uses_groups
 
     @property
-    def pairs(self) -> bool:
+    def needs_pairs(self) -> bool:
         """Whether those groups must be pairs."""
-        return bool(self.encoder.latent.pairs)
+        return self.settings.latent.needs_pairs
 
     @property
     def device(self) -> torch.device:
-        """Where the model is; what it encodes and decodes is brought there."""
+        """The device of the model, to which what it encodes and decodes is moved."""
         return next(self.decoder.parameters()).device
 
     def encode(self, x: Tensor, group: Groups | Tensor | None = None) -> Posterior:
-        """The posterior of images (B, C, H, W), float in [0, 1]; `group` (B,) says which share a latent."""
+        """Returns the posterior of images.
+
+        Arguments:
+            x: The images (B, C, H, W), floats in [0, 1].
+            group: The group of each image, (B,) any integers; None makes each image a group of its own.
+
+        Raises:
+            UserError: For images of another shape or type.
+        """
         if x.shape[1:] != self.shape or not x.is_floating_point():
             raise UserError(
                 f"this model reads float images in [0, 1] of shape (B, {', '.join(map(str, self.shape))}), "
@@ -125,31 +146,31 @@ class VAE(
         return self.encoder(x.to(self.device), group)
 
     def decode(self, z: Tensor) -> Canvas:
-        """What latents (B, D) are painted as."""
+        """Decodes latents (B, D)."""
         return compose(self.decoder(z.to(self.device)), self.split)
 
     def forward(self, x: Tensor, group: Groups | Tensor | None = None) -> Canvas:
-        """A stochastic reconstruction, decode(z) with z drawn from the posterior."""
+        """Returns a stochastic reconstruction, decode(z) with z drawn from the posterior."""
         return self.decode(self.encode(x, group).rsample())
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, group: Groups | Tensor | None = None) -> Canvas:
-        """The deterministic reconstruction, decode(posterior mean)."""
+        """Returns the deterministic reconstruction, decode(posterior mean)."""
         return self.decode(self.encode(x, group).mean)
 
     @torch.no_grad()
     def sample(self, n: int, seed: int | None = None) -> Canvas:
-        """`n` samples with z ~ N(0, I); the same on every device for one `seed`."""
+        """Returns `n` samples with z ~ N(0, I); a `seed` makes them the same on every device."""
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         return self.decode(torch.randn(n, self.latent_dim, generator=generator))
 
     def counts(self) -> dict[str, int]:
-        """Numbers of parameters: `trainable`, and `total` with BatchNorm's running statistics."""
+        """Returns the numbers of parameters: `trainable`, and `total` with BatchNorm's running statistics."""
         trainable = sum(p.numel() for p in self.parameters())
         return {"trainable": trainable, "total": trainable + sum(b.numel() for b in self.buffers() if b.ndim)}
 
     def fingerprint(self) -> str:
-        """The first 16 hex digits of the SHA-256 of all weights and statistics; what fitted samplers are keyed by."""
+        """Returns 16 hex digits of the SHA-256 of all weights and statistics, by which fitted samplers are keyed."""
         digest = hashlib.sha256()
         for name, value in sorted(self.state_dict().items()):
             digest.update(name.encode())

@@ -1,4 +1,4 @@
-from .batchnorm import refresh_statistics as refresh_statistics
+from .batchnorm import recompute_batchnorm as recompute_batchnorm
 from .dense import DenseDecoder as DenseDecoder
 from .dense import DenseEncoder as DenseEncoder
 from .introvae import INTRO_SIDES as INTRO_SIDES
@@ -9,7 +9,7 @@ from .layers import SIDES as SIDES
 from .layers import Down as Down
 from .layers import Up as Up
 from .layers import glorot_ as glorot_
-from .registry import NETS as NETS
+from .registry import NETWORKS as NETWORKS
 from .registry import Plan as Plan
 from .registry import build as build
 from .registry import normalise_spectra as normalise_spectra

@@ -1,25 +1,46 @@
-"""The dense network of the Multi-Level VAE: one hidden layer each way, for images of any side.
+"""The dense network of the Multi-Level VAE: one hidden layer in each half, for images of any side.
 
     encoder   x - `embedding` units, tanh          decoder   z - `embedding` units, tanh - logits
 
 Reference: Multi-Level Variational Autoencoder (Bouchacourt et al., 2018), MNIST: 784-500-(10 + 10)-500-784.
+https://arxiv.org/abs/1705.08841
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from .base import EncoderDecoder, Network
 from .layers import glorot_
 
-__all__ = ["DenseDecoder", "DenseEncoder"]
+__all__ = ["Dense", "DenseDecoder", "DenseEncoder"]
+
+
+@dataclass(frozen=True)
+class Dense(Network):
+    """Creates the settings of the Multi-Level VAE's dense network.
+
+    Arguments:
+        embedding: The number of hidden units of the encoder and of the decoder.
+    """
+
+    name = "mlp"
+    embedding: int = 512
+
+    def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
+        """Returns an untrained `DenseEncoder` and `DenseDecoder`; see `Network.build`."""
+        return EncoderDecoder(
+            DenseEncoder(shape, self.embedding), DenseDecoder(latent_dim, outputs, shape[1], self.embedding)
+        )
 
 
 class DenseEncoder(nn.Module):
-    """Images (B, C, H, W) -> features (B, `features`)."""
+    """Maps images to features, (B, C, H, W) -> (B, features)."""
 
     def __init__(self, shape: Sequence[int], features: int) -> None:
         super().__init__()
@@ -32,7 +53,7 @@ class DenseEncoder(nn.Module):
 
 
 class DenseDecoder(nn.Module):
-    """Latents (B, D) -> logits (B, outputs, H, W)."""
+    """Maps latents to logits, (B, D) -> (B, outputs, H, W)."""
 
     def __init__(self, latent_dim: int, outputs: int, side: int, features: int) -> None:
         super().__init__()

@@ -3,8 +3,8 @@ r"""The IntroVAE's networks, for images of side 16 to 1024.
     encoder   convolution 5x5, rectifier, halving; [block, halving] ...; a block at 4x4; all its features
     decoder   a dense layer to 4x4; [block, doubling] ...; a block at full size; a convolution 5x5 to the logits
 
-n channel numbers stand for n halvings, so that 4 * 2^n is the side. Halving is a mean over 2x2 pixels, doubling repeats the
-nearest, rectifiers have slope .2 below zero. With BatchNorm (the official network) a block is
+Numbers of channels at n scales make n halvings, so that the side is 4 * 2^n. Halving is a mean over 2x2 pixels, doubling
+repeats each pixel, rectifiers have slope .2 below zero. With BatchNorm (the official network) a block is
 
     r(a) = s(BN(C_2 s(BN(C_1 a)) + P a)),     P = 1, or a 1x1 convolution where the channel numbers differ,
 
@@ -16,56 +16,96 @@ its convolutions have no biases, the decoder's dense layer ends with a ReLU, and
 a linear dense layer ends the encoder, two rectified ones begin the decoder, whose blocks follow the doublings, the last of
 them excepted, and layers start Glorot-uniform.
 
-What differs from the public codes: the posterior's heads are the latent's (latents.py) and linear; the official decoder
-has no output activation, this one ends with logits that `compose` maps to [0, 1]; `inc is not outc` gave the official
-blocks between equal channel numbers a 1x1 convolution that was not meant, and is not here; nor is the one with which
-yukunchen113's decoder maps 256 channels to 256.
+This differs from the public codes: the heads of the posterior belong to the latent (models/latents.py) and are linear; the
+official decoder has no output activation, this one ends with logits that `compose` maps to [0, 1]. Two 1x1 convolutions of
+the public codes are left out: `inc is not outc` gave the official blocks between equal numbers of channels one by mistake,
+and yukunchen113's decoder maps 256 channels to 256 by one.
 
-Reference: IntroVAE: introspective variational autoencoders for photographic image synthesis (Huang et al., 2018), and the
-public codes of hhb072 and yukunchen113.
+Reference: IntroVAE: introspective variational autoencoders for photographic image synthesis (Huang et al., 2018),
+https://arxiv.org/abs/1807.06358, and the public codes of hhb072 and yukunchen113.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .layers import glorot_
+from .base import EncoderDecoder, Network
+from .layers import Upsample2x, glorot_
 
-__all__ = ["INTRO_SIDES", "IntroDecoder", "IntroEncoder", "intro_widths"]
+__all__ = ["INTROVAE_SIDES", "IntroDecoder", "IntroEncoder", "IntroVAE", "PlainIntroVAE", "intro_widths"]
+
+INTROVAE_SIDES = (16, 32, 64, 128, 256, 512, 1024)  # pixels
+SLOPE = 0.2  # of rectifiers, below zero
 
 
-INTRO_SIDES = (16, 32, 64, 128, 256, 512, 1024)
+@dataclass(frozen=True)
+class IntroVAE(Network):
+    """Creates the settings of the IntroVAE's official network, with BatchNorm, for images of side 16 to 1024.
+
+    Arguments:
+        width: The number of channels at the image's scale, doubled at each halving up to 512; the authors' are 32 and 16.
+    """
+
+    name = "intro"
+    sides: ClassVar[tuple[int, ...]] = INTROVAE_SIDES
+    width: int = 64
+
+    def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
+        """Returns an untrained `IntroEncoder` and `IntroDecoder` with BatchNorm; see `Network.build`."""
+        channels, side, _ = shape
+        widths = intro_widths(side, self.width)
+        return EncoderDecoder(IntroEncoder(channels, side, widths), IntroDecoder(latent_dim, outputs, side, widths))
 
 
-SLOPE = 0.2
+@dataclass(frozen=True)
+class PlainIntroVAE(Network):
+    """Creates the settings of yukunchen113's network for IntroVAE, without BatchNorm, for images of side 16 to 1024.
+
+    Arguments:
+        width: The number of channels at the image's scale, doubled at each halving up to 256.
+    """
+
+    name = "intro-plain"
+    sides: ClassVar[tuple[int, ...]] = INTROVAE_SIDES
+    width: int = 64
+
+    def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
+        """Returns an untrained `IntroEncoder` and `IntroDecoder` without BatchNorm; see `Network.build`."""
+        channels, side, _ = shape
+        widths = intro_widths(side, self.width, most=256)
+        encoder = IntroEncoder(channels, side, widths, norm=False)
+        return EncoderDecoder(encoder, IntroDecoder(latent_dim, outputs, side, widths, norm=False))
 
 
 def intro_widths(side: int, width: int, most: int = 512) -> list[int]:
-    """Channels at each scale: `width`, doubled at each halving until `most`.
+    """Returns the number of channels at each scale: `width`, doubled at each halving up to `most`.
 
     The authors' tables are (256, 32), (1024, 16) and, of Soft-IntroVAE, (128, 64) and (32, 64); yukunchen113's is
     (256, 16, most=256).
     """
-    if side not in INTRO_SIDES:
-        known = ", ".join(map(str, INTRO_SIDES[:-1]))
+    if side not in INTROVAE_SIDES:
+        known = ", ".join(map(str, INTROVAE_SIDES[:-1]))
         raise UserError(
-            f"the introspective network reaches images of side {known} or {INTRO_SIDES[-1]}, not {side}; "
+            f"the introspective network reaches images of side {known} or {INTROVAE_SIDES[-1]}, not {side}; "
             "pad or resize them first."
         )
     return [min(width * 2**i, max(width, most)) for i in range(side.bit_length() - 3)]
 
 
 class IntroEncoder(nn.Module):
-    """Images to features, (B, C, H, W) -> (B, 16 widths[-1]).
+    """Maps images to features, (B, C, H, W) -> (B, 16 widths[-1]).
 
     Arguments:
-        channels, side: of the image.
-        widths: channels at each scale, the image's first, as `intro_widths` gives them.
-        norm: BatchNorm, as in the official network; without, yukunchen113's.
+        channels: The number of channels C of the image.
+        side: The side of the image in pixels.
+        widths: The number of channels at each scale, beginning with the image's, as `intro_widths` returns them.
+        norm: Whether the network has BatchNorm, as the official one; without it, it is yukunchen113's.
     """
 
     def __init__(self, channels: int, side: int, widths: Sequence[int], norm: bool = True) -> None:
@@ -89,10 +129,10 @@ class IntroEncoder(nn.Module):
 
 
 class IntroDecoder(nn.Module):
-    """Latents to logits, (B, D) -> (B, outputs, side, side); arguments as in `IntroEncoder`.
+    """Maps latents to logits, (B, D) -> (B, outputs, side, side); arguments as in `IntroEncoder`.
 
-    The last layer is linear: `compose` (split.py) applies the sigmoid to images and the softmax to maps. The official
-    decoder's images are this layer's output itself.
+    The last layer is linear: `compose` (models/split.py) applies the sigmoid to images and the softmax to maps. In the
+    official decoder this layer's output is the image.
     """
 
     def __init__(self, latent_dim: int, outputs: int, side: int, widths: Sequence[int], norm: bool = True) -> None:
@@ -104,15 +144,15 @@ class IntroDecoder(nn.Module):
         if norm:
             self.expand = nn.Sequential(nn.Linear(latent_dim, features), nn.ReLU(inplace=True))
             for a, b in zip([last, *widths[::-1]], widths[::-1], strict=False):
-                layers += [NormedBlock(a, b), Double()]
+                layers += [NormedBlock(a, b), Upsample2x()]
             layers += [NormedBlock(first, first)]
         else:
             dense = [nn.Linear(latent_dim, features), nn.LeakyReLU(SLOPE, inplace=True)]
             self.expand = nn.Sequential(*dense, nn.Linear(features, features), nn.LeakyReLU(SLOPE, inplace=True))
             layers += [PlainBlock(last, last)]
             for a, b in zip([last, *widths[:0:-1]], widths[:0:-1], strict=False):
-                layers += [Double(), PlainBlock(a, b)]
-            layers += [Double()]
+                layers += [Upsample2x(), PlainBlock(a, b)]
+            layers += [Upsample2x()]
             first = widths[1]  # the first convolution's mirror image is the head itself
         self.scales = nn.Sequential(*layers)
         self.head = nn.Conv2d(first, outputs, 5, padding=2)
@@ -126,7 +166,7 @@ class IntroDecoder(nn.Module):
 
 
 class NormedBlock(nn.Module):
-    """The official block; its second BatchNorm stands behind the addition."""
+    """The block of the official network; its second BatchNorm follows the addition."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -142,7 +182,7 @@ class NormedBlock(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """yukunchen113's block: no BatchNorm, and no rectifier behind the addition."""
+    """The block of yukunchen113's network: no BatchNorm, and no rectifier after the addition."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -157,15 +197,8 @@ class PlainBlock(nn.Module):
         return F.leaky_relu(self.second(y), SLOPE, inplace=True) + b
 
 
-class Double(nn.Module):
-    """Each pixel repeated, (B, C, H, W) -> (B, C, 2H, 2W)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, scale_factor=2.0, mode="nearest")
-
-
 def check_widths(side: int, widths: Sequence[int]) -> None:
-    """Refuses sides that no network reaches, and channel numbers that stand for another side."""
+    """Raises UserError for a side that the network does not reach, or for numbers of channels of another side."""
     needed = len(intro_widths(side, 1))
     if len(widths) != needed or min(widths) < 1:
         raise UserError(

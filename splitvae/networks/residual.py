@@ -1,41 +1,75 @@
-r"""Residual networks: the Split-VAE paper's, and the one of the two-stage VAE that it was made from.
+r"""The residual network of the Split-VAE paper.
 
 A residual block of depth d applies [BatchNorm, swish, Conv] d times and adds a convolution of its raw input:
 
     r(a) = (C_d . s . BN_d) ... (C_1 . s . BN_1)(a) + C_0(a),     s(a) = a sigmoid(a)
 
-The encoder is a stride-2 convolution to `width` channels, then (blocks, stride-2 convolution that doubles the channels)
-for each further scale, the mean over pixels and a dense residual block to `embedding` features. The decoder maps z by two
-dense layers to a 4x4 map, then applies (stride-2 transposed convolution, blocks) until the image's side is reached and
-ends with one convolution to the logits.
+The encoder is a stride-2 convolution to `width` channels, then (blocks, stride-2 convolution that doubles the channels) for
+each further scale, the mean over pixels, and a dense residual block to `embedding` features. The decoder maps z to a 4x4
+map by two dense layers, then applies (stride-2 transposed convolution, blocks) until the side of the image is reached; one
+convolution to the logits ends it.
 
 Stride-2 layers follow TensorFlow's 'same' alignment (padding at the bottom and right alone), BatchNorm has momentum .999
 and epsilon 1e-5, every weight starts Glorot-uniform and every bias at zero: the authors' weights fit without a shift.
 
-The network of the two-stage VAE has ReLU in place of swish, a stem without stride, a block at the last scale too, and a
-decoder that starts from 2x2, directly from z.
-
-References: Enhancing variational generation through self-decomposition (Asperti, Bugo, Filippini, 2022), section 3.1, and
-its public code; Diagnosing and enhancing VAE models (Dai, Wipf, 2019), public code, network "resnet".
+Reference: Enhancing variational generation through self-decomposition (Asperti, Bugo, Filippini, IEEE Access 2022), section
+3.1, and its public code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .base import EncoderDecoder, Network
 from .layers import Down, Up, check_side, glorot_
 
-__all__ = ["ResidualDecoder", "ResidualEncoder", "TwoStageDecoder", "TwoStageEncoder"]
+__all__ = ["MAX_WIDTH", "Residual", "ResidualBlock", "ResidualDecoder", "ResidualEncoder"]
+
+MAX_WIDTH = 1024  # channels of the decoder's widest map, as in the public code
 
 
-MAX_WIDTH = 1024  # the widest map of the decoder, as in the public code
+@dataclass(frozen=True)
+class Residual(Network):
+    """Creates the settings of the Split-VAE paper's network, for images of side 16, 32, 64 or 128.
+
+    Arguments:
+        width: The number of channels at the encoder's first scale, doubled at each halving; 16 makes a small network.
+        scales: The number of times that the encoder halves the image.
+        blocks: The number of residual blocks at each scale.
+        depth: The number of convolutions in each residual block.
+        kernel: The side of the convolutions in pixels.
+        embedding: The number of features between the convolutions and the latent.
+    """
+
+    name = "resnet"
+    width: int = 64
+    scales: int = 4
+    blocks: int = 1
+    depth: int = 2
+    kernel: int = 3
+    embedding: int = 512
+
+    def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
+        """Returns an untrained `ResidualEncoder` and `ResidualDecoder`; see `Network.build`."""
+        return EncoderDecoder(
+            ResidualEncoder(shape[0], shape[1], self), ResidualDecoder(latent_dim, outputs, shape[1], self)
+        )
 
 
 class ResidualBlock(nn.Module):
-    """[BatchNorm, activation, layer] x depth, plus a layer of the raw input; convolutions for maps, dense for vectors."""
+    """Applies [BatchNorm, activation, layer] `depth` times and adds a layer of the raw input.
+
+    Arguments:
+        inputs: The number of channels of the input.
+        outputs: The number of channels of the output.
+        depth: The number of layers.
+        kernel: The side of the convolutions in pixels; None makes all layers dense, for vectors (B, C).
+        activation: The activation function.
+    """
 
     def __init__(
         self,
@@ -66,37 +100,27 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualEncoder(nn.Module):
-    """Images to features, (B, C, H, W) -> (B, embedding).
+    """Maps images to features, (B, C, H, W) -> (B, embedding).
 
     Arguments:
-        channels, side: of the image; the side is 16, 32, 64 or 128.
-        width: channels at the first scale, doubled at each further one.
-        scales: stride-2 convolutions. blocks: residual blocks a scale. depth: convolutions a block. kernel: their size.
+        channels: The number of channels C of the image.
+        side: The side of the image in pixels: 16, 32, 64 or 128.
+        net: The sizes of the network.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        side: int,
-        width: int = 64,
-        scales: int = 4,
-        blocks: int = 1,
-        depth: int = 2,
-        kernel: int = 3,
-        embedding: int = 512,
-    ) -> None:
+    def __init__(self, channels: int, side: int, net: Residual) -> None:
         super().__init__()
-        check_side(side, scales)
-        layers: list[nn.Module] = [Down(channels, width, kernel)]
-        for i in range(scales - 1):
-            a = width * 2**i
-            layers += [ResidualBlock(a, a, depth, kernel) for _ in range(blocks)]
-            layers += [Down(a, 2 * a, kernel)]
+        check_side(side, net.scales)
+        layers: list[nn.Module] = [Down(channels, net.width, net.kernel)]
+        for i in range(net.scales - 1):
+            a = net.width * 2**i
+            layers += [ResidualBlock(a, a, net.depth, net.kernel) for _ in range(net.blocks)]
+            layers += [Down(a, 2 * a, net.kernel)]
         self.scales = nn.Sequential(*layers)
-        a = width * 2 ** (scales - 1)
-        dense = [ResidualBlock(a if i == 0 else embedding, embedding, depth) for i in range(blocks)]
-        self.dense = nn.Sequential(*dense)
-        self.features = embedding
+        a = net.width * 2 ** (net.scales - 1)
+        inputs = [a] + [net.embedding] * (net.blocks - 1)
+        self.dense = nn.Sequential(*[ResidualBlock(n, net.embedding, net.depth) for n in inputs])
+        self.features = net.embedding
         self.apply(glorot_)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,77 +128,31 @@ class ResidualEncoder(nn.Module):
 
 
 class ResidualDecoder(nn.Module):
-    """Latents to logits, (B, D) -> (B, outputs, side, side); arguments as in `ResidualEncoder`."""
+    """Maps latents to logits, (B, D) -> (B, outputs, side, side).
 
-    def __init__(
-        self,
-        latent_dim: int,
-        outputs: int,
-        side: int,
-        width: int = 64,
-        blocks: int = 1,
-        depth: int = 2,
-        kernel: int = 3,
-        embedding: int = 512,
-    ) -> None:
+    Arguments:
+        latent_dim: The dimension D of the latent.
+        outputs: The number of channels of the logits.
+        side: The side of the image in pixels: 16, 32, 64 or 128.
+        net: The sizes of the network.
+    """
+
+    def __init__(self, latent_dim: int, outputs: int, side: int, net: Residual) -> None:
         super().__init__()
         check_side(side)
         count = side.bit_length() - 2  # maps of side 4, 8, ..., side
-        widths = [min(width * 2**i, MAX_WIDTH) for i in range(count)][::-1]
-        self.embed = nn.Linear(latent_dim, embedding)
-        self.expand = nn.Linear(embedding, 16 * widths[0])
+        widths = [min(net.width * 2**i, MAX_WIDTH) for i in range(count)][::-1]
+        self.embed = nn.Linear(latent_dim, net.embedding)
+        self.expand = nn.Linear(net.embedding, 16 * widths[0])
         layers: list[nn.Module] = []
         for a, b in zip(widths, widths[1:], strict=False):
-            layers += [Up(a, b, kernel)]
-            layers += [ResidualBlock(b, b, depth, kernel) for _ in range(blocks)]
+            layers += [Up(a, b, net.kernel)]
+            layers += [ResidualBlock(b, b, net.depth, net.kernel) for _ in range(net.blocks)]
         self.scales = nn.Sequential(*layers)
-        self.head = nn.Conv2d(widths[-1], outputs, kernel, padding="same")
+        self.head = nn.Conv2d(widths[-1], outputs, net.kernel, padding="same")
         self.apply(glorot_)
 
     def forward(self, z: Tensor) -> Tensor:
         # Channels vary fastest, as in the public code's reshape to (4, 4, C); no copy is needed for channels_last.
         h = self.expand(self.embed(z)).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
-        return self.head(self.scales(h))
-
-
-class TwoStageEncoder(nn.Module):
-    """Images to features, (B, C, H, W) -> (B, embedding); arguments as in `ResidualEncoder`."""
-
-    def __init__(
-        self, channels: int, side: int, width: int, scales: int, blocks: int, depth: int, kernel: int, embedding: int
-    ) -> None:
-        super().__init__()
-        check_side(side, scales - 1)
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, kernel, padding="same")]
-        for i in range(scales):
-            a = width * 2**i
-            layers += [ResidualBlock(a, a, depth, kernel, F.relu) for _ in range(blocks)]
-            layers += [Down(a, 2 * a, kernel)] if i < scales - 1 else []
-        self.scales = nn.Sequential(*layers)
-        self.dense = ResidualBlock(a, embedding, depth, None, F.relu)
-        self.features = embedding
-        self.apply(glorot_)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.dense(self.scales(x).mean((2, 3)))
-
-
-class TwoStageDecoder(nn.Module):
-    """Latents to logits, (B, D) -> (B, outputs, side, side); arguments as in `ResidualDecoder`."""
-
-    def __init__(self, latent_dim: int, outputs: int, side: int, width: int, blocks: int, depth: int, kernel: int) -> None:
-        super().__init__()
-        check_side(side)
-        widths = [min(width * 2**i, MAX_WIDTH) for i in range(side.bit_length() - 1)][::-1]
-        self.expand = nn.Linear(latent_dim, 4 * widths[0])
-        layers: list[nn.Module] = []
-        for a, b in zip(widths, widths[1:], strict=False):
-            layers += [Up(a, b, kernel)]
-            layers += [ResidualBlock(b, b, depth, kernel, F.relu) for _ in range(blocks)]
-        self.scales = nn.Sequential(*layers)
-        self.head = nn.Conv2d(widths[-1], outputs, kernel, padding="same")
-        self.apply(glorot_)
-
-    def forward(self, z: Tensor) -> Tensor:
-        h = self.expand(z).unflatten(1, (2, 2, -1)).permute(0, 3, 1, 2)
         return self.head(self.scales(h))

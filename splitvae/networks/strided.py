@@ -9,42 +9,114 @@ r"""Plain networks of strided convolutions: those that the baselines were publis
 | `infogan` | 4      | 64, 128              | 1024  | (side/4)^2 x 128    | a transposed convolution      |
 | `higgins` | 4      | 32, 32, 64, 64       | 256   | 4x4x64              | a transposed convolution      |
 
-References: From variational to deterministic autoencoders (Ghosh et al., 2020), public code; Are GANs created equal?
-(Lucic et al., 2018), after InfoGAN, the default of Dai and Wipf's public code; beta-VAE (Higgins et al., 2017), the CelebA
-network, which has no BatchNorm.
+References: From variational to deterministic autoencoders (Ghosh et al., 2020), public code, https://arxiv.org/abs/1903.12436;
+Are GANs created equal? (Lucic et al., 2018), after InfoGAN, the default of Dai and Wipf's public code,
+https://arxiv.org/abs/1711.10337; beta-VAE (Higgins et al., 2017), the CelebA network, which has no BatchNorm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import Down, Up, check_side, glorot_
+from .base import EncoderDecoder, Network
+from .layers import Down, SamePadConv2d, Up, check_side, glorot_
 
-__all__ = ["StridedDecoder", "StridedEncoder"]
+__all__ = ["BetaVAE", "InfoGAN", "RegularizedAE", "StridedDecoder", "StridedEncoder"]
 
 
-class Same(nn.Conv2d):
-    """A convolution without stride, padded as TensorFlow's 'same'; torch's own warns where the kernel is even."""
+@dataclass(frozen=True)
+class RegularizedAE(Network):
+    """Creates the settings of the regularized autoencoders' network; its decoder starts from an 8x8 map.
 
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__(inputs, outputs, kernel)
-        self.margins = ((kernel - 1) // 2, kernel // 2)
+    Arguments:
+        width: The number of channels at the encoder's first scale, doubled at each halving; the authors' is 128.
+        scales: The number of times that the encoder halves the image.
+        kernel: The side of the convolutions in pixels; the authors' is 4, for CelebA 5.
+    """
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self.margins * 2))
+    name = "rae"
+    width: int = 128
+    scales: int = 4
+    kernel: int = 4
+
+    def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
+        """Returns an untrained encoder, which reads 2x - 1, and decoder; see `Network.build`."""
+        channels, side, _ = shape
+        widths = [self.width * 2**i for i in range(self.scales)]
+        encoder = StridedEncoder(channels, side, widths, self.kernel, signed=True)
+        widths = [max(1, self.width * 8 // 2**i) for i in range(side.bit_length() - 3)]
+        return EncoderDecoder(encoder, StridedDecoder(latent_dim, outputs, 8, widths, self.kernel, doubling=False))
+
+
+@dataclass(frozen=True)
+class InfoGAN(Network):
+    """Creates the settings of Dai and Wipf's default network; its authors normalise the spectra of the encoder alone.
+
+    Arguments:
+        width: The number of channels at the encoder's first scale, doubled at the second.
+        kernel: The side of the convolutions in pixels.
+        embedding: The number of units of the dense layers.
+    """
+
+    name = "infogan"
+    normalises_decoder: ClassVar[bool] = False
+    width: int = 64
+    kernel: int = 4
+    embedding: int = 1024
+
+    def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
+        """Returns an untrained encoder and decoder of two scales; see `Network.build`."""
+        channels, side, _ = shape
+        widths = [self.width, 2 * self.width]
+        encoder = StridedEncoder(channels, side, widths, self.kernel, self.embedding, slope=0.2, first_norm=1)
+        return EncoderDecoder(
+            encoder, StridedDecoder(latent_dim, outputs, side // 4, widths[::-1], self.kernel, self.embedding)
+        )
+
+
+@dataclass(frozen=True)
+class BetaVAE(Network):
+    """Creates the settings of the beta-VAE's network, which halves the image down to 4x4 and has no BatchNorm.
+
+    Arguments:
+        width: The number of channels at the first half of the scales, doubled at the second half.
+        kernel: The side of the convolutions in pixels.
+        embedding: The number of units of the dense layers.
+    """
+
+    name = "higgins"
+    width: int = 32
+    kernel: int = 4
+    embedding: int = 256
+
+    def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
+        """Returns an untrained encoder and decoder; see `Network.build`."""
+        channels, side, _ = shape
+        check_side(side)
+        count = side.bit_length() - 3
+        widths = [self.width if i < count / 2 else 2 * self.width for i in range(count)]
+        encoder = StridedEncoder(channels, side, widths, self.kernel, self.embedding, first_norm=None)
+        return EncoderDecoder(
+            encoder, StridedDecoder(latent_dim, outputs, 4, widths[::-1], self.kernel, self.embedding, norm=False)
+        )
 
 
 class StridedEncoder(nn.Module):
-    """Images to features, (B, C, H, W) -> (B, F).
+    """Maps images to features, (B, C, H, W) -> (B, F).
 
     Arguments:
-        channels, side: of the image. widths: of each stride-2 convolution. kernel: its size.
-        dense: features of a last dense layer; 0 for none.
-        slope: of the rectifier below zero. norm: whether BatchNorm stands before it; first_norm: in
-            the first layer too. signed: whether it reads 2x - 1.
+        channels: The number of channels C of the image.
+        side: The side of the image in pixels.
+        widths: The number of channels of each stride-2 convolution.
+        kernel: The side of the convolutions in pixels.
+        dense: The number of features of a last dense layer; 0 leaves it out.
+        slope: The slope of the rectifiers below zero.
+        first_norm: The first convolution that a BatchNorm follows, counted from 0; None leaves out all BatchNorms.
+        signed: Whether the network reads 2x - 1 rather than x.
     """
 
     def __init__(
@@ -55,20 +127,20 @@ class StridedEncoder(nn.Module):
         kernel: int,
         dense: int = 0,
         slope: float = 0.0,
-        norm: bool = True,
-        first_norm: bool = True,
+        first_norm: int | None = 0,
         signed: bool = False,
     ) -> None:
         super().__init__()
         check_side(side, len(widths))
         layers: list[nn.Module] = []
         for i, (a, b) in enumerate(zip([channels, *widths], widths, strict=False)):
-            normed = norm and (first_norm or i > 0)
+            normed = first_norm is not None and i >= first_norm
             layers += [Down(a, b, kernel), nn.BatchNorm2d(b) if normed else nn.Identity(), nn.LeakyReLU(slope)]
         layers += [nn.Flatten()]
         self.features = widths[-1] * (side // 2 ** len(widths)) ** 2
         if dense:
-            layers += [nn.Linear(self.features, dense), nn.BatchNorm1d(dense) if norm else nn.Identity()]
+            normed = first_norm is not None
+            layers += [nn.Linear(self.features, dense), nn.BatchNorm1d(dense) if normed else nn.Identity()]
             layers += [nn.LeakyReLU(slope)]
             self.features = dense
         self.layers, self.signed = nn.Sequential(*layers), signed
@@ -79,12 +151,17 @@ class StridedEncoder(nn.Module):
 
 
 class StridedDecoder(nn.Module):
-    """Latents to logits, (B, D) -> (B, outputs, side, side).
+    """Maps latents to logits, (B, D) -> (B, outputs, side, side).
 
     Arguments:
-        start: side of the first map. widths: channels of it and of each doubled map that follows.
-        dense: features of a first dense layer; 0 for none. norm: as in `StridedEncoder`.
-        doubling: whether the head doubles the side too.
+        latent_dim: The dimension D of the latent.
+        outputs: The number of channels of the logits.
+        start: The side of the first map in pixels.
+        widths: The number of channels of the first map and of each doubled map that follows.
+        kernel: The side of the convolutions in pixels.
+        dense: The number of features of a first dense layer; 0 leaves it out.
+        norm: Whether a BatchNorm follows each layer but the last.
+        doubling: Whether the last layer doubles the side too.
     """
 
     def __init__(
@@ -113,7 +190,7 @@ class StridedDecoder(nn.Module):
             layers += [Up(a, b, kernel), nn.BatchNorm2d(b) if norm else nn.Identity(), nn.ReLU()]
         self.scales = nn.Sequential(*layers)
         last: nn.Module = Up(widths[-1], outputs, kernel)
-        self.head = last if doubling else Same(widths[-1], outputs, kernel)
+        self.head = last if doubling else SamePadConv2d(widths[-1], outputs, kernel)
         self.apply(glorot_)
 
     def forward(self, z: Tensor) -> Tensor:

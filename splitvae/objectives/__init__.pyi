@@ -26,5 +26,5 @@ from .variance import Learned as Learned
 from .variance import Optimal as Optimal
 from .variance import Ratchet as Ratchet
 from .variance import Variance as Variance
-from .variance import over_processes as over_processes
+from .variance import mean_over_processes as mean_over_processes
 from .variance import variance_named as variance_named

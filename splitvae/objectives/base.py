@@ -1,11 +1,11 @@
-r"""Objectives: what training minimises.
+r"""Objectives: what training minimises, as settings (`Objective`) and the module that they build (`Loss`).
 
-`objective(vae, x, group, step)` is a generator of `(player, loss)` pairs; each asks for one step of that player's
-optimizer, and `objective.players(vae)` names each player's parameters. Detached terms for the log are in `objective.logs`.
-In evaluation mode an objective learns nothing and its loss is a bound on held-out images.
+`loss(vae, x, group, step)` is a generator of `(player, loss)` pairs. Each pair asks for one step of that player's
+optimizer, and `loss.players(vae)` returns each player's parameters. Detached terms for the log are in `loss.logs`. In
+evaluation mode a loss changes nothing, and its value is a bound on held-out images.
 
-The distortion of an image of D values is that of a Gaussian likelihood, with the split's penalties (both zero in the
-paper) inside the error and the balance following the error alone:
+The distortion of an image of D values is that of a Gaussian likelihood. The split's penalties (both zero in the paper) join
+the squared error; the variance v follows the squared error alone:
 
     distortion_i = (SSE_i + ambiguity A_i + smoothness TV_i) / (2 v) + D/2 log(2 pi v) .
 """
@@ -14,72 +14,134 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
 from ..models.groups import Groups
-from ..models.posteriors import Grouped, Posterior
+from ..models.posteriors import GroupedPosterior, Posterior
 from ..models.split import Canvas, ambiguity, smoothness
 from ..models.vae import VAE
+from ..utils.settings import Settings
 
-__all__ = ["Objective", "squared_error"]
+__all__ = ["Loss", "Objective", "PlayerLosses", "kl_per_member", "kl_terms_for_log", "squared_error"]
 
-
-Turns = Iterator[tuple[str, Tensor]]
-
-
-def squared_error(xhat: Tensor, x: Tensor) -> Tensor:
-    """SSE of each image, summed over pixels and channels, shape (B,), in float32."""
-    return (xhat.float() - x.float()).square().flatten(1).sum(1)
+PlayerLosses = Iterator[tuple[str, Tensor]]
+AFTER_SCHEDULES = 2**62  # a step at which every schedule has ended: validation losses of all epochs are comparable
 
 
-def rates(posterior: Posterior) -> dict[str, Tensor]:
-    """The KL of the mean unit, `kl`, and with groups `kl_style` of the mean image and `kl_content` of the mean group."""
-    with torch.no_grad():
-        found = {"kl": posterior.kl().sum() / posterior.units}
-        if isinstance(posterior, Grouped):
-            found |= {"kl_style": posterior.style.kl().mean(), "kl_content": posterior.content.kl().mean()}
-        return found
-
-
-def by_member(posterior: Posterior) -> Tensor:
-    """KL of each image's style and the whole of its group's content, (B,), in nats: a content counted once a member."""
-    if not isinstance(posterior, Grouped):
-        return posterior.kl()
-    return posterior.style.kl() + posterior.content.kl()[posterior.groups.member_of]
-
-
-class Objective(nn.Module):
-    """The base of every objective: its players, its logs, and the distortion with the split's penalties.
+@dataclass(frozen=True)
+class Objective(Settings):
+    """The base of every objective's settings; a subclass has a `name` and `build`.
 
     Arguments:
-        ambiguity: weight in [0, 1] of A: 0 leaves the split free, 1 makes every component explain the pixels it claims.
-        smoothness: weight of the maps' total variation, in squared-error units; at least 0.
+        ambiguity: The weight in [0, 1] of the ambiguity A: 0 leaves the split free as in the paper, 1 makes each component
+            explain the pixels that it claims.
+        smoothness: The weight of the total variation of the maps, in squared-error units.
     """
 
-    def __init__(self, ambiguity: float = 0.0, smoothness: float = 0.0) -> None:
+    resumable: ClassVar[frozenset[str]] = frozenset()  # options that a resumed run may change
+    ambiguity: float = field(default=0.0, kw_only=True)
+    smoothness: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.ambiguity <= 1:
+            raise UserError(f"ambiguity={self.ambiguity} must lie in [0, 1]: 0 is the paper's free split, 1 specialists.")
+        if not 0 <= self.smoothness < math.inf:
+            raise UserError(f"smoothness={self.smoothness} must be a number of at least 0.")
+
+    def build(self, steps_per_epoch: int = 1) -> Loss:
+        """Returns a new module of this objective.
+
+        Arguments:
+            steps_per_epoch: The number of training steps in an epoch, for settings that are counted in epochs.
+        """
+        raise NotImplementedError
+
+    def __call__(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
+        """Yields the losses of one batch by a new module; in a loop, `build` one and keep it, since it may have a state."""
+        return self.build()(vae, x, group, step)
+
+    def inherited(self, previous: Settings) -> dict[str, Any]:
+        """Returns what this objective takes over from another: the weights of the split, since others differ in meaning."""
+        return {name: getattr(previous, name) for name in ("ambiguity", "smoothness") if isinstance(previous, Objective)}
+
+    def describe(self) -> tuple[str, str]:
+        """Returns what a system with this objective is called, and its weights in a phrase."""
+        return self.name, ""
+
+    def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
+        """Returns settings by flat name that suit images of a shape, where nothing else is known of them."""
+        return {}
+
+    def warnings(self, latent_dim: int, epochs: int) -> list[str]:
+        """Returns what to tell, before a training of so many epochs, about settings that are seldom meant."""
+        return []
+
+
+class Loss(nn.Module):
+    """The base of every objective's module: its players, its logs, and the penalties of the split.
+
+    Arguments:
+        settings: The settings; a training may replace them between two steps.
+    """
+
+    may_collapse: ClassVar[bool] = False  # whether alarms judge its training and good checkpoints are kept
+
+    def __init__(self, settings: Any) -> None:
         super().__init__()
-        if not 0 <= ambiguity <= 1:
-            raise UserError(f"ambiguity={ambiguity} must lie in [0, 1]: 0 is the paper's free split, 1 specialists.")
-        if not 0 <= smoothness < math.inf:
-            raise UserError(f"smoothness={smoothness} must be a number of at least 0.")
-        self.ambiguity, self.smoothness = ambiguity, smoothness
+        self.settings = settings
         self.logs: dict[str, Tensor | float] = {}
 
     def players(self, vae: VAE) -> dict[str, list[nn.Parameter]]:
-        """Each player's parameters; an objective's own belong to the first."""
+        """Returns the parameters of each player; the loss's own belong to the first."""
         return {"vae": [*vae.parameters(), *self.parameters()]}
 
     def penalty(self, canvas: Canvas) -> Tensor | float:
-        """ambiguity A + smoothness TV, shape (B,), or 0 where nothing is asked for or nothing is split."""
+        """Returns ambiguity A + smoothness TV, shape (B,), or 0 where both weights are 0 or nothing is split."""
         total: Tensor | float = 0.0
-        if self.ambiguity and canvas.masks.shape[1] > 1:
-            total = total + self.ambiguity * ambiguity(canvas)
-        if self.smoothness and canvas.masks.shape[1] > 1:
-            total = total + self.smoothness * smoothness(canvas.masks)
+        if self.settings.ambiguity and canvas.masks.shape[1] > 1:
+            total = total + self.settings.ambiguity * ambiguity(canvas)
+        if self.settings.smoothness and canvas.masks.shape[1] > 1:
+            total = total + self.settings.smoothness * smoothness(canvas.masks)
         return total
 
-    def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> Turns:
+    def validation_step(self, step: int) -> int:
+        """Returns the step at whose weights held-out images are judged during the training step `step`."""
+        return AFTER_SCHEDULES
+
+    def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
+        """Yields the losses of one batch.
+
+        Arguments:
+            vae: The model.
+            x: The images, shape (B, C, H, W), floats in [0, 1].
+            group: The group of each image, shape (B,); None makes each image a group of its own.
+            step: The training step, counted from 0.
+        """
         raise NotImplementedError
+
+
+def squared_error(xhat: Tensor, x: Tensor) -> Tensor:
+    """Returns the SSE of each image, summed over pixels and channels, shape (B,), in float32."""
+    return (xhat.float() - x.float()).square().flatten(1).sum(1)
+
+
+def kl_terms_for_log(posterior: Posterior) -> dict[str, Tensor]:
+    """Returns the mean KL of a unit, `kl`, and with groups `kl_style` of an image and `kl_content` of a group, in nats."""
+    with torch.no_grad():
+        terms = {"kl": posterior.kl().sum() / posterior.units}
+        if isinstance(posterior, GroupedPosterior):
+            terms |= {"kl_style": posterior.style.kl().mean(), "kl_content": posterior.content.kl().mean()}
+        return terms
+
+
+def kl_per_member(posterior: Posterior) -> Tensor:
+    """Returns the KL of each image's style plus that of its group's whole content, shape (B,), in nats."""
+    if not isinstance(posterior, GroupedPosterior):
+        return posterior.kl()
+    return posterior.style.kl() + posterior.content.kl()[posterior.groups.member_of]

@@ -1,83 +1,112 @@
-"""TODO docstring of objectives.elbo."""
+r"""The evidence lower bound, the objective of every VAE that is no regularized autoencoder and not introspective."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from torch import Tensor
 
-from ..errors import UserError, nearest
+from ..errors import UserError
 from ..models.groups import Groups
-from ..models.posteriors import Grouped
+from ..models.posteriors import GroupedPosterior
 from ..models.vae import VAE
-from .base import Objective, Turns, by_member, rates, squared_error
+from ..utils.settings import ActsWith, OneOf
+from .base import Loss, Objective, PlayerLosses, kl_per_member, kl_terms_for_log, squared_error
 from .independence import dependence
-from .kl_weight import Constant, KLWeight
-from .variance import Variance, over_processes, variance_named
+from .kl_weight import KL_SCHEDULES, Constant, KLSchedule
+from .variance import VARIANCES, Computed, Variance, mean_over_processes
 
-__all__ = ["ELBO"]
-
+__all__ = ["ELBO", "SCALINGS", "ELBOLoss"]
 
 SCALINGS = ("units", "pixels")
 
 
+@dataclass(frozen=True)
 class ELBO(Objective):
-    """The negative evidence lower bound, in nats per image:
+    r"""Creates the negative evidence lower bound, in nats per image:
 
         L = mean_i( distortion_i + beta_t g(KL_i) ) .
 
-    With groups (posteriors.py) the sum over images is divided by the number of groups: nats per group, to which the
-    content's KL belongs once. The public code of the Multi-Level VAE owes it once a member and takes the mean over pixels.
+    With groups (models/posteriors.py) the sum over images is divided by the number of groups: nats per group, to which the
+    content's KL belongs once. The public code of the Multi-Level VAE counts it once per member and takes the mean over
+    pixels.
 
     Arguments:
-        beta: the KL's weight, a number or a `KLWeight`.
-        variance: v, a `Variance` or its name; the paper's is "computed".
-        ambiguity, smoothness: as in `Objective`.
-        scaling: "units", images or groups; or that code's "pixels", to reproduce it.
-        independence: weight, in nats an image, of what styles tell of the groups (independence.py), in training alone.
+        beta: The weight of the KL.
+        variance: The likelihood's variance v, an object or its name; the paper's is "computed".
+        kl: The schedule of the KL's weight, an object or its name.
+        scaling: Whether the bound is in nats per image or group ("units"), or per pixel as in public code ("pixels").
+        independence: The weight, in nats per image, of what the styles tell about the groups; 0 in the paper, 100 is much.
+
+    Raises:
+        UserError: For weights that are negative or not finite, and unknown names.
     """
 
-    def __init__(
-        self,
-        beta: float | KLWeight = 1.0,
-        variance: str | Variance = "computed",
-        ambiguity: float = 0.0,
-        smoothness: float = 0.0,
-        scaling: str = "units",
-        independence: float = 0.0,
-    ) -> None:
-        super().__init__(ambiguity, smoothness)
-        if scaling not in SCALINGS:
-            raise UserError(f"scaling={scaling!r} is unknown; {nearest(scaling, SCALINGS)}")
-        if not 0 <= independence < math.inf:
-            raise UserError(f"independence={independence} must be a number of at least 0, such as 100.")
-        self.scaling, self.independence = scaling, independence
-        self.weight = beta if isinstance(beta, KLWeight) else Constant(beta)
-        self.variance = variance if isinstance(variance, Variance) else variance_named(variance)
+    name = "elbo"
+    beta: float = 1.0
+    variance: Annotated[Variance, VARIANCES] = Computed()
+    kl: Annotated[KLSchedule, KL_SCHEDULES] = Constant()
+    scaling: Annotated[str, OneOf(SCALINGS)] = "units"
+    independence: Annotated[float, ActsWith(lambda config: config.model.latent.name == "grouped", "the latent grouped")] = (
+        0.0
+    )
 
-    def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> Turns:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0 <= self.beta < math.inf):
+            raise UserError(f"beta must be a number of at least 0, not {self.beta}.")
+        if not 0 <= self.independence < math.inf:
+            raise UserError(f"independence={self.independence} must be a number of at least 0, such as 100.")
+
+    def build(self, steps_per_epoch: int = 1) -> ELBOLoss:
+        """Returns a new `ELBOLoss`; see `Objective.build`."""
+        return ELBOLoss(self)
+
+    def describe(self) -> tuple[str, str]:
+        """Returns what a system with this objective is called, and its weights in a phrase."""
+        return "VAE", f"β = {self.beta:g}"
+
+    def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
+        """Returns the weights of the paper: that of CelebA for colour images, that of MNIST for gray ones."""
+        return {"beta": 3.0 if shape[0] == 3 else 8.0}
+
+
+class ELBOLoss(Loss):
+    """Computes the `ELBO` of batches and holds the state of its variance."""
+
+    settings: ELBO
+
+    def __init__(self, settings: ELBO) -> None:
+        super().__init__(settings)
+        self.variance = settings.variance.build()
+
+    def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
+        """Yields the player `vae` and its loss; see `Loss.forward`."""
         posterior = vae.encode(x, group)
         canvas = vae.decode(posterior.rsample())
         sse, kl = squared_error(canvas.image, x), posterior.kl()
         size, units = x[0].numel(), posterior.units
-        if self.scaling == "pixels":
-            kl, units = by_member(posterior), x.numel()
-        mse = over_processes(sse.detach().mean() / size)
+        if self.settings.scaling == "pixels":
+            kl, units = kl_per_member(posterior), x.numel()
+        mse = mean_over_processes(sse.detach().mean() / size)
         v = self.variance(mse)
         rec = (sse + self.penalty(canvas)) / (2 * v)
-        loss = (rec + 0.5 * size * (2 * math.pi * v).log() + self.weight(kl, step)).sum() / units
-        beta, v = self.weight.at(step), v.detach()
+        weighted = self.settings.kl.weigh(kl, self.settings.beta, step)
+        loss = (rec + 0.5 * size * (2 * math.pi * v).log() + weighted).sum() / units
+        beta, v = self.settings.beta * self.settings.kl.factor(step), v.detach()
         self.logs = {
             "loss": loss.detach(),
             "mse": mse,
             "rec": rec.detach().mean(),
-            **rates(posterior),
+            **kl_terms_for_log(posterior),
             "beta": beta,
             "v": v,
             "beta_v": beta * v,
         }
-        if self.independence and self.training and isinstance(posterior, Grouped):
-            told = dependence(posterior.style.mean, posterior.groups)
-            self.logs["dependence"] = told.detach()
-            loss = loss + self.independence * told * len(x) / units
+        if self.settings.independence and self.training and isinstance(posterior, GroupedPosterior):
+            hsic = dependence(posterior.style.mean, posterior.groups)
+            self.logs["dependence"] = hsic.detach()
+            loss = loss + self.settings.independence * hsic * len(x) / units
         yield "vae", loss

@@ -28,12 +28,12 @@ __all__ = ["dependence", "hsic"]
 BANDWIDTHS = (0.1, 0.3, 1.0, 3.0)  # variances of the kernels, in units of the number of dimensions
 
 
-LEAST = 1e-3  # deviation of a style's dimension below which it is not blown up further
+MIN_STD = 1e-3  # deviation of a style's dimension below which it is not blown up further
 
 
 def dependence(style: Tensor, groups: Groups) -> Tensor:
     """HSIC of styles (B, S) and their groups, a scalar. Reads nothing back from the device."""
-    spread = style.detach().std(0) + LEAST
+    spread = style.detach().std(0) + MIN_STD
     distance = _squared_distances((style - style.mean(0)) / spread) / style.shape[1]
     kernel = torch.stack([torch.exp(-distance / (2 * b)) for b in BANDWIDTHS]).mean(0)
     same = (groups.member_of[:, None] == groups.member_of).to(kernel)

@@ -1,78 +1,117 @@
-"""TODO docstring of objectives.soft_introvae."""
+r"""The Soft-IntroVAE's objective; the losses stand at the head of objectives/introspective.py."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ..models.vae import VAE
-from .base import Turns
-from .introspective import Group, Introspective, checked, frozen
+from .base import PlayerLosses
+from .introspective import SUGGESTED_LR, Group, Introspective, IntrospectiveLoss, check_weight, frozen
 
-__all__ = ["SoftIntro"]
+__all__ = ["SoftIntro", "SoftIntroLoss"]
 
 
+@dataclass(frozen=True)
 class SoftIntro(Introspective):
-    """The Soft-IntroVAE's objective: no margin, and the whole bound of fakes, not their KL alone, is what is raised.
+    """Creates the Soft-IntroVAE's objective: no margin, and the whole bound of fakes, not their KL alone, is raised.
 
     Arguments:
-        beta_rec, beta_kl: weights of the sum of squares and of the KL; positive. The bound is that of Intro's
-            beta = 2 beta_rec / beta_kl.
-        beta_neg: weight of fakes' KLs in the encoder's loss.
-        gamma: weight of the fakes' reconstruction in the decoder's; the authors' 1e-8 is nearly none, 0 saves two passes.
-        vae_steps: first steps that train a plain VAE.
-        ambiguity, smoothness: as in `Objective`.
+        beta_rec: The weight of the squared error, positive; the bound is that of Intro's beta = 2 beta_rec / beta_kl.
+        beta_kl: The weight of the KL, positive.
+        beta_neg: The weight of the KL of fakes in the encoder's loss.
+        gamma: The weight of the reconstruction of fakes in the decoder's loss; the authors' 1e-8 is nearly none, 0 saves
+            two passes of the decoder.
 
-    `logs` has also the mean of the encoder's exponentials, `exp_rec` and `exp_fake`, each in (0, 1]. In the encoder's loss
-    the public code lets the gradient of E(xr) into xr as well; here, as everywhere, what was painted is held fixed.
+    In the encoder's loss the public code passes the gradient of E(xr) on to xr; here fakes are constants there, as
+    everywhere.
+
+    Raises:
+        UserError: For a weight with which nothing could be trained.
     """
 
-    def __init__(
-        self,
-        beta_rec: float = 1.0,
-        beta_kl: float = 1.0,
-        beta_neg: float = 256.0,
-        gamma: float = 1e-8,
-        vae_steps: int = 0,
-        ambiguity: float = 0.0,
-        smoothness: float = 0.0,
-    ) -> None:
-        super().__init__(vae_steps, ambiguity, smoothness)
-        self.beta_rec, self.beta_kl = checked("beta_rec", beta_rec), checked("beta_kl", beta_kl)
-        self.beta_neg, self.gamma = checked("beta_neg", beta_neg), checked("gamma", gamma)
+    name = "soft-intro"
+    resumable: ClassVar[frozenset[str]] = frozenset({"beta_rec", "beta_kl", "beta_neg", "gamma"})
+    alarm_weights: ClassVar[tuple[str, ...]] = ("beta_rec", "beta_kl", "beta_neg")
+    beta_rec: float = 1.0
+    beta_kl: float = 1.0
+    beta_neg: float = 256.0
+    gamma: float = 1e-8
 
-    def forward(self, vae: VAE, x: Tensor, group: Group = None, step: int = 0) -> Turns:
-        seen = self.look(vae, x, group, beta=2 * self.beta_rec / self.beta_kl)
-        if not self.learns():
-            yield "encoder", seen.mean(seen.kl + self.beta_rec / self.beta_kl * seen.error)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("beta_rec", "beta_kl", "beta_neg", "gamma"):
+            check_weight(name, getattr(self, name))
+
+    def build(self, steps_per_epoch: int = 1) -> SoftIntroLoss:
+        """Returns a new `SoftIntroLoss`; see `Objective.build`."""
+        return SoftIntroLoss(self, steps_per_epoch)
+
+    def describe(self) -> tuple[str, str]:
+        """Returns what a system with this objective is called, and its weights in a phrase."""
+        weights = {"rec": self.beta_rec, "kl": self.beta_kl, "neg": self.beta_neg}
+        return "Soft-IntroVAE", ", ".join(f"β_{name} = {value:g}" for name, value in weights.items())
+
+    def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
+        """Returns weights like those of the presets that were measured (presets/introvae.py)."""
+        beta_rec = (5.0 if shape[0] == 3 else 8.0) / 2
+        beta_neg = float(2 * math.prod(shape) // latent_dim)
+        return {"vae_epochs": 1, "lr": SUGGESTED_LR, "beta_rec": beta_rec, "beta_neg": beta_neg, "gamma": 0.0}
+
+    def warnings(self, latent_dim: int, epochs: int) -> list[str]:
+        """Returns what to tell before a training about settings that are seldom meant."""
+        messages = []
+        if not self.beta_neg:
+            messages.append("with beta_neg=0 the encoder does not raise the KL of fakes; beta_neg=256 is the authors'.")
+        return messages + super().warnings(latent_dim, epochs)
+
+
+class SoftIntroLoss(IntrospectiveLoss):
+    """Computes the losses of a `SoftIntro` on batches.
+
+    `logs` also holds the means of the encoder's exponentials, `exp_rec` and `exp_fake`, each in (0, 1].
+    """
+
+    settings: SoftIntro
+
+    def forward(self, vae: VAE, x: Tensor, group: Group = None, step: int = 0) -> PlayerLosses:
+        """Yields the losses of the encoder and of the decoder; see `IntrospectiveLoss`."""
+        settings = self.settings
+        reals = self.forward_pass(vae, x, group, beta=2 * settings.beta_rec / settings.beta_kl)
+        if not self.is_training_step():
+            yield "encoder", reals.mean(reals.kl + settings.beta_rec / settings.beta_kl * reals.error)
             return
         scale = 1 / x[0].numel()
-        rec, rate = scale * self.beta_rec, scale * self.beta_kl
-        distortion = seen.mean(rec * seen.error)
-        loss = seen.mean(rate * seen.kl) + seen.handed_on(distortion)
+        rec, rate = scale * settings.beta_rec, scale * settings.beta_kl
+        distortion = reals.mean(rec * reals.error)
+        loss = reals.mean(rate * reals.kl) + reals.as_loss_of_z(distortion)
         fakes = {}
         if step >= self.vae_steps:
-            fakes = {"rec": seen.image, "fake": vae.decode(seen.prior()).image}
+            fakes = {"rec": reals.image, "fake": vae.decode(reals.posterior.draw_prior()).image}
         for name, image in fakes.items():
             image = image.detach()
-            posterior = vae.encode(image, seen.group)
+            posterior = vae.encode(image, reals.group)
             with frozen(vae.decoder):
                 again = vae.decode(posterior.rsample())
             kl = posterior.kl()
-            rise = torch.exp(-2 * (rec * self.error(again, image) + scale * self.beta_neg * kl))
-            loss = loss + seen.mean(rise) / 4
-            self.logs |= {f"kl_{name}": seen.mean(kl.detach()), f"exp_{name}": rise.detach().mean()}
+            exponential = torch.exp(-2 * (rec * self.error(again, image) + scale * settings.beta_neg * kl))
+            loss = loss + reals.mean(exponential) / 4
+            self.logs |= {f"kl_{name}": reals.mean(kl.detach()), f"exp_{name}": exponential.detach().mean()}
         self.logs["loss_encoder"] = loss.detach()
         yield "encoder", loss
         loss = distortion
         for name, image in fakes.items():
             with frozen(vae.encoder):
-                posterior = vae.encode(image, seen.group)
-            kl = seen.mean(posterior.kl())
+                posterior = vae.encode(image, reals.group)
+            kl = reals.mean(posterior.kl())
             loss = loss + rate * kl / 2
             self.logs[f"kl_{name}_decoder"] = kl.detach()
-            if self.gamma:
+            if settings.gamma:
                 again = vae.decode(posterior.rsample().detach())
-                loss = loss + self.gamma * rec / 2 * seen.mean(self.error(again, image.detach()))
+                loss = loss + settings.gamma * rec / 2 * reals.mean(self.error(again, image.detach()))
         self.logs["loss_decoder"] = loss.detach()
         yield "decoder", loss

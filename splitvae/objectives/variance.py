@@ -1,144 +1,205 @@
-r"""The balance between distortion and rate: the likelihood's variance v_t and the KL's weight beta_t.
+r"""The variance v_t of the Gaussian likelihood, which balances distortion and rate.
 
-Every objective weighs an image of D values as
+An objective weighs an image of D values as
 
     L_i = SSE_i / (2 v_t) + D/2 log(2 pi v_t) + beta_t g(KL_i) .
 
 The logarithm has a gradient only where v is learned; elsewhere it keeps losses of different v comparable. Without it only
 the product beta v matters: (v, beta) and (c v, beta / c) have the same optimum.
 
-| variance   | v_t                                                                                       |
-| ---------- | ----------------------------------------------------------------------------------------- |
-| `Fixed`    | a constant                                                                                |
+| variance   | v_t                                                                                         |
+| ---------- | ------------------------------------------------------------------------------------------- |
+| `Fixed`    | a constant                                                                                  |
 | `Computed` | running minimum of the moving average of the MSE, from 1 (Split-VAE's public code)          |
 | `Ratchet`  | m <- min(m, .99 m + .01 MSE): the minimum inside the average (Asperti, Trentin, 2020)       |
 | `Learned`  | exp(2 log gamma), a parameter (Dai, Wipf, 2019)                                             |
 | `Optimal`  | the batch's own MSE (sigma-VAE: Rybkin, Daniilidis, Levine, 2021)                           |
 
-`Computed` and `Ratchet` are not interchangeable: noise in the batches makes the ratchet drift below the error.
+`Computed` and `Ratchet` are not interchangeable: noise in the batches lets the ratchet drift below the error.
+
+References: Balancing reconstruction error and Kullback-Leibler divergence in variational autoencoders (Asperti, Trentin,
+2020), https://arxiv.org/abs/2002.07514; Diagnosing and enhancing VAE models (Dai, Wipf, 2019),
+https://arxiv.org/abs/1903.05789; Simple and effective VAE training with calibrated decoders (Rybkin, Daniilidis, Levine,
+2021), https://arxiv.org/abs/2006.13202.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError, nearest
+from ..errors import UserError
+from ..utils.settings import Registry, Settings
 
 __all__ = [
     "VARIANCES",
     "Computed",
+    "ComputedVariance",
     "Fixed",
+    "FixedVariance",
     "Learned",
+    "LearnedVariance",
     "Optimal",
+    "OptimalVariance",
     "Ratchet",
+    "RatchetVariance",
     "Variance",
-    "over_processes",
-    "variance_named",
+    "VarianceModule",
+    "mean_over_processes",
 ]
 
-
-FLOOR = math.exp(-12)  # of every v that follows the error, so that a perfect batch divides by no zero
-
-
-DECAY = 0.99
+MIN_VARIANCE = math.exp(-12)  # of every v that follows the error, so that a perfect batch causes no division by zero
+MSE_DECAY = 0.99
 
 
-class Variance(nn.Module):
-    """`variance(mse)` gives v for this batch, a scalar tensor, and in training mode learns from its (detached) MSE.
+class VarianceModule(nn.Module):
+    """The state of a variance: `module(mse)` returns v for a batch.
+
+    In training mode the module then updates v from the batch's MSE, a detached scalar.
 
     Arguments:
-        v: its value, or first value; positive.
+        v: The first value of v, positive.
     """
 
     v: Tensor
 
-    def __init__(self, v: float = 1.0) -> None:
+    def __init__(self, v: float) -> None:
         super().__init__()
-        if not (v > 0 and math.isfinite(v)):
-            raise UserError(f"the variance v must be a positive number, not {v}.")
-        self.start = float(v)
-        self.register_buffer("v", torch.tensor(self.start))
+        self.register_buffer("v", torch.tensor(float(v)))
 
     def forward(self, mse: Tensor) -> Tensor:
+        """Returns v, a scalar."""
         raise NotImplementedError
 
 
-class Fixed(Variance):
-    """v is a constant; v = 1/2 makes the distortion the plain sum of squares."""
+class FixedVariance(VarianceModule):
+    """Keeps v constant."""
 
     def forward(self, mse: Tensor) -> Tensor:
+        """Returns v, a scalar."""
         return self.v
 
 
-class Computed(Variance):
-    """m <- .99 m + .01 MSE, then v <- min(v, m), after the batch was weighed; both start at `v`."""
+class ComputedVariance(VarianceModule):
+    """Updates m <- .99 m + .01 MSE, then v <- min(v, m), after the batch was weighed; both start at `v`."""
 
-    average: Tensor
+    mse_average: Tensor
 
-    def __init__(self, v: float = 1.0) -> None:
+    def __init__(self, v: float) -> None:
         super().__init__(v)
-        self.register_buffer("average", self.v.clone())
+        self.register_buffer("mse_average", self.v.clone())
 
     def forward(self, mse: Tensor) -> Tensor:
+        """Returns v before the update, a scalar."""
         v = self.v.clone()
         if self.training:
-            self.average.lerp_(mse, 1 - DECAY)
-            self.v.copy_(torch.minimum(self.v, self.average).clamp_min(FLOOR))
+            self.mse_average.lerp_(mse, 1 - MSE_DECAY)
+            self.v.copy_(torch.minimum(self.v, self.mse_average).clamp_min(MIN_VARIANCE))
         return v
 
 
-class Ratchet(Variance):
-    """v <- min(v, .99 v + .01 MSE), after the batch was weighed; starts at `v`."""
+class RatchetVariance(VarianceModule):
+    """Updates v <- min(v, .99 v + .01 MSE) after the batch was weighed."""
 
     def forward(self, mse: Tensor) -> Tensor:
+        """Returns v before the update, a scalar."""
         v = self.v.clone()
         if self.training:
-            self.v.copy_(torch.minimum(self.v, self.v.lerp(mse, 1 - DECAY)).clamp_min(FLOOR))
+            self.v.copy_(torch.minimum(self.v, self.v.lerp(mse, 1 - MSE_DECAY)).clamp_min(MIN_VARIANCE))
         return v
 
 
-class Learned(Variance):
-    """v = exp(2 log gamma) with the parameter log gamma starting at log(v) / 2."""
+class LearnedVariance(VarianceModule):
+    """Computes v = exp(2 log gamma) from the parameter log gamma, which starts at log(v) / 2."""
 
-    def __init__(self, v: float = 1.0) -> None:
+    def __init__(self, v: float) -> None:
         super().__init__(v)
         self.log_gamma = nn.Parameter(0.5 * self.v.log())
 
     def forward(self, mse: Tensor) -> Tensor:
+        """Returns v, a scalar with a gradient."""
         return torch.exp(2 * self.log_gamma)
 
 
-class Optimal(Variance):
-    """v is the batch's MSE, detached: the same gradient as through SSE / (2 v) + D/2 log v; out of training, the last."""
+class OptimalVariance(VarianceModule):
+    """Sets v to the batch's MSE, detached; in evaluation mode v is that of the last training batch.
+
+    The gradient is the same as through SSE / (2 v) + D/2 log v.
+    """
 
     def forward(self, mse: Tensor) -> Tensor:
+        """Returns v, a scalar."""
         if self.training:
-            self.v.copy_(mse.clamp_min(FLOOR))
+            self.v.copy_(mse.clamp_min(MIN_VARIANCE))
         return self.v.clone()
 
 
-VARIANCES: dict[str, type[Variance]] = {
-    "fixed": Fixed,
-    "computed": Computed,
-    "ratchet": Ratchet,
-    "learned": Learned,
-    "optimal": Optimal,
-}
+@dataclass(frozen=True)
+class Variance(Settings):
+    """The base of every variance's settings; a subclass has a `name` and the `module` that holds its state.
+
+    Arguments:
+        v: The value, or first value, of the likelihood's variance.
+    """
+
+    module: ClassVar[type[VarianceModule]]
+    v: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.v > 0 and math.isfinite(self.v)):
+            raise UserError(f"the variance v must be a positive number, not {self.v}.")
+
+    def build(self) -> VarianceModule:
+        """Returns a new module of this variance."""
+        return self.module(self.v)
 
 
-def over_processes(mse: Tensor) -> Tensor:
-    """The mean of a scalar over all processes that share a batch."""
+@dataclass(frozen=True)
+class Fixed(Variance):
+    """Creates a constant variance; v = 1/2 makes the distortion the plain sum of squares."""
+
+    name, module = "fixed", FixedVariance
+
+
+@dataclass(frozen=True)
+class Computed(Variance):
+    """Creates the paper's variance: the running minimum of the moving average of the MSE."""
+
+    name, module = "computed", ComputedVariance
+
+
+@dataclass(frozen=True)
+class Ratchet(Variance):
+    """Creates Asperti and Trentin's variance: the minimum stands inside the moving average."""
+
+    name, module = "ratchet", RatchetVariance
+
+
+@dataclass(frozen=True)
+class Learned(Variance):
+    """Creates Dai and Wipf's variance: a parameter of the objective."""
+
+    name, module = "learned", LearnedVariance
+
+
+@dataclass(frozen=True)
+class Optimal(Variance):
+    """Creates the sigma-VAE's variance: the MSE of the batch."""
+
+    name, module = "optimal", OptimalVariance
+
+
+VARIANCES: Registry[Variance] = Registry("variance", "variance", [Fixed, Computed, Ratchet, Learned, Optimal])
+
+
+def mean_over_processes(mse: Tensor) -> Tensor:
+    """Returns the mean of a scalar over all processes that share a batch."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(mse)
         mse = mse / torch.distributed.get_world_size()
     return mse
-
-
-def variance_named(name: str, v: float = 1.0) -> Variance:
-    """The variance called `name`, starting at `v`."""
-    if name not in VARIANCES:
-        raise UserError(f"no variance is called {name!r}; {nearest(name, VARIANCES)}")
-    return VARIANCES[name](v)

@@ -1,4 +1,4 @@
-from .automatic import suggest as suggest
+from .automatic import suggest_settings as suggest_settings
 from .baselines import baseline_presets as baseline_presets
 from .build import fields_of as fields_of
 from .build import objective_of as objective_of

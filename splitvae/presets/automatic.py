@@ -1,4 +1,4 @@
-"""TODO docstring of presets.automatic."""
+"""Settings for images of which nothing is known but shape and number: what `splitvae train --data FOLDER` trains."""
 
 from __future__ import annotations
 
@@ -6,47 +6,48 @@ from collections.abc import Set
 from typing import Any
 
 from ..config import Config
-from ..networks.introvae import INTRO_SIDES
-from ..networks.layers import SIDES
 
-__all__ = ["suggest"]
+__all__ = ["suggest_settings"]
+
+STEPS = 10_000  # about as many steps as a training takes
+LATENT_DIMS = {1: {16: 16, 32: 32, 64: 64, 128: 128}, 3: {16: 64, 32: 128, 64: 150, 128: 200}}  # by channels and side
 
 
-def suggest(
+def suggest_settings(
     shape: tuple[int, int, int], count: int, cuda: bool, config: Config, fixed: Set[str] = frozenset()
 ) -> dict[str, Any]:
-    """Fields for images of which only shape and number are known: what `splitvae train --data FOLDER` trains.
+    """Returns settings by flat name that suit images.
 
-    The side becomes the nearest the network paints (padded where that takes at most an eighth, else resized); colour gets
-    the paper's CelebA settings, gray its MNIST settings; a CPU gets the small network; epochs make about 10,000 steps.
-    The weight beta is the evidence lower bound's; in other losses it means something else. An introspective one gets an
-    epoch of plain VAE and weights like those of the presets that were measured (introspective_presets.py).
+    The side becomes the nearest that the network reaches (padded where that adds at most an eighth, else resized). A
+    machine without a GPU gets the small network. The number of epochs makes about 10,000 steps. The weights are those that
+    the objective suggests for the shape.
+
+    Arguments:
+        shape: The channels, height and width of the images.
+        count: The number of images.
+        cuda: Whether there is a CUDA device.
+        config: The settings so far, whose network and objective are kept.
+        fixed: The options that the user has given, which other suggestions follow.
     """
     channels, side = shape[0], shape[1]
-    sides = INTRO_SIDES if config.net in ("intro", "intro-plain") else SIDES
+    sides = config.model.net.sides
     target = next((s for s in sides if s >= side), sides[-1])
     padded = (target - side) % 2 == 0 and (target - side) * 8 <= target
     target = target if padded else min(sides, key=lambda s: (abs(s - side), -s))
     batch = max(2, min(100, count // 10))
-    latent = {16: 16, 32: 32, 64: 64, 128: 128} if channels == 1 else {16: 64, 32: 128, 64: 150, 128: 200}
-    fields: dict[str, Any] = {
+    suggested: dict[str, Any] = {
         "shape": (channels, target, target),
         "pad": (target - side) // 2 if padded else 0,
         "mirror": channels == 3,
-        "latent_dim": latent.get(target, 512),
+        "latent_dim": LATENT_DIMS[channels].get(target, 512),
         "scales": min(4, target.bit_length() - 2),
         "width": 64 if cuda else 16,
         "batch_size": batch,
-        "epochs": max(5, min(250, round(10_000 * batch / count))),
+        "epochs": max(5, min(250, round(STEPS * batch / count))),
     }
-    if config.loss == "elbo":
-        return fields | {"beta": 3.0 if channels == 3 else 8.0}
-    if config.loss not in ("intro", "soft-intro"):
-        return fields
-    kept = "latent_dim" in fixed or config.latent_dim != Config().latent_dim
-    dim = config.latent_dim if kept else fields["latent_dim"]
-    beta = 5.0 if channels == 3 else 8.0
-    fields |= {"vae_epochs": int("epochs" not in fixed or config.epochs > 1), "lr": 5e-4}
-    if config.loss == "intro":
-        return fields | {"beta": beta, "margin": 2.0 * dim}
-    return fields | {"beta_rec": beta / 2, "beta_neg": float(2 * channels * target**2 // dim), "gamma": 0.0}
+    is_open = "latent_dim" not in fixed and config.model.latent_dim == Config().model.latent_dim
+    latent_dim = suggested["latent_dim"] if is_open else config.model.latent_dim
+    suggested |= config.objective.suggest(suggested["shape"], latent_dim)
+    if "vae_epochs" in suggested and "epochs" in fixed and config.training.epochs == 1:
+        suggested["vae_epochs"] = 0  # a training of one epoch is for the objective
+    return {option: value for option, value in suggested.items() if option in config.options()}

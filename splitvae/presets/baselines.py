@@ -19,30 +19,26 @@ there is 256 wide and learns ten times as fast as the authors' (1024, 1e-4), whi
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..config import Config
+from ..models.latents import Deterministic
+from ..networks.strided import BetaVAE, InfoGAN, RegularizedAE
+from ..networks.two_stage import TwoStage
+from ..objectives.rae import RAE
+from ..objectives.variance import Fixed, Learned, Ratchet
+from ..samplers.second_stage import NoiselessSecondStage, SecondStage
 
 __all__ = ["baseline_presets"]
-
-
 RAE_WEIGHTS = {  # of the code's size and of the penalty, in the scaling of the authors' code
     "mnist": {"gp": (1e-4, 0.5e-7), "l2": (1e-4, 1e-7), "sn": (9e-3, 0.0)},
     "cifar10": {"gp": (9e-4, 1e-7), "l2": (1e-3, 1e-6), "sn": (0.03, 0.0)},
     "celeba": {"gp": (1e-4, 1e-7), "l2": (1e-4, 1e-7), "sn": (2.4e-3, 0.0)},
 }
-
-
 RAE_LATENTS = {"mnist": 16, "cifar10": 128, "celeba": 64}
-
-
 TWO_STAGE = {  # epochs, epochs between halvings, epochs of the second stage
     "mnist": (400, 150, 800),
     "cifar10": (1000, 300, 2000),
     "celeba": (400, 150, 800),
 }
-
-
 BALANCED = {  # latents, rate, epochs, epochs between halvings, epochs and width of the second stage, base channels
     "mnist": (32, 1e-4, 400, 150, 800, 1024, 32),
     "cifar10": (128, 1e-4, 700, 250, 1400, 2048, 64),
@@ -51,60 +47,48 @@ BALANCED = {  # latents, rate, epochs, epochs between halvings, epochs and width
 
 
 def baseline_presets(data: str, svae: Config) -> dict[str, Config]:
-    """Presets of every baseline for a data set ("mnist", "cifar10" or "celeba"), made from its Split-VAE's."""
-    twin = replace(svae, split=1)
-    named = {
+    """Returns the presets of every baseline for a data set ("mnist", "cifar10" or "celeba"), made from its Split-VAE's."""
+    twin = svae.override(split=1)
+    presets = {
         "vae": twin,
-        "beta-vae": replace(twin, variance="fixed", v=0.02, beta=4),
-        "2svae": replace(twin, variance="learned", v=0.05, beta=1, sampler="second-stage"),
-        "2svae-balanced": _balanced(replace(twin, sampler="second-stage-noiseless")),
+        "beta-vae": twin.override(variance=Fixed(v=0.02), beta=4),
+        "2svae": twin.override(variance=Learned(v=0.05), beta=1, sampler=SecondStage()),
+        "2svae-balanced": _balanced(twin.override(sampler=NoiselessSecondStage())),
     }
     for kind in RAE_WEIGHTS[data]:
-        named[f"rae-{kind}"] = _regularized(replace(twin, components=10), data, kind)
-    named |= {f"{name}-own": config for name, config in _own(data, twin).items()}
-    return {f"{data}-{name}": config for name, config in named.items()}
+        presets[f"rae-{kind}"] = _regularized(twin.override(components=10), data, kind)
+    presets |= {f"{name}-own": config for name, config in _own(data, twin).items()}
+    return {f"{data}-{name}": config for name, config in presets.items()}
 
 
 def _own(data: str, twin: Config) -> dict[str, Config]:
-    """The baselines on the networks of their own papers."""
+    """Returns the baselines on the networks of their own papers."""
     epochs, halving, second = TWO_STAGE[data]
-    plain = replace(twin, mirror=False, schedule="step", lr=1e-4, batch_size=64)
-    two_stage = replace(
-        plain,
-        net="infogan",
+    plain = twin.override(mirror=False, schedule="step", lr=1e-4, batch_size=64)
+    two_stage = plain.override(
+        net=InfoGAN(width=64, kernel=4, embedding=1024),
         spectral_norm=True,
-        kernel=4,
-        embedding=1024,
         latent_dim=64,
-        variance="learned",
+        variance=Learned(),
         beta=1,
         epochs=epochs,
         schedule_epochs=halving,
-        sampler="second-stage",
-        sampler_epochs=second,
-        sampler_width=1024,
-        sampler_lr=1e-4,
     )
-    latent, lr, epochs, halving, second, wide, base = BALANCED[data]
-    residual = replace(plain, net="two-stage", width=base, latent_dim=latent, lr=lr, epochs=epochs, schedule_epochs=halving)
-    residual = replace(residual, sampler="second-stage-noiseless", sampler_epochs=second, sampler_width=wide)
-    residual = replace(residual, sampler_lr=1e-4)
-    higgins = replace(
-        twin, net="higgins", mirror=False, width=32, kernel=4, embedding=256, latent_dim=32, lr=1e-4, epochs=100
-    )
+    latent, lr, epochs, halving, balanced_second, wide, base = BALANCED[data]
+    residual = plain.override(
+        net=TwoStage(width=base), latent_dim=latent, lr=lr, epochs=epochs, schedule_epochs=halving
+    ).override(sampler=NoiselessSecondStage(epochs=balanced_second, width=wide, lr=1e-4))
+    higgins = twin.override(net=BetaVAE(), mirror=False, latent_dim=32, lr=1e-4, epochs=100)
     own = {
-        "vae": replace(two_stage, sampler="gmm", sampler_epochs=0, sampler_lr=1e-3),
-        "beta-vae": replace(higgins, variance="fixed", v=0.02, beta=4),
-        "2svae": two_stage,
+        "vae": two_stage,
+        "beta-vae": higgins.override(variance=Fixed(v=0.02), beta=4),
+        "2svae": two_stage.override(sampler=SecondStage(epochs=second, width=1024, lr=1e-4)),
         "2svae-balanced": _balanced(residual),
     }
     large = data == "celeba"
-    network = replace(
-        twin,
-        net="rae",
+    network = twin.override(
+        net=RegularizedAE(width=128, kernel=5 if large else 4),
         mirror=False,
-        width=128,
-        kernel=5 if large else 4,
         latent_dim=RAE_LATENTS[data],
         lr=1e-3 if large else 5e-4,
         epochs=70 if large else 100,
@@ -116,18 +100,17 @@ def _own(data: str, twin: Config) -> dict[str, Config]:
     )
     for kind in RAE_WEIGHTS[data]:
         own[f"rae-{kind}"] = _regularized(network, data, kind)
-    own["rae-gp"] = replace(own["rae-gp"], epochs=70 if large or data == "cifar10" else 100)
+    own["rae-gp"] = own["rae-gp"].override(epochs=70 if large or data == "cifar10" else 100)
     return own
 
 
 def _balanced(config: Config) -> Config:
-    assert config.shape is not None
-    return replace(config, variance="ratchet", beta=(2 * config.shape[1] / config.latent_dim) ** 2)
+    assert config.model.shape is not None
+    return config.override(variance=Ratchet(), beta=(2 * config.model.shape[1] / config.model.latent_dim) ** 2)
 
 
 def _regularized(config: Config, data: str, kind: str) -> Config:
     beta, weight = RAE_WEIGHTS[data][kind]
-    config = replace(config, latent="deterministic", loss="rae", beta=beta)
-    if kind == "sn":
-        return replace(config, spectral_norm=True)
-    return replace(config, penalty="l2" if kind == "l2" else "gradient", penalty_weight=weight)
+    penalty = {"l2": "l2", "gp": "gradient", "sn": "none"}[kind]
+    config = config.override(latent=Deterministic(), loss=RAE(beta, penalty, weight))
+    return config.override(spectral_norm=True) if kind == "sn" else config

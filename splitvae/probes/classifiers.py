@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..samplers.fit import seeded
+from ..samplers.fit import fixed_seed
 from ..utils.console import Progress
 from ..utils.machine import device_here
 from .codes import Coded
@@ -110,7 +110,7 @@ def fit_probes(
     dim = _checked(train, test, iterations)
     device = device or device_here()
     classes = torch.cat([t.labels for t in train]).unique()
-    with seeded(seed):
+    with fixed_seed(seed):
         probes = Probes(len(train), dim, len(classes)).to(device).train()
     counts = torch.tensor([len(t.codes) for t in train])
     first = (counts.cumsum(0) - counts)[:, None]  # each set's first row among all

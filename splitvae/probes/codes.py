@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..models.fusion import accumulate
-from ..models.posteriors import Dirac, Gaussian
+from ..models.fusion import fuse_all
+from ..models.posteriors import DiracPosterior, GaussianPosterior
 
 __all__ = ["Coded", "accumulated", "coded", "majority", "member_counts", "strangers"]
 
@@ -30,7 +30,9 @@ class Coded(NamedTuple):
 # ---------------------------------------------------------------- codes to be read
 
 
-def coded(posterior: Gaussian | Dirac, labels: Tensor, spread: float = 1.0, independent: int = 0) -> tuple[Coded, Coded]:
+def coded(
+    posterior: GaussianPosterior | DiracPosterior, labels: Tensor, spread: float = 1.0, independent: int = 0
+) -> tuple[Coded, Coded]:
     """Means of a posterior, and samples mean + sigma eps with eps ~ N(0, spread^2); without noise both are the means."""
     means = Coded(posterior.mean.float(), labels, None, independent)
     if posterior.logvar is None or spread == 0:
@@ -45,8 +47,8 @@ def member_counts(*labels: Tensor, most: int = 256) -> list[int]:
 
 
 def accumulated(
-    members: Gaussian, labels: Tensor, count: int, fusion: str = "poe", least: int = 10_000, seed: int = 0
-) -> tuple[Gaussian, Tensor, int]:
+    members: GaussianPosterior, labels: Tensor, count: int, fusion: str = "poe", least: int = 10_000, seed: int = 0
+) -> tuple[GaussianPosterior, Tensor, int]:
     """Evidence of groups of exactly `count` images of one label, drawn at random.
 
     All images are divided into groups (but what is left over of a label), again and again until there are `least`, or as
@@ -65,10 +67,10 @@ def accumulated(
         if not len(rows):
             raise UserError(f"no label has the {count} images that a group is to have; ask for smaller groups.")
         group = torch.arange(len(rows)).repeat_interleave(count)
-        fused, _ = accumulate(members.mean[rows.flatten()], members.logvar[rows.flatten()], group, fusion)
+        fused, _ = fuse_all(members.mean[rows.flatten()], members.logvar[rows.flatten()], group, fusion)
         parts.append((fused.mean.float(), fused.logvar.float(), labels[rows[:, 0]]))
     mean, logvar, told = (torch.cat(columns) for columns in zip(*parts, strict=True))
-    return Gaussian(mean, logvar), told, len(parts[0][2])
+    return GaussianPosterior(mean, logvar), told, len(parts[0][2])
 
 
 def _divided(labels: Tensor, count: int, draw: torch.Generator) -> Tensor:

@@ -30,12 +30,12 @@ from ..data.images import Images, batches, spaced
 from ..data.labels import group_labels
 from ..errors import UserError
 from ..models.latents import GroupedLatent
-from ..models.posteriors import Dirac, Gaussian
+from ..models.posteriors import DiracPosterior, GaussianPosterior
 from ..models.vae import VAE
 from ..objectives.base import squared_error
 from ..presets.build import vae_of
 from ..runs import Run
-from ..samplers.fit import seeded
+from ..samplers.fit import fixed_seed
 from ..utils.console import say
 from ..utils.files import read_json, write_json
 from ..utils.machine import device_here
@@ -170,7 +170,7 @@ def _names(images: Images, labels: Tensor, group_by: str) -> tuple[str, ...]:
 
 
 @torch.no_grad()
-def posteriors(vae: VAE, pixels: Tensor) -> dict[str, Gaussian | Dirac]:
+def posteriors(vae: VAE, pixels: Tensor) -> dict[str, GaussianPosterior | DiracPosterior]:
     """The posterior of each image by itself, on the CPU: of a grouped latent "style" and "content", else "latent".
 
     The content is what a member says, before evidence is fused (and a prior, where the fusion has one, taken in).
@@ -185,13 +185,13 @@ def posteriors(vae: VAE, pixels: Tensor) -> dict[str, Gaussian | Dirac]:
             rows.append([m.cpu() for m in (posterior.mean, posterior.logvar) if m is not None])
     columns = [torch.cat(column) for column in zip(*rows, strict=True)]
     if len(columns) == 4:
-        return {"style": Gaussian(*columns[:2]), "content": Gaussian(*columns[2:])}
-    return {"latent": Gaussian(*columns) if len(columns) == 2 else Dirac(*columns)}
+        return {"style": GaussianPosterior(*columns[:2]), "content": GaussianPosterior(*columns[2:])}
+    return {"latent": GaussianPosterior(*columns) if len(columns) == 2 else DiracPosterior(*columns)}
 
 
 def _fresh(run: Run, pixels: Tensor, seed: int) -> VAE:
     """The run's network as it was before training, with BatchNorm's statistics of training images."""
-    with seeded(run.config.seed):
+    with fixed_seed(run.config.seed):
         vae = vae_of(run.config)
     vae = vae.to(device_here())
     order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:REFRESH]
@@ -219,7 +219,7 @@ def _jobs(
     latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedLatent) else None
     for part, least in ((train, LEARNED), (test, ASKED)):
         for name, posterior in posteriors(vae, part.images.pixels).items():
-            if latent is None or name != "content" or isinstance(posterior, Dirac):
+            if latent is None or name != "content" or isinstance(posterior, DiracPosterior):
                 sets.setdefault((name, 1), []).append(coded(posterior, part.labels))
                 continue
             spread = 0.0 if latent.draw == "mean" else latent.eps_std

@@ -1,14 +1,16 @@
 """What a sampler is: a density of the latent space that is fitted once and kept with the run.
 
-A sampler has `fit(codes, progress)`, which returns it, and `sample(n, seed)` -> (n, D) float32 on the CPU. It is saved
-without pickle: `tensors()` goes to a safetensors file; its parameters, what the fit found (`facts`) and the hash of the
-model it was fitted to go beside it as JSON.
+A sampler is a frozen dataclass of settings. `fit(codes, progress)` learns attributes, whose names end in `_`, and returns
+the sampler itself; `sample(n, seed)` returns latents (n, D), float32 on the CPU. A sampler is saved without pickle:
+`state_dict()` goes to a safetensors file; its settings, what the fit reports (`fit_info`) and the hash of the model that it
+was fitted to go beside it as JSON.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Self
 
 import torch
 from safetensors.torch import save as to_bytes
@@ -18,62 +20,115 @@ from ..errors import UserError
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.files import replacing, write_json
+from ..utils.settings import Settings
 
-__all__ = ["Prior", "Sampler", "check"]
+__all__ = ["Prior", "Sampler", "check_codes"]
 
 
-class Sampler:
-    """What every sampler has in common: its name, its parameters, and how it is kept."""
+@dataclass(frozen=True)
+class Sampler(Settings):
+    """The base of every sampler; a subclass has a `name`, its settings as fields, and the methods below."""
 
-    name: ClassVar[str]
+    def fit(self, codes: Codes, progress: Progress | None = None) -> Self:
+        """Fits the density to codes and returns the sampler itself.
 
-    def __init__(self) -> None:
-        self.parameters: dict[str, Any] = {}
-        self.facts: dict[str, Any] = {}
+        Arguments:
+            codes: The posterior means and log-variances.
+            progress: A function that is called with (epoch, epochs) after each epoch of a fit that has epochs.
 
-    def fit(self, codes: Codes, progress: Progress | None = None) -> Sampler:
+        Raises:
+            UserError: For codes that are too few or not finite.
+        """
         raise NotImplementedError
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
+        """Returns `n` draws, shape (n, D), float32 on the CPU."""
         raise NotImplementedError
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
+        """Returns what the fit learned."""
         raise NotImplementedError
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        """Restores what `state_dict` returned."""
         raise NotImplementedError
 
-    def save(self, folder: Path, **about: Any) -> None:
-        """Writes sampler.safetensors and sampler.json, each in one piece; `about` says what it belongs to."""
+    def for_run(self, epochs: int, seed: int) -> Self:
+        """Returns this sampler as a run fits it.
+
+        Arguments:
+            epochs: The number of epochs for a sampler that is trained and whose settings leave it open.
+            seed: The seed of the run.
+        """
+        return self
+
+    def learn(self, **learned: Any) -> Self:
+        """Sets learned attributes, beside the settings, which stay as they are; returns the sampler itself."""
+        self.__dict__.update(learned)
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.endswith("_") and not name.startswith("_"):
+            raise UserError(f"this {type(self).__name__} is not fitted yet; call fit(codes) before it is used.")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings by field name."""
+        return {field.name: value for field, value in self.items()}
+
+    @property
+    def fit_info(self) -> dict[str, Any]:
+        """What the fit reports, such as its loss; empty before the fit."""
+        return dict(self.__dict__.get("fit_info_", {}))
+
+    def save(self, folder: Path, **provenance: Any) -> None:
+        """Writes sampler.safetensors and sampler.json, each in one piece.
+
+        Arguments:
+            folder: The folder of both files.
+            provenance: What the sampler was fitted to, as JSON values.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "sampler.safetensors") as draft:
-            draft.write_bytes(to_bytes(self.tensors()))
-        values = {"sampler": self.name, **about, "parameters": self.parameters, "facts": self.facts}
+            draft.write_bytes(to_bytes(self.state_dict()))
+        values = {"sampler": self.name, **provenance, "parameters": self.parameters, "fit_info": self.fit_info}
         write_json(folder / "sampler.json", values)
 
 
+@dataclass(frozen=True)
 class Prior(Sampler):
-    """The standard normal prior N(0, I); fitting learns the dimension alone."""
+    """Creates the standard normal prior N(0, I); fitting learns the dimension alone."""
 
     name = "prior"
 
-    def fit(self, codes: Codes, progress: Progress | None = None) -> Prior:
-        check(codes, 1, "the prior's dimension")
-        self.dim_ = codes.mean.shape[1]
-        return self
+    def fit(self, codes: Codes, progress: Progress | None = None) -> Self:
+        """Learns the dimension of the codes."""
+        check_codes(codes, 1, "the prior's dimension")
+        return self.learn(dim_=codes.mean.shape[1])
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
+        """Returns `n` draws, shape (n, D)."""
         return torch.randn(n, self.dim_, generator=torch.Generator().manual_seed(seed))
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
+        """Returns the dimension."""
         return {"dim": torch.tensor(self.dim_)}
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        self.dim_ = int(tensors["dim"])
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        """Restores the dimension."""
+        self.learn(dim_=int(tensors["dim"]))
 
 
-def check(codes: Codes, least: int, what: str, instead: str = "") -> None:
-    """Raises UserError for fewer codes than `least`, or codes that are not finite."""
+def check_codes(codes: Codes, least: int, what: str, instead: str = "") -> None:
+    """Raises UserError for fewer codes than `least`, or codes that are not finite.
+
+    Arguments:
+        codes: The codes.
+        least: The smallest number of codes.
+        what: What they are too few for.
+        instead: What to do instead of giving more images.
+    """
     if len(codes.mean) < least:
         raise UserError(f"{len(codes.mean)} codes are too few for {what}; give more images{instead}.")
     if not all(bool(values.isfinite().all()) for values in (codes.mean, codes.logvar) if values is not None):

@@ -26,16 +26,16 @@ from torch import Tensor
 __all__ = ["Mixture", "expectation_maximisation", "log_density"]
 
 
-FLOOR = 1e-6  # added to every variance
+MIN_VARIANCE = 1e-6  # added to every variance
 
 
 ITERATIONS, TOLERANCE = 100, 1e-3  # at most; a gain below so many nats a point ends them
 
 
-BLOCK = 2**19  # float64 monomials held at once on the CPU, 4 MB: what stays in its cache
+CACHE_BLOCK = 2**19  # float64 monomials held at once on the CPU, 4 MB: what stays in its cache
 
 
-DEVICE_BLOCK = 2**26  # and on an accelerator
+DEVICE_CACHE_BLOCK = 2**26  # and on an accelerator
 
 
 class Mixture(NamedTuple):
@@ -93,7 +93,7 @@ def count(dim: int, full: bool) -> int:
 
 def size(points: Tensor, full: bool) -> int:
     """Points a block."""
-    held = BLOCK if points.device.type == "cpu" else DEVICE_BLOCK
+    held = CACHE_BLOCK if points.device.type == "cpu" else DEVICE_CACHE_BLOCK
     return max(64, held // count(len(points), full))
 
 
@@ -132,10 +132,10 @@ def maximised(moments: Tensor, dim: int, full: bool) -> Mixture:
     means = moments[:, 1 : 1 + dim] / counts.unsqueeze(1)
     second = moments[:, 1 + dim :] / counts.unsqueeze(1)
     if not full:
-        return Mixture(counts / counts.sum(), means, second - means.square() + FLOOR)
+        return Mixture(counts / counts.sum(), means, second - means.square() + MIN_VARIANCE)
     i, j = torch.triu_indices(dim, dim, device=moments.device)
     covariances = moments.new_empty(len(counts), dim, dim)
     covariances[:, i, j] = covariances[:, j, i] = second
     covariances -= means.unsqueeze(2) * means.unsqueeze(1)
-    covariances.diagonal(dim1=1, dim2=2).add_(FLOOR)
+    covariances.diagonal(dim1=1, dim2=2).add_(MIN_VARIANCE)
     return Mixture(counts / counts.sum(), means, covariances)

@@ -1,10 +1,11 @@
-"""How densities of codes are trained: minimising nats a code by Adam, on the accelerator where there is one."""
+"""Trains densities of codes by Adam, on the accelerator where there is one; no step reads a value back from the device."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,38 +16,52 @@ from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import device_here
 
-__all__ = ["descend", "seeded", "settings_checked"]
+__all__ = ["check_positive", "fixed_seed", "train_density"]
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draws on the CPU, as those of initial weights, follow from `seed` and leave the global stream untouched."""
+def fixed_seed(seed: int) -> Iterator[None]:
+    """Makes draws on the CPU, such as initial weights, follow from `seed`; the global random stream stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
 
 
-def descend(
-    network: nn.Module,
-    codes: Codes,
-    what: str,
-    *,
-    epochs: int,
-    lr: float,
-    batch: int,
-    halve_every: float = 0.375,
-    draws: bool = True,
-    seed: int = 0,
-    progress: Progress | None = None,
+class DensityTraining(NamedTuple):
+    """How a density is trained by Adam.
+
+    epochs: The number of passes over the codes. lr: The learning rate. batch: The number of codes in a step. halve_every:
+    The learning rate is halved each time this share of the epochs is over. draws: Whether z ~ q(z|x) is drawn anew in each
+    epoch, where codes have noise, rather than their means. seed: The seed of draws and of the order of codes.
+    """
+
+    epochs: int
+    lr: float
+    batch: int
+    halve_every: float = 0.375
+    draws: bool = True
+    seed: int = 0
+
+
+def train_density(
+    network: nn.Module, codes: Codes, what: str, training: DensityTraining, progress: Progress | None = None
 ) -> float:
-    """Trains `network(z, generator)` -> (B,), nats a code; returns the last epoch's mean and leaves it on the CPU.
+    """Trains a density by maximum likelihood, and leaves it on the CPU.
 
     Arguments:
-        halve_every: the learning rate is halved each time this share of the epochs is over.
-        draws: z ~ q(z|x), anew each epoch; means where False, or where codes have no noise.
+        network: The density: `network(z, generator)` maps codes (B, D) to nats a code (B,).
+        codes: The codes.
+        what: What the density is called in messages.
+        training: How it is trained.
+        progress: A function that is called with (epoch, epochs) after each epoch.
 
-    Raises UserError where the loss is not finite. A step reads nothing back from the device.
+    Returns:
+        The mean loss of the last epoch, in nats a code.
+
+    Raises:
+        UserError: Where the loss is not finite.
     """
+    epochs, lr, batch, halve_every, draws, seed = training
     device = device_here()
     network.to(device).train()
     generator = torch.Generator(device).manual_seed(seed)
@@ -79,8 +94,8 @@ def descend(
     return last
 
 
-def settings_checked(what: str, **settings: float) -> None:
-    """Raises UserError for a setting that is not positive."""
+def check_positive(what: str, **settings: float) -> None:
+    """Raises UserError for a setting of `what` that is not positive."""
     for name, value in settings.items():
         if not (value > 0 and math.isfinite(value)):
             raise UserError(f"{name}={value} makes no {what}; it must be a positive number.")

@@ -11,6 +11,9 @@ References: Neural spline flows (Durkan, Bekasov, Murray, Papamakarios, 2019); z
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Self
+
 import torch
 from torch import Tensor, nn
 
@@ -18,22 +21,23 @@ from ..errors import UserError
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import device_here
-from .base import Sampler, check
-from .fit import descend, seeded, settings_checked
+from ..utils.settings import Option
+from .base import Sampler, check_codes
+from .fit import DensityTraining, check_positive, fixed_seed, train_density
 
 __all__ = ["Flow"]
 
 
-LEAST = 100  # codes
+MIN_CODES = 100  # codes
 
 
-NARROWEST = 1e-6  # deviation that is divided by, where codes are constant
+MIN_STD = 1e-6  # deviation that is divided by, where codes are constant
 
 
-BLOCK = 2000  # codes mapped at once
+CODES_PER_BATCH = 2000  # codes mapped at once
 
 
-class Density(nn.Module):
+class FlowDensity(nn.Module):
     """The flow of standardised codes: `density(z)` is -log p(z), (B, D) -> (B,), in nats."""
 
     mean: Tensor
@@ -57,57 +61,63 @@ class Density(nn.Module):
         return self.flow().transform.inv(noise) * self.std + self.mean
 
 
+@dataclass(frozen=True)
 class Flow(Sampler):
-    """A neural spline flow fitted to posterior means.
+    """Creates a neural spline flow that is fitted to posterior means.
 
     Arguments:
-        transforms: passes over the coordinates.
-        width, depth: of the networks that place the knots.
-        epochs, lr, batch: of Adam; the learning rate is halved each time 3/8 of the epochs are over.
-        draws: fit to draws from the posteriors, anew each epoch, rather than to means.
-        seed: of initial weights and of the order of codes.
+        transforms: The number of passes over the coordinates.
+        width: The number of units of each layer of the networks that place the knots.
+        depth: The number of those layers.
+        epochs: The number of passes over the codes; None is 20, in a run twice the model's epochs and at least 20.
+        lr: The learning rate of Adam, halved each time 3/8 of the epochs are over.
+        batch: The number of codes in a step.
+        draws: Whether the flow is fitted to draws from the posteriors, anew in each epoch, rather than to means.
+        seed: The seed of initial weights and of the order of codes.
 
     Sampling inverts one coordinate after the other: its time is proportional to D.
     """
 
     name = "flow"
+    prefix: ClassVar[str] = "sampler_"
+    transforms: int = 3
+    width: int = 128
+    depth: int = 2
+    epochs: int | None = None
+    lr: float = 1e-3
+    batch: int = 500
+    draws: bool = False
+    seed: Annotated[int, Option("")] = 0
 
-    def __init__(
-        self,
-        transforms: int = 3,
-        width: int = 128,
-        depth: int = 2,
-        epochs: int = 20,
-        lr: float = 1e-3,
-        batch: int = 500,
-        draws: bool = False,
-        seed: int = 0,
-    ) -> None:
-        super().__init__()
-        sizes = {"transforms": transforms, "width": width, "depth": depth, "epochs": epochs, "lr": lr, "batch": batch}
-        settings_checked("flow", **sizes)
-        self.parameters = {**sizes, "draws": draws, "seed": seed}
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        epochs = 1 if self.epochs is None else self.epochs
+        sizes = {"transforms": self.transforms, "width": self.width, "depth": self.depth}
+        check_positive("flow", **sizes, epochs=epochs, lr=self.lr, batch=self.batch)
 
-    def fit(self, codes: Codes, progress: Progress | None = None) -> Flow:
+    def for_run(self, epochs: int, seed: int) -> Self:
+        """Returns this flow with the seed of the run and, where its own are open, the given epochs."""
+        return replace(self, epochs=self.epochs or epochs, seed=seed)
+
+    def fit(self, codes: Codes, progress: Progress | None = None) -> Self:
         """Trains, on an accelerator if there is one; raises UserError for fewer than 100 codes or a loss that diverges."""
-        check(codes, LEAST, "a flow", " or use --sampler gmm")
-        p = self.parameters
-        with seeded(p["seed"]):
-            self.density_ = self._density(codes.mean.shape[1])
+        check_codes(codes, MIN_CODES, "a flow", " or use --sampler gmm")
+        with fixed_seed(self.seed):
+            density = self._density(codes.mean.shape[1])
         mean, variance = codes.mean.double().mean(0), codes.mean.double().var(0)
-        if p["draws"] and codes.logvar is not None:
+        if self.draws and codes.logvar is not None:
             variance = variance + codes.logvar.double().exp().mean(0)
-        self.density_.mean.copy_(mean)
-        self.density_.std.copy_(variance.sqrt().clamp_min(NARROWEST))
-        settings = {key: p[key] for key in ("epochs", "lr", "batch", "draws", "seed")}
-        self.facts = {"loss": descend(self.density_, codes, "the flow", progress=progress, **settings)}
-        return self
+        density.mean.copy_(mean)
+        density.std.copy_(variance.sqrt().clamp_min(MIN_STD))
+        training = DensityTraining(self.epochs or 20, self.lr, self.batch, draws=self.draws, seed=self.seed)
+        loss = train_density(density, codes, "the flow", training, progress)
+        return self.learn(density_=density, fit_info_={"loss": loss})
 
     @torch.no_grad()
     def mean_log_likelihood(self, codes: Codes) -> float:
         """The mean of log p over posterior means, in nats a code."""
         density = self.density_.to(device_here())
-        losses = [density(z.to(density.mean)) for z in codes.mean.split(BLOCK)]
+        losses = [density(z.to(density.mean)) for z in codes.mean.split(CODES_PER_BATCH)]
         return -float(torch.cat(losses).double().mean())
 
     @torch.no_grad()
@@ -115,15 +125,14 @@ class Flow(Sampler):
         """Inverts noise that is drawn on the CPU, shape (n, D)."""
         density = self.density_.to(device_here())
         noise = torch.randn(n, len(density.mean), generator=torch.Generator().manual_seed(seed))
-        return torch.cat([density.inverse(u.to(density.mean)).cpu() for u in noise.split(BLOCK)])
+        return torch.cat([density.inverse(u.to(density.mean)).cpu() for u in noise.split(CODES_PER_BATCH)])
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         return {name: value.cpu().contiguous() for name, value in self.density_.state_dict().items()}
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        self.density_ = self._density(len(tensors["mean"])).eval()
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        self.learn(density_=self._density(len(tensors["mean"])).eval())
         self.density_.load_state_dict(tensors)
 
-    def _density(self, dim: int) -> Density:
-        p = self.parameters
-        return Density(dim, p["transforms"], p["width"], p["depth"])
+    def _density(self, dim: int) -> FlowDensity:
+        return FlowDensity(dim, self.transforms, self.width, self.depth)

@@ -3,90 +3,100 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from ..errors import UserError, nearest
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import device_here
-from .base import Sampler, check
+from ..utils.settings import Option
+from .base import Sampler, check_codes
 from .em import Mixture, expectation_maximisation, log_density
 
 __all__ = ["GaussianMixture"]
 
 
-SIZES = (1, 5, 10, 20, 50, 100)
+CANDIDATE_SIZES = (1, 5, 10, 20, 50, 100)
 
 
 COVARIANCES = ("diag", "full")
 
 
-ENOUGH = 50  # codes a component of a size that is tried; of a full covariance also more than dimensions
+MIN_CODES_PER_COMPONENT = 50  # codes a component of a size that is tried; of a full covariance also more than dimensions
 
 
-CHOICE = 20_000  # codes the choice is made on, at most
+MAX_CODES_FOR_CHOICE = 20_000  # codes the choice is made on, at most
 
 
-HELD = 10  # one code in so many is held out of it
+HELD_OUT_EVERY = 10  # one code in so many is held out of it
 
 
+@dataclass(frozen=True)
 class GaussianMixture(Sampler):
-    """A mixture of Gaussians fitted to posterior means by expectation maximisation.
+    """Creates a mixture of Gaussians that is fitted to posterior means by expectation maximisation.
 
     Arguments:
-        components: K; None picks it among 1, 5, 10, 20, 50, 100 by the likelihood of held-out codes.
-        covariance: "full" or "diag"; by default full, or picked along with K.
-        seed: of k-means, from whose clusters the fit starts, and of what is held out.
+        components: The number K of components; None picks it among 1, 5, 10, 20, 50 and 100 by the likelihood of held-out
+            codes. The protocol `clean` picks it always, `paper` takes 100 for None.
+        covariance: Whether covariances are "full" or "diag"; None is full, or picked along with the number of components.
+        seed: The seed of k-means, from whose clusters the fit starts, and of what is held out.
 
-    The fit is `weights_` (K,), `means_` (K, D) and `covariances_`, (K, D, D) or (K, D), in float64; what was picked is in
-    `facts["chosen"]`, with every score in nats a code. Expectation maximisation runs on a CUDA device where there is one,
-    scikit-learn's k-means on the CPU.
+    The fit sets `weights_` (K,), `means_` (K, D) and `covariances_`, (K, D, D) or (K, D), in float64; what was picked
+    stands in `fit_info["chosen"]`, with every score in nats a code. Expectation maximisation runs on a CUDA device where
+    there is one, scikit-learn's k-means on the CPU.
 
     Reference: From variational to deterministic autoencoders (Ghosh et al., 2020), ex-post density estimation.
+    https://arxiv.org/abs/1903.12436
     """
 
     name = "gmm"
+    prefix: ClassVar[str] = "sampler_"
+    components: Annotated[int | None, Option("components")] = None
+    covariance: str | None = None
+    seed: Annotated[int, Option("")] = 0
 
-    def __init__(self, components: int | None = 20, covariance: str | None = None, seed: int = 0) -> None:
-        super().__init__()
-        if components is not None and components < 1:
-            raise UserError(f"a mixture of {components} components is none; type --components 20.")
-        if covariance is None and components is not None:
-            covariance = "full"
-        if covariance not in (None, *COVARIANCES):
-            raise UserError(f"covariance={covariance!r} is unknown; {nearest(covariance, COVARIANCES)}")
-        self.parameters = {"components": components, "covariance": covariance, "seed": seed}
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.components is not None and self.components < 1:
+            raise UserError(f"a mixture of {self.components} components is none; type --components 20.")
+        if self.covariance is None and self.components is not None:
+            object.__setattr__(self, "covariance", "full")
+        if self.covariance not in (None, *COVARIANCES):
+            raise UserError(f"covariance={self.covariance!r} is unknown; {nearest(str(self.covariance), COVARIANCES)}")
 
-    def fit(self, codes: Codes, progress: Progress | None = None) -> GaussianMixture:
+    def for_run(self, epochs: int, seed: int) -> Self:
+        """Returns this mixture with the seed of the run."""
+        return replace(self, seed=seed)
+
+    def fit(self, codes: Codes, progress: Progress | None = None) -> Self:
         """Fits to means (N, D); raises UserError for fewer codes than components, or codes not finite."""
-        components, covariance, _ = self.parameters.values()
+        components, covariance = self.components, self.covariance
         size = components or 1
         instead = f" or type --components {max(1, len(codes.mean) // 10)}" if size > 1 else ""
-        check(codes, max(2, size), f"{size} components" if components else "a mixture", instead)
+        check_codes(codes, max(2, size), f"{size} components" if components else "a mixture", instead)
         means = codes.mean.detach().cpu().double()
         if components is None:
             components, covariance = self._choose(means)
-        mixture = self._mixture(means, self._clusters(means, components), components, covariance)
-        self.weights_, self.means_, self.covariances_ = mixture
-        return self
+        mixture = self._mixture(means, self._clusters(means, components), components, covariance or "full")
+        return self.learn(**dict(zip(("weights_", "means_", "covariances_"), mixture, strict=True)))
 
     def _choose(self, means: Tensor) -> tuple[int, str]:
         """The size and covariance under which held-out codes are likeliest.
 
         Each covariance grows until its score falls; a larger mixture wins by more than the standard error of its gain.
         """
-        order = torch.randperm(len(means), generator=torch.Generator().manual_seed(self.parameters["seed"]))[:CHOICE]
-        held, rest = means[order[::HELD]], means[order[torch.arange(len(order)) % HELD != 0]]
-        least = {"diag": ENOUGH, "full": max(ENOUGH, means.shape[1] + 1)}
-        growing = [c for c in COVARIANCES if self.parameters["covariance"] in (None, c)]
+        order = torch.randperm(len(means), generator=torch.Generator().manual_seed(self.seed))[:MAX_CODES_FOR_CHOICE]
+        held, rest = means[order[::HELD_OUT_EVERY]], means[order[torch.arange(len(order)) % HELD_OUT_EVERY != 0]]
+        least = {"diag": MIN_CODES_PER_COMPONENT, "full": max(MIN_CODES_PER_COMPONENT, means.shape[1] + 1)}
+        growing = [c for c in COVARIANCES if self.covariance in (None, c)]
         last = {c: -np.inf for c in growing}
         best, chosen, held_out = torch.full((len(held),), -torch.inf), (0, ""), []
-        for size in SIZES:
+        for size in CANDIDATE_SIZES:
             growing = [c for c in growing if size == 1 or len(rest) >= size * least[c]]
             clusters = self._clusters(rest, size) if growing else rest
             for covariance in growing.copy():
@@ -98,15 +108,18 @@ class GaussianMixture(Sampler):
                 if score <= last[covariance]:
                     growing.remove(covariance)
                 last[covariance] = score
-        self.facts["chosen"] = dict(zip(("components", "covariance"), chosen, strict=True))
-        self.facts["chosen"] |= {"codes": len(order), "held_out": held_out}
+        report = {**dict(zip(("components", "covariance"), chosen, strict=True)), "codes": len(order), "held_out": held_out}
+        self.learn(fit_info_={"chosen": report})
         return chosen
 
     def _clusters(self, means: Tensor, components: int) -> Tensor:
-        """Labels (N,) of as many clusters by k-means."""
+        """Returns labels (N,) of as many clusters, found by k-means."""
+        from sklearn.cluster import KMeans  # a second to import, and only a fit needs it
+        from sklearn.exceptions import ConvergenceWarning
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # of equal codes: clusters may be empty
-            labels = KMeans(components, n_init=1, random_state=self.parameters["seed"]).fit(means.numpy()).labels_
+            labels = KMeans(components, n_init=1, random_state=self.seed).fit(means.numpy()).labels_
         return torch.from_numpy(labels).long()
 
     def _mixture(self, means: Tensor, clusters: Tensor, components: int, covariance: str) -> Mixture:
@@ -140,9 +153,9 @@ class GaussianMixture(Sampler):
                 spread[which == k] = noise[which == k] @ factor.T
         return torch.from_numpy((means[which] + spread).astype(np.float32))
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         fitted = {"weights": self.weights_, "means": self.means_, "covariances": self.covariances_}
         return {name: value.contiguous() for name, value in fitted.items()}
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        self.weights_, self.means_, self.covariances_ = (tensors[name] for name in ("weights", "means", "covariances"))
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        self.learn(**{f"{name}_": tensors[name] for name in ("weights", "means", "covariances")})

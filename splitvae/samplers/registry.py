@@ -1,14 +1,14 @@
-"""Samplers by name, and the one that belongs to a run."""
+"""The samplers by name, and how a saved one is read; a new one is a line here."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from safetensors import safe_open
 
 from ..errors import UserError
 from ..utils.files import read_json
+from ..utils.settings import Registry
 from .base import Prior, Sampler
 from .flow import Flow
 from .gaussian_mixture import GaussianMixture
@@ -16,20 +16,23 @@ from .second_stage import NoiselessSecondStage, SecondStage
 
 __all__ = ["SAMPLERS", "load_sampler"]
 
-
-SAMPLERS: dict[str, type[Any]] = {
-    kind.name: kind for kind in (Prior, GaussianMixture, SecondStage, NoiselessSecondStage, Flow)
-}
+SAMPLERS: Registry[Sampler] = Registry(
+    "sampler", "sampler", [Prior, GaussianMixture, SecondStage, NoiselessSecondStage, Flow]
+)
 
 
 def load_sampler(folder: Path) -> Sampler:
-    """Reads a sampler; raises UserError where the files are damaged or of an unknown kind."""
-    about = read_json(folder / "sampler.json")
+    """Reads a fitted sampler from its folder.
+
+    Raises:
+        UserError: For files that are damaged or of an unknown kind.
+    """
+    values = read_json(folder / "sampler.json")
     try:
-        sampler: Sampler = SAMPLERS[about["sampler"]](**about["parameters"])
+        sampler = SAMPLERS[values["sampler"]](**values["parameters"])
         with safe_open(folder / "sampler.safetensors", framework="pt") as file:
-            sampler.restore({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  # no mapping
-        sampler.facts = about["facts"]
+            sampler.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  # no mapping
+        sampler.learn(fit_info_=values["fit_info"])
     except UserError:
         raise
     except Exception as error:  # damage shows as any of a dozen exceptions

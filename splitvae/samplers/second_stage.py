@@ -19,7 +19,8 @@ divergence in variational autoencoders (Asperti, Trentin, 2020); their public co
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -27,19 +28,20 @@ from torch import Tensor, nn
 
 from ..models.codes import Codes
 from ..networks.layers import glorot_
-from ..objectives.variance import variance_named
+from ..objectives.variance import Learned, Ratchet, Variance
 from ..utils.console import Progress
 from ..utils.machine import native_bf16
-from .base import Sampler, check
-from .fit import descend, seeded, settings_checked
+from ..utils.settings import Option
+from .base import Sampler, check_codes
+from .fit import DensityTraining, check_positive, fixed_seed, train_density
 
 __all__ = ["NoiselessSecondStage", "SecondStage"]
 
 
-LEAST = 100  # codes
+MIN_CODES = 100  # codes
 
 
-class Dense(nn.Module):
+class DenseStack(nn.Module):
     """`depth` layers of `width` ReLUs give h; one linear layer of [x, h] the outputs: (B, I) -> (B, O).
 
     In training on a CPU that computes bfloat16 itself the layers of h do so, in half the time; all else is float32.
@@ -60,14 +62,14 @@ class Dense(nn.Module):
         return self.head(torch.cat([x, h.float()], 1))
 
 
-class Stage(nn.Module):
+class SecondStageVAE(nn.Module):
     """The VAE of codes: `stage(z, generator)` is its loss, (B, D) -> (B,), in nats; `generator` draws u."""
 
-    def __init__(self, dim: int, width: int, depth: int, balance: str) -> None:
+    def __init__(self, dim: int, width: int, depth: int, variance: Variance) -> None:
         super().__init__()
-        self.encoder = Dense(dim, 2 * dim, width, depth)
-        self.decoder = Dense(dim, dim, width, depth)
-        self.variance = variance_named(balance)
+        self.encoder = DenseStack(dim, 2 * dim, width, depth)
+        self.decoder = DenseStack(dim, dim, width, depth)
+        self.variance = variance.build()
         nn.init.zeros_(self.encoder.head.weight[dim:])  # q starts with the prior's variance, however large codes are
 
     def forward(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -84,50 +86,56 @@ class Stage(nn.Module):
         return self.variance(torch.zeros(())).sqrt()
 
 
+@dataclass(frozen=True)
 class SecondStage(Sampler):
-    """Dai and Wipf's second stage, with a learned variance whose noise is part of samples.
+    """Creates Dai and Wipf's second stage, with a learned variance whose noise is part of samples.
+
+    Codes are drawn from their posteriors anew in each epoch (means where there is no noise) and not standardised. v starts
+    at 1, about the variance of codes, where u carries no information yet, and log sqrt(v) moves by at most `lr` in a step:
+    give it tens of thousands of steps, with few images more epochs.
 
     Arguments:
-        epochs: of training; the authors' are 100 to 2000. v starts at 1, about the variance of codes, where u says nothing
-            yet, and log sqrt(v) moves by at most `lr` a step: give it tens of thousands of steps, few images more epochs.
-        width, depth: of the dense networks.
-        lr: of Adam; halved each time `halve_every` of the epochs is over (300 of 800 in the authors' code).
-        batch: codes a step. seed: of initial weights and of draws.
-        noise: whether samples have it.
-
-    Codes are drawn from their posteriors anew each epoch (means where there is no noise) and not standardised.
+        epochs: The number of passes over the codes, the authors' being 100 to 2000; None is 100, in a run twice the model's
+            epochs and at least 20.
+        width: The number of units of each dense layer; the authors' is 1024.
+        depth: The number of dense layers of each network.
+        lr: The learning rate of Adam; the authors' is 1e-4.
+        halve_every: The share of the epochs after which the learning rate is halved (300 of 800 in the authors' code).
+        batch: The number of codes in a step.
+        seed: The seed of initial weights and of draws.
+        noise: Whether samples have the noise of p(z|u).
     """
 
     name = "second-stage"
-    balance: ClassVar[str] = "learned"
+    prefix: ClassVar[str] = "sampler_"
+    variance: ClassVar[Variance] = Learned()
+    epochs: int | None = None
+    width: int = 256
+    depth: int = 3
+    lr: float = 1e-3
+    halve_every: float = 0.375
+    batch: int = 100
+    seed: Annotated[int, Option("")] = 0
+    noise: bool = True
 
-    def __init__(
-        self,
-        epochs: int = 100,
-        width: int = 1024,
-        depth: int = 3,
-        lr: float = 1e-4,
-        halve_every: float = 0.375,
-        batch: int = 100,
-        seed: int = 0,
-        noise: bool = True,
-    ) -> None:
-        super().__init__()
-        sizes = {"epochs": epochs, "width": width, "depth": depth, "lr": lr, "halve_every": halve_every, "batch": batch}
-        settings_checked("second stage", **sizes)
-        self.parameters = {**sizes, "seed": seed, "noise": noise}
-        self.noise = noise
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        epochs = 1 if self.epochs is None else self.epochs
+        sizes = {"epochs": epochs, "width": self.width, "depth": self.depth, "lr": self.lr, "batch": self.batch}
+        check_positive("second stage", **sizes, halve_every=self.halve_every)
 
-    def fit(self, codes: Codes, progress: Progress | None = None) -> SecondStage:
+    def for_run(self, epochs: int, seed: int) -> Self:
+        """Returns this second stage with the seed of the run and, where its own are open, the given epochs."""
+        return replace(self, epochs=self.epochs or epochs, seed=seed)
+
+    def fit(self, codes: Codes, progress: Progress | None = None) -> Self:
         """Trains, on an accelerator if there is one; raises UserError for fewer than 100 codes or a loss that diverges."""
-        check(codes, LEAST, "a second stage", " or use --sampler gmm")
-        p = self.parameters
-        with seeded(p["seed"]):
-            self.stage_ = self._stage(codes.mean.shape[1])
-        settings = {key: p[key] for key in ("epochs", "lr", "batch", "halve_every", "seed")}
-        loss = descend(self.stage_, codes, "the second stage", progress=progress, **settings)
-        self.facts = {"loss": loss, "gamma": float(self.stage_.gamma.detach())}
-        return self
+        check_codes(codes, MIN_CODES, "a second stage", " or use --sampler gmm")
+        with fixed_seed(self.seed):
+            stage = self._stage(codes.mean.shape[1])
+        training = DensityTraining(self.epochs or 100, self.lr, self.batch, self.halve_every, seed=self.seed)
+        loss = train_density(stage, codes, "the second stage", training, progress)
+        return self.learn(stage_=stage, fit_info_={"loss": loss, "gamma": float(stage.gamma.detach())})
 
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0) -> Tensor:
@@ -137,32 +145,21 @@ class SecondStage(Sampler):
         z: Tensor = self.stage_.decoder(torch.randn(n, dim, generator=generator))
         return z + self.stage_.gamma * torch.randn(n, dim, generator=generator) if self.noise else z
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         return self.stage_.state_dict()
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        self.stage_ = self._stage(len(tensors["decoder.head.bias"])).eval()
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        self.learn(stage_=self._stage(len(tensors["decoder.head.bias"])).eval())
         self.stage_.load_state_dict(tensors)
 
-    def _stage(self, dim: int) -> Stage:
-        return Stage(dim, self.parameters["width"], self.parameters["depth"], self.balance)
+    def _stage(self, dim: int) -> SecondStageVAE:
+        return SecondStageVAE(dim, self.width, self.depth, self.variance)
 
 
+@dataclass(frozen=True)
 class NoiselessSecondStage(SecondStage):
-    """Asperti and Trentin's second stage: a computed variance, and samples zhat(u) without noise; else as `SecondStage`."""
+    """Creates Asperti and Trentin's second stage: a variance that follows the error, and samples zhat(u) without noise."""
 
     name = "second-stage-noiseless"
-    balance = "ratchet"
-
-    def __init__(
-        self,
-        epochs: int = 100,
-        width: int = 1024,
-        depth: int = 3,
-        lr: float = 1e-4,
-        halve_every: float = 0.375,
-        batch: int = 100,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(epochs, width, depth, lr, halve_every, batch, seed, noise=False)
-        del self.parameters["noise"]
+    variance: ClassVar[Variance] = Ratchet()
+    noise: bool = False

@@ -20,7 +20,7 @@ from ..presets.registry import PRESETS, configure, override
 from ..runs import Run
 from ..training.interrupts import Interrupted
 from ..training.loop import train
-from ..training.recovery import Stopped
+from ..training.recovery import TrainingStopped
 from ..utils.console import say
 from ..utils.files import read_json, write_json
 
@@ -117,7 +117,7 @@ def _trained(config: Config, cell: Cell, folder: Path, typed: dict[str, Any], pr
             return Outcome(cell, Run(folder), known["alarm"], known["text"])
     try:
         run = train(settings, out=folder, resume=begun, progress=progress, **({} if begun else typed | cell._asdict()))
-    except Stopped as stopped:  # its message says how to go on with this run alone
+    except TrainingStopped as stopped:  # its message says how to go on with this run alone
         alarm, text = stopped.alarms[0].name, " ".join(map(str, stopped.alarms))
         write_json(file, {"asked": asked, "alarm": alarm, "text": text})
         say(progress, f"Stopped by an alarm. {text}")

@@ -26,9 +26,9 @@ from ..figures.io import drawn_by, save
 from ..figures.probes import accuracy_curve, code_maps
 from ..figures.run import draw
 from ..models.fusion import fuse
-from ..models.groups import grouped
+from ..models.groups import as_groups
 from ..models.latents import GroupedLatent
-from ..models.posteriors import Gaussian
+from ..models.posteriors import GaussianPosterior
 from ..models.vae import VAE
 from ..presets.build import objective_of, vae_of
 from ..presets.registry import PRESETS, override
@@ -36,7 +36,7 @@ from ..probes.classifiers import ITERATIONS, fit_probes
 from ..probes.codes import Coded, coded
 from ..probes.measure import Labelled, current, labelled, posteriors, probe
 from ..runs import Run
-from ..samplers.fit import seeded
+from ..samplers.fit import fixed_seed
 from ..training.interrupts import Interrupted
 from ..training.loop import train
 from ..utils.console import say
@@ -162,7 +162,7 @@ def reproduce(
 def _trained(folder: Path, system: System, data: str, epochs: int, seed: int, progress: bool) -> Run:
     fields = system.fields | {"data": data, "epochs": epochs, "seed": seed}
     config = override(BASE, **fields)
-    with seeded(seed):
+    with fixed_seed(seed):
         vae = vae_of(config)
         if system.readme:
             begin_as_readme(vae)
@@ -226,7 +226,7 @@ def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str
     """
     train_part, test_part = labelled(run)
     spread = run.config.eps_std
-    with seeded(run.config.seed):
+    with fixed_seed(run.config.seed):
         fresh = vae_of(run.config)
         begin_as_readme(fresh)
     jobs: dict[str, tuple[Coded, Coded]] = {}
@@ -236,7 +236,7 @@ def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str
             alone = [coded(codes[code], part.labels) for part, codes in parts]
             for i, kind in enumerate((f"{code} means", code)):
                 jobs[prefix + kind] = (alone[0][i], alone[1][i])
-        evidence = [_with_evidence(part, cast(Gaussian, codes["content"]), spread, seed) for part, codes in parts]
+        evidence = [_with_evidence(part, cast(GaussianPosterior, codes["content"]), spread, seed) for part, codes in parts]
         jobs[f"{prefix}content, evidence"] = (evidence[0], evidence[1])
     say(progress, f"Training {len(jobs)} probes of codes, {iterations:,} iterations.")
     learned, asked = zip(*jobs.values(), strict=True)
@@ -244,19 +244,19 @@ def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str
     return {name: accuracy._asdict() for name, accuracy in zip(jobs, found, strict=True)}
 
 
-def _with_evidence(part: Labelled, codes: Gaussian, spread: float, seed: int) -> Coded:
+def _with_evidence(part: Labelled, codes: GaussianPosterior, spread: float, seed: int) -> Coded:
     """Samples of contents gathered by true label in random batches, one for each image."""
     order = torch.randperm(len(part.labels), generator=torch.Generator().manual_seed(seed))
     batches = order.split(README_BATCH)
-    fused = [_gathered(Gaussian(codes.mean[rows], codes.logvar[rows]), part.labels[rows]) for rows in batches]
+    fused = [_gathered(GaussianPosterior(codes.mean[rows], codes.logvar[rows]), part.labels[rows]) for rows in batches]
     mean, logvar = (torch.cat(column) for column in zip(*fused, strict=True))
-    return coded(Gaussian(mean, logvar), part.labels[order], spread)[1]
+    return coded(GaussianPosterior(mean, logvar), part.labels[order], spread)[1]
 
 
-def _gathered(members: Gaussian, labels: torch.Tensor) -> Gaussian:
-    groups = grouped(labels, len(labels), labels.device)
+def _gathered(members: GaussianPosterior, labels: torch.Tensor) -> GaussianPosterior:
+    groups = as_groups(labels, len(labels), labels.device)
     fused = fuse(members, groups)
-    return Gaussian(fused.mean[groups.member_of], fused.logvar[groups.member_of])
+    return GaussianPosterior(fused.mean[groups.member_of], fused.logvar[groups.member_of])
 
 
 # ---------------------------------------------------------------- in words

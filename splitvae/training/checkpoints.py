@@ -1,4 +1,4 @@
-"""Checkpoints: everything the next step depends on, in one file that is read without executing anything."""
+"""Checkpoints: everything that the next step depends on, in one file that is read without executing anything."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import torch
 from ..errors import UserError
 from ..utils.files import replacing
 
-__all__ = ["GOOD", "STATE", "keep", "load", "save"]
+__all__ = ["GOOD", "STATE", "load", "mark_good", "save"]
 
 STATE = "state.ckpt"
-GOOD = "good.ckpt"  # the last checkpoint that no alarm spoke against, of trainings that may die (alarms.py)
+GOOD = "good.ckpt"  # the last state that raised no alarm, of trainings that may die (training/alarms.py)
 
 
 def save(file: Path, state: dict[str, Any]) -> None:
@@ -28,7 +28,7 @@ def save(file: Path, state: dict[str, Any]) -> None:
 
 
 def load(file: Path) -> dict[str, Any] | None:
-    """Reads a checkpoint; None where there is none."""
+    """Returns a checkpoint's state; None where there is no file."""
     if not file.exists():
         return None
     try:
@@ -38,13 +38,13 @@ def load(file: Path) -> dict[str, Any] | None:
 
 
 def damaged(file: Path, error: Exception) -> UserError:
-    """What to say of a checkpoint that cannot be read, or does not fit the model."""
+    """Returns the error for a checkpoint that cannot be read or does not fit the model."""
     why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
     return UserError(f"{file} is damaged or of another model ({why}); delete it to start this run anew.")
 
 
-def keep(folder: Path) -> None:
-    """Makes the present checkpoint of a run's folder the good one, in one piece and without a copy where possible."""
+def mark_good(folder: Path) -> None:
+    """Makes the present checkpoint in a folder the good one, in one piece and without a copy where the file system can."""
     with replacing(folder / GOOD) as draft:
         try:
             os.link(folder / STATE, draft)

@@ -1,4 +1,4 @@
-"""What runs a step: device, precision, number of processes, and how memory is kept."""
+"""Lightning Fabric: device, precision, processes, and what a training needs of them."""
 
 from __future__ import annotations
 
@@ -13,69 +13,77 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
-from ..config import Config
+from ..config import Hardware
 from ..errors import UserError
 from ..utils.machine import device_here, native_bf16
 
-__all__ = ["Together", "alone", "aside", "average", "engine", "home", "over"]
+__all__ = [
+    "AllReduce",
+    "all_reduce_of",
+    "average_gradients",
+    "isolated_evaluation",
+    "launch_fabric",
+    "no_reduce",
+    "pixel_storage_device",
+]
 
 
-Together = Callable[[Tensor, str], Tensor]  # the "mean" or "min" of a tensor over processes, which all must ask for
+AllReduce = Callable[[Tensor, str], Tensor]  # the "mean" or "min" of a tensor over processes, which all must ask for
 
 
-def engine(config: Config) -> Fabric:
-    """A launched Fabric for a config; raises UserError where its accelerator is not here."""
-    kind = device_here().type if config.accelerator == "auto" else config.accelerator
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16(kind))
+def launch_fabric(hardware: Hardware) -> Fabric:
+    """Returns a launched Fabric; raises UserError where the accelerator is not here."""
+    kind = device_here().type if hardware.accelerator == "auto" else hardware.accelerator
+    bf16 = hardware.precision == "bf16" or (hardware.precision == "auto" and native_bf16(kind))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning_fabric")
     try:
         fabric = Fabric(
-            accelerator=config.accelerator,
-            devices=config.devices,
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
             # Encoding and decoding are two forward passes before one backward: buffers must not be sent in between.
-            strategy="auto" if config.devices == 1 else DDPStrategy(broadcast_buffers=False),
+            strategy="auto" if hardware.devices == 1 else DDPStrategy(broadcast_buffers=False),
             precision="bf16-mixed" if bf16 else "32-true",
         )
     except Exception as error:  # Fabric has its own exception for each backend
-        raise UserError(f"accelerator={config.accelerator!r} with {config.devices} devices: {error}") from None
+        raise UserError(f"accelerator={hardware.accelerator!r} with {hardware.devices} devices: {error}") from None
     fabric.launch()
     return fabric
 
 
-def home(pixels: Tensor, device: torch.device) -> torch.device:
-    """Where uint8 images wait: on the device if half of its free memory holds them, else on the CPU."""
+def pixel_storage_device(pixels: Tensor, device: torch.device) -> torch.device:
+    """Returns the device that stores the pixels: the given one if half of its free memory holds them, else the CPU."""
     if device.type == "cuda" and 2 * pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
         return torch.device("cpu")
     return device
 
 
-def over(fabric: Fabric) -> Together:
-    """That of a fabric's processes."""
+def all_reduce_of(fabric: Fabric) -> AllReduce:
+    """Returns the all-reduce over the processes of a Fabric."""
 
-    def together(value: Tensor, reduce: str) -> Tensor:
+    def all_reduce(value: Tensor, reduce: str) -> Tensor:
         return cast(Tensor, fabric.all_reduce(value, reduce_op=reduce))
 
-    return together
+    return all_reduce
 
 
-def alone(value: Tensor, reduce: str) -> Tensor:
-    """A `Together` that asks no other process."""
+def no_reduce(value: Tensor, reduce: str) -> Tensor:
+    """Returns the value itself: an `AllReduce` of this process alone."""
     return value
 
 
-def average(parameters: Iterable[nn.Parameter], together: Together) -> None:
-    """Averages the gradients of parameters over processes, all at once."""
+def average_gradients(parameters: Iterable[nn.Parameter], all_reduce: AllReduce) -> None:
+    """Averages the gradients of parameters over processes, in one all-reduce."""
     grads = [p.grad for p in parameters if p.grad is not None]
     if grads:
-        mean = together(torch.cat([g.flatten() for g in grads]), "mean")
+        mean = all_reduce(torch.cat([g.flatten() for g in grads]), "mean")
         for g, part in zip(grads, mean.split([g.numel() for g in grads]), strict=True):
             g.copy_(part.view(g.shape))
 
 
 @contextmanager
-def aside(fabric: Fabric, seed: int) -> Iterator[None]:
-    """Without gradients, in the engine's precision, drawing from a stream of its own that leaves the run's untouched."""
+def isolated_evaluation(fabric: Fabric, seed: int) -> Iterator[None]:
+    """Runs its block without gradients, with autocast, and with random draws of its own that follow from `seed`."""
     device = fabric.device
     cuda = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), torch.no_grad(), fabric.autocast():
@@ -84,5 +92,5 @@ def aside(fabric: Fabric, seed: int) -> Iterator[None]:
         try:
             yield
         finally:
-            if before is not None:  # which fork_rng does not look after
+            if before is not None:  # which fork_rng leaves out
                 torch.mps.set_rng_state(before)

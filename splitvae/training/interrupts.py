@@ -1,4 +1,4 @@
-"""TODO docstring of training.interrupts."""
+"""Ctrl-C during a training: the step in progress ends, and a checkpoint is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ __all__ = ["Interrupted", "interruptible"]
 
 
 class Interrupted(UserError):
-    """Ctrl-C was pressed and the checkpoint is written."""
+    """Ctrl-C was pressed, and the checkpoint is written.
+
+    Arguments:
+        folder: The folder of the run.
+        epoch: The number of finished epochs.
+        step: The number of finished steps.
+        more: More options of the command that goes on.
+    """
 
     status = 130
 
@@ -29,20 +36,20 @@ class Interrupted(UserError):
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Yields a function that says whether Ctrl-C (or SIGTERM) came; the step in progress ends first, a second one kills."""
-    came: list[int] = []
+    """Yields a function that returns whether Ctrl-C was pressed (or SIGTERM came); a second Ctrl-C ends the program."""
+    signals: list[int] = []
 
-    def note(number: int, frame: Any) -> None:
-        if came:
+    def record(number: int, frame: Any) -> None:
+        if signals:
             raise KeyboardInterrupt
-        came.append(number)
+        signals.append(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, record) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(came)
+        yield lambda: bool(signals)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,13 +1,7 @@
-"""The one training loop, on lightning-fabric.
-
-A step reads no value back from the device: terms are summed there and looked at once in `LOOK` steps. Everything a step
-depends on is in `state.ckpt` (parameters, optimizers, balance, averages, random streams, place in the epoch), and the
-order of an epoch follows from the seed and its number, so that a resumed run is the uninterrupted one bit for bit.
-"""
+"""A whole training: what is set up before the first step, and the loop over epochs."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -18,98 +12,105 @@ from ..config import Config
 from ..data.images import Images
 from ..data.sources import Source, load
 from ..models.vae import VAE
-from ..objectives.base import Objective
-from ..presets.build import fields_of, objective_of, vae_of
-from ..runs import Run, fitted
+from ..objectives.base import Loss, Objective
+from ..presets.build import build_config, build_vae
+from ..runs import Run, match_config
 from ..utils.console import say
 from .alarms import Alarmed
 from .checkpoints import STATE
 from .interrupts import interruptible
-from .recovery import answer, begin
-from .recovery import resume as continue_from
-from .setup import agreed, config_for, doubts, images_of, opened
-from .trainer import Training
+from .recovery import handle_alarm, initialise_good, load_checkpoint
+from .setup import find_run_to_resume, prepare_images, resume_config
+from .trainer import Trainer
 
-__all__ = ["train"]
+__all__ = ["fit", "train"]
 
 
 def train(
     model: str | Config | VAE,
     images: Images | Source | None = None,
-    objective: Objective | None = None,
+    objective: Objective | Loss | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool = True,
-    **overrides: Any,
+    **options: Any,
 ) -> Run:
     """Trains a model and returns its run.
 
     Arguments:
-        model: a preset's name, a `Config`, or a `VAE`, which is trained in place.
-        images: what to train on, by default what the preset names; of an array a tenth is held out as test.
-        objective: by default what the config says.
-        out: the run's folder, by default runs/NAME.
-        resume: go on where the run in `out` stopped; a folder without a run is begun.
-        progress: show a progress bar.
-        overrides: fields of `Config`.
+        model: The name of a preset, a `Config`, or a `VAE`, which is trained in place.
+        images: The images to train on, by default those of the preset; a tenth of an array is held out as its test part.
+        objective: The objective, by default that of the settings; or a loss that was built from one.
+        out: The folder of the run, by default runs/NAME.
+        resume: Whether to go on where the run in `out` stopped; a folder without a run is begun.
+        progress: Whether to show a progress bar.
+        options: Settings by flat name, such as `width=16` or `epochs=10`.
 
     Raises:
-        UserError: for unusable settings or images, a folder in use, a training that dies (alarms.py).
+        UserError: For unusable settings or images, a folder in use, and a training that dies (training/alarms.py).
     """
     if isinstance(images, str | os.PathLike):
-        overrides["data"], images = os.fspath(images), None
-    config = config_for(model, objective, **overrides)
-    known: dict[str, Images] = {}
+        options["data"], images = os.fspath(images), None
+    settings = objective.settings if isinstance(objective, Loss) else objective
+    config = build_config(model, settings, **options)
+    parts: dict[str, Images] = {}
     if isinstance(images, Images):
-        known["train"] = images
+        parts["train"] = images
     elif images is not None:
-        known = {part: load(images, part) for part in ("train", "test")}
+        parts = {part: load(images, part) for part in ("train", "test")}
     folder = Path(out) if out is not None else Path("runs") / (config.preset or "vae")
-    run = opened(folder, resume, progress)
+    run = find_run_to_resume(folder, resume, progress)
     if run is not None:
-        asked = dataclasses.asdict(config) if isinstance(model, Config | VAE) else {**overrides, "preset": model}
-        config = agreed(run, asked)
-        if len(run.history) >= config.epochs:
-            say(progress, f"{folder} is finished after {config.epochs} epochs; a larger --epochs goes on.")
+        explicit = {**options, "preset": model} if isinstance(model, str) else config.options()
+        config = resume_config(run, explicit, settings)
+        if len(run.history) >= config.training.epochs:
+            say(progress, f"{folder} is finished after {config.training.epochs} epochs; a larger --epochs goes on.")
             return run
-    for doubt in doubts(config):
-        say(progress, f"Note: {doubt}")
-    told = overrides.keys() | (fields_of(objective) if objective else {}).keys()
-    known["train"], config = images_of(known.get("train"), config, frozenset(told), progress)
-    torch.manual_seed(config.seed)
-    vae = model if isinstance(model, VAE) else vae_of(config)
-    training = Training(vae, objective or objective_of(config), known["train"], config)
-    if run is not None and continue_from(training, folder / STATE):
-        say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
+    for warning in config.objective.warnings(config.model.latent_dim, config.training.epochs):
+        say(progress, f"Note: {warning}")
+    fixed = options.keys() | (settings.options().keys() if settings is not None else set())
+    parts["train"], config = prepare_images(parts.get("train"), config, frozenset(fixed), progress)
+    torch.manual_seed(config.training.seed)
+    vae = model if isinstance(model, VAE) else build_vae(config)
+    trainer = Trainer(vae, objective if isinstance(objective, Loss) else config.objective, parts["train"], config)
+    if run is not None and load_checkpoint(trainer, folder / STATE):
+        say(progress, f"Resuming {folder} at epoch {trainer.epoch + 1}, step {trainer.step}.")
     elif run is not None:
         say(progress, f"{folder} has no checkpoint yet; starting anew.")
-    if training.fabric.is_global_zero:
+    if trainer.fabric.is_global_zero:
         if run is None:
             Run.begin(folder, config, vae.counts())
         else:
             run.reconfigure(config, vae.counts())
-    training.fabric.barrier()
+    trainer.fabric.barrier()
     run = Run(folder)
-    for part, found in known.items():
-        run.remember(part, found if part == "train" else fitted(found, config))
-    fit(training, run, progress)
+    for part, loaded in parts.items():
+        run.remember(part, loaded if part == "train" else match_config(loaded, config))
+    fit(trainer, run, progress)
     return run
 
 
-def fit(trainer: Training, run: Run, progress: bool = True) -> None:
-    """Trains to the last epoch, writing the run as it goes."""
-    monitor = trainer.monitor
-    with interruptible() as interrupted, monitor.writing(run, progress and trainer.fabric.is_global_zero):
+def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
+    """Trains to the last epoch and writes the run meanwhile.
+
+    Arguments:
+        trainer: The trainer, which may have been resumed.
+        run: The run.
+        progress: Whether to show a progress bar.
+    """
+    monitor, epochs = trainer.monitor, trainer.config.training.epochs
+    shows_progress = progress and trainer.fabric.is_global_zero
+    with interruptible() as is_interrupted, monitor.writing(run, shows_progress):
         if monitor.rows:
             monitor.write_history()  # a run that was killed may have a row in its checkpoint alone
-        begin(trainer, run)
-        while trainer.epoch < trainer.config.epochs:
-            monitor.begin(trainer.epoch, trainer.config.epochs, trainer.steps)
+        initialise_good(trainer, run)
+        while trainer.epoch < epochs:
+            monitor.begin_epoch(trainer.epoch, epochs, trainer.steps_per_epoch)
             try:
-                trainer.run_epoch(run, interrupted)
+                trainer.train_epoch(run, is_interrupted)
                 trainer.close_epoch(run)
             except Alarmed as alarmed:
-                answer(trainer, run, alarmed)
+                handle_alarm(trainer, run, alarmed)
     trainer.fabric.barrier()
     trainer.vae.eval().to("cpu")

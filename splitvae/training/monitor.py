@@ -1,4 +1,4 @@
-"""What a person sees of a training: progress bar, history, TensorBoard, pictures, alarms, Ctrl-C."""
+"""What a person sees of a training: progress bar, history, TensorBoard, warnings."""
 
 from __future__ import annotations
 
@@ -16,87 +16,90 @@ from tqdm import tqdm
 from ..runs import Run
 from ..utils.files import write_text
 from .alarms import Windows
-from .fabric import Together
+from .fabric import AllReduce
 
 __all__ = ["Monitor"]
 
 
-NORM_EVERY = 10  # steps between gradient norms
+GRADIENT_NORM_EVERY_STEPS = 10  # steps between gradient norms
 
 
-ALARM = 20.0  # times its moving average at which a gradient norm is alarming
+GRADIENT_SPIKE_FACTOR = 20.0  # times its moving average at which a gradient norm is alarming
 
 
 class Monitor:
-    """Sums the terms of an epoch on the device and looks at them now and then.
+    """Sums the terms of an epoch on the device and reads them from time to time.
 
     Arguments:
-        device: where the terms are.
-        batch: images a step, over all devices.
+        device: The device of the terms.
+        batch: The number of images in a step, over all devices.
     """
 
     def __init__(self, device: torch.device, batch: int) -> None:
         self.device, self.batch = device, batch
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}  # steps that had each term
-        self.bad = self.none_bad()
+        self.first_bad_step = self._all_finite()
         self.norms: dict[str, Tensor] = {}  # moving average of each player's gradient norm
         self.rows: list[dict[str, Any]] = []
-        self.windows, self.notes, self.rollbacks = Windows(), list[str](), 0  # what alarms go by, and what they did
+        self.windows, self.notes, self.rollbacks = Windows(), list[str](), 0  # what alarms judge, and what they did
         self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()
         self.before, self.progress = 0, False  # steps of earlier epochs; whether a bar is wanted
         self.run: Run | None = None
         self.bar: Any = None
-        self.board: Any = None
+        self.tensorboard: Any = None
 
     # -- within a step: no value is read back ----------------------------------------------------------------------
 
-    def none_bad(self) -> dict[str, Tensor]:
-        """The first step at which each was not finite; there was none."""
+    def _all_finite(self) -> dict[str, Tensor]:
+        """Returns infinity as the first step at which each value was not finite: all were."""
         return {what: torch.full((), math.inf, device=self.device) for what in ("the loss", "the gradient", "a weight")}
 
-    def count(self, step: int, player: str, loss: Tensor, parameters: Iterable[nn.Parameter]) -> None:
-        """Notes whether a player's loss is finite and, now and then, how large its gradient is."""
-        self.watch("the loss", loss.detach(), step)
-        if step % NORM_EVERY == 0:
+    def record_gradient(self, step: int, player: str, loss: Tensor, parameters: Iterable[nn.Parameter]) -> None:
+        """Records whether a player's loss is finite and, in some steps, how large its gradient is."""
+        self.record_non_finite("the loss", loss.detach(), step)
+        if step % GRADIENT_NORM_EVERY_STEPS == 0:
             norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-            self.watch("the gradient", norm, step)
+            self.record_non_finite("the gradient", norm, step)
             usual = self.norms.get(player, norm)
             self.norms[player] = torch.where(usual > 0, torch.lerp(usual, norm, 0.1), norm)
             name = "grad_norm" if player == "vae" else f"grad_norm_{player}"
-            self.sum({name: norm, "alarms": (usual > 0) & (norm > ALARM * usual)})
+            self._sum({name: norm, "alarms": (usual > 0) & (norm > GRADIENT_SPIKE_FACTOR * usual)})
 
-    def watch(self, what: str, value: Tensor, step: int) -> None:
-        """Notes the step where a value is not finite."""
-        self.bad[what] = torch.minimum(self.bad[what], torch.where(value.isfinite(), math.inf, float(step)))
+    def record_non_finite(self, what: str, value: Tensor, step: int) -> None:
+        """Records the step at which a value is not finite."""
+        self.first_bad_step[what] = torch.minimum(
+            self.first_bad_step[what], torch.where(value.isfinite(), math.inf, float(step))
+        )
 
-    def add(self, logs: dict[str, Tensor | float]) -> None:
-        """Adds the terms of one step to the epoch's sums."""
-        self.sum(logs)
+    def add_terms(self, logs: dict[str, Tensor | float]) -> None:
+        """Adds the terms of one step to the sums of the epoch."""
+        self._sum(logs)
         self.steps += 1
 
-    def sum(self, terms: dict[str, Tensor | float]) -> None:
+    def _sum(self, terms: dict[str, Tensor | float]) -> None:
+        """Adds terms to the sums, and counts the steps that have each."""
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, torch.zeros((), device=self.device)) + value
             self.counts[name] = self.counts.get(name, 0) + 1
 
     # -- between steps ---------------------------------------------------------------------------------------------
 
-    def non_finite(self, step: int, weights: Iterable[Tensor], together: Together) -> tuple[str, int] | None:
-        """What was first seen not to be finite, and the step; the weights are looked at now, after so many steps."""
+    def first_non_finite(self, step: int, weights: Iterable[Tensor], all_reduce: AllReduce) -> tuple[str, int] | None:
+        """Returns what was first not finite, and its step; None where all was. The weights are checked now, at `step`."""
         floats = [w.detach() for w in weights if w.is_floating_point()]
-        self.watch("a weight", torch.nn.utils.get_total_norm(floats, math.inf), step)
-        first = together(torch.stack(list(self.bad.values())), "min").tolist()
-        earliest, what = min(zip(first, self.bad, strict=True), key=lambda pair: pair[0])
+        self.record_non_finite("a weight", torch.nn.utils.get_total_norm(floats, math.inf), step)
+        first = all_reduce(torch.stack(list(self.first_bad_step.values())), "min").tolist()
+        earliest, what = min(zip(first, self.first_bad_step, strict=True), key=lambda pair: pair[0])
         return (what, int(earliest)) if math.isfinite(earliest) else None
 
-    def totals(self, together: Together) -> dict[str, tuple[float, int]]:
-        """The epoch's sum of each term, the mean over processes, and the number of steps that had it."""
-        values = together(torch.stack(list(self.sums.values())), "mean").tolist()
+    def totals(self, all_reduce: AllReduce) -> dict[str, tuple[float, int]]:
+        """Returns the epoch's sum of each term, averaged over processes, and the number of steps that logged it."""
+        values = all_reduce(torch.stack(list(self.sums.values())), "mean").tolist()
         return {name: (value, self.counts[name]) for name, value in zip(self.sums, values, strict=True)}
 
-    def begin(self, epoch: int, epochs: int, steps: int) -> None:
-        """Opens an epoch; the bar counts the steps of the whole run, so that its time left is the run's."""
+    def begin_epoch(self, epoch: int, epochs: int, steps: int) -> None:
+        """Begins an epoch; the bar counts the steps of the whole run, so that it shows the time left of the run."""
         self.clock = time.perf_counter()
         self.before = epoch * steps
         if self.bar is None and self.progress:
@@ -105,42 +108,53 @@ class Monitor:
         if self.bar is not None:
             self.bar.set_description_str(f"epoch {epoch + 1}/{epochs}", refresh=False)
 
-    def look(self) -> None:
-        """Moves the progress bar."""
+    def update_progress_bar(self) -> None:
+        """Updates the progress bar."""
         now = time.perf_counter()
         self.seconds, self.clock = self.seconds + now - self.clock, now
         if self.bar is not None and self.steps:
             shown = [name for name in ("rec", "kl", "kl_fake") if name in self.sums]
             terms = {name: float(self.sums[name]) / self.counts[name] for name in shown}
-            text = ", ".join([f"{self.rate():,.0f} images/s", *(f"{k} {v:.4g}" for k, v in terms.items())])
+            text = ", ".join([f"{self.images_per_second():,.0f} images/s", *(f"{k} {v:.4g}" for k, v in terms.items())])
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update(self.before + self.steps - self.bar.n)
 
-    def rate(self) -> float:
-        """Images a second of this epoch."""
+    def images_per_second(self) -> float:
+        """Returns the number of images per second in this epoch."""
         return self.steps * self.batch / max(self.seconds, 1e-9)
 
-    def close(self, epoch: int, step: int, lr: float, held: dict[str, float], totals: dict[str, tuple[float, int]]) -> None:
-        """Ends an epoch: the means of its `totals`, each over the steps that had the term, become a row of the history."""
+    def close_epoch(
+        self, epoch: int, step: int, lr: float, held_out: dict[str, float], totals: dict[str, tuple[float, int]]
+    ) -> None:
+        """Ends an epoch: its means become a row of the history.
+
+        Arguments:
+            epoch: The number of finished epochs.
+            step: The number of finished steps.
+            lr: The learning rate.
+            held_out: The terms over held-out images.
+            totals: The sum of each term and the number of steps that logged it.
+        """
         means = {name: value / count for name, (value, count) in totals.items() if name != "alarms"}
         alarms = round(totals.get("alarms", (0.0, 0))[0])
-        speed = {"seconds": round(self.seconds, 2), "images_per_second": round(self.rate(), 1)}
-        self.rows.append({"epoch": epoch, "step": step, **means, **held, "lr": lr, "alarms": alarms, **speed})
+        speed = {"seconds": round(self.seconds, 2), "images_per_second": round(self.images_per_second(), 1)}
+        self.rows.append({"epoch": epoch, "step": step, **means, **held_out, "lr": lr, "alarms": alarms, **speed})
         if self.notes:
             self.rows[-1]["notes"] = self.notes
         if alarms:
-            self.say(
-                f"Warning: in epoch {epoch} the gradient was {alarms} times more than {ALARM:.0f} times its average; "
-                "if the loss rises, lower --lr."
+            self.print(
+                f"Warning: in epoch {epoch} the gradient was {alarms} times more than "
+                f"{GRADIENT_SPIKE_FACTOR:.0f} times its average; if the loss rises, lower --lr."
             )
         self.sums, self.counts, self.notes, self.steps, self.seconds = {}, {}, [], 0, 0.0
 
     def note(self, text: str) -> None:
-        """Says something that the next row of the history tells too."""
+        """Prints a text that the next row of the history holds too."""
         self.notes = [*self.notes, text]
-        self.say(text)
+        self.print(text)
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
+        """Prints a text above the progress bar."""
         if self.bar is not None:
             self.bar.write(text)
 
@@ -153,7 +167,7 @@ class Monitor:
 
         self.run = run
         purge = self.rows[-1]["step"] + 1 if self.rows else 0
-        self.board = SummaryWriter(str(run.path / "tensorboard"), purge_step=purge)
+        self.tensorboard = SummaryWriter(str(run.path / "tensorboard"), purge_step=purge)
         self.progress = progress
         try:
             yield self
@@ -161,18 +175,20 @@ class Monitor:
             if self.bar is not None:
                 self.bar.close()
             with suppress(OSError):
-                self.board.close()
-            self.bar = self.board = None
+                self.tensorboard.close()
+            self.bar = self.tensorboard = None
 
-    def write(self) -> None:
-        """Writes the history, and the last row for TensorBoard."""
+    def write_epoch(self) -> None:
+        """Writes the history, and its last row for TensorBoard."""
         self.write_history()
         row = self.rows[-1]
         for name, value in row.items():
             if name not in ("epoch", "step", "notes"):
-                self.board.add_scalar(f"{'held out' if name.startswith('val_') else 'train'}/{name}", value, row["step"])
-        self.board.flush()
-        self.say(summary(row))
+                self.tensorboard.add_scalar(
+                    f"{'held out' if name.startswith('val_') else 'train'}/{name}", value, row["step"]
+                )
+        self.tensorboard.flush()
+        self.print(epoch_summary(row))
 
     def write_history(self) -> None:
         """Writes history.jsonl in one piece."""
@@ -180,7 +196,7 @@ class Monitor:
         write_text(self.run.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed epoch needs to report as an uninterrupted one."""
+        """Returns what a resumed epoch needs to report as an uninterrupted one."""
         return {
             "sums": {name: value.cpu() for name, value in self.sums.items()},
             "counts": self.counts,
@@ -194,20 +210,16 @@ class Monitor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        sums = dict(state["sums"])
-        if "counts" not in state:  # of a version with one player, whose terms were there in every step
-            norms = int(sums.pop("grad_norms", 0))
-            counts = {name: norms if name in ("grad_norm", "alarms") else state["steps"] for name in sums}
-            state = {**state, "counts": counts, "norms": {"vae": state["norm"]}, "windows": {}, "notes": [], "rollbacks": 0}
-        self.sums = {name: value.to(self.device) for name, value in sums.items()}
+        """Restores what `state_dict` returned."""
+        self.sums = {name: value.to(self.device) for name, value in state["sums"].items()}
         self.norms = {player: norm.to(self.device) for player, norm in state["norms"].items()}
         self.counts, self.steps, self.seconds = dict(state["counts"]), state["steps"], state["seconds"]
         self.rows, self.notes, self.rollbacks = state["rows"], state["notes"], state["rollbacks"]
-        self.windows, self.bad = Windows(**state["windows"]), self.none_bad()
+        self.windows, self.first_bad_step = Windows(**state["windows"]), self._all_finite()
 
 
-def summary(row: dict[str, Any]) -> str:
-    """One line about an epoch."""
+def epoch_summary(row: dict[str, Any]) -> str:
+    """Returns one line about an epoch."""
     parts = [f"epoch {row['epoch']:>3}", f"rec {row['rec']:.4g}", f"kl {row['kl']:.2f}", f"mse {row['mse']:.5f}"]
     if "kl_fake" in row:
         parts.insert(3, f"of samples {row['kl_fake']:.2f}")

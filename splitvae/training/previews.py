@@ -1,4 +1,4 @@
-"""What a training shows of its model now and then: pictures of the same samples, and how far samples are from images."""
+"""What a training shows of its model from time to time: pictures of the same samples, and their distance from images."""
 
 from __future__ import annotations
 
@@ -15,54 +15,58 @@ from ..features.base import Extractor, features
 from ..features.registry import extractor_named
 from ..metrics.fid import frechet_distance
 from ..models.vae import VAE
+from ..utils.files import write_json
 
-__all__ = ["SampleDistance", "due", "picture"]
+__all__ = ["SampleDistance", "draw_preview", "is_due"]
 
 
-COUNT = 5000  # images on each side
+IMAGES_PER_SIDE = 5000  # real ones, and generated ones
 
 
 class SampleDistance:
     """The Frechet distance of samples of the prior to training images, of the blend and of each component.
 
     Features are those of a classifier of the training images, or of rotations where they have no labels; latents are the
-    same every time. Numbers compare within a run; for others, see `splitvae evaluate`.
+    same every time. Distances are comparable within a run; for others, see `splitvae evaluate`.
+
+    Arguments:
+        images: The training images, in the model's shape.
+        config: The settings.
+        device: The device of the extractor.
+        progress: Whether to tell that a classifier is trained.
     """
 
     def __init__(self, images: Images, config: Config, device: torch.device, progress: bool = True) -> None:
-        self.pad, self.seed, self.device = config.pad, config.seed, device
-        known = dataclasses.replace(images, pixels=unpadded(images.pixels, config.pad))
-        self.extractor: Extractor = extractor_named("auto", known, device=device, progress=progress)
-        self.real = features(self.extractor, known.pixels[spaced(len(images), COUNT)])
-        self.about = {
+        self.pad, self.seed, self.device = config.data.pad, config.training.seed, device
+        cropped = dataclasses.replace(images, pixels=unpadded(images.pixels, self.pad))
+        self.extractor: Extractor = extractor_named("auto", cropped, device=device, progress=progress)
+        self.real = features(self.extractor, cropped.pixels[spaced(len(images), IMAGES_PER_SIDE)])
+        self.provenance = {
             "extractor": {name: getattr(self.extractor, name) for name in ("name", "fingerprint", "note")},
             "real": {"source": images.source, "part": images.split, "images": len(self.real), "sha256": images.sha256},
             "generated": len(self.real),
-            "seed": config.seed,
+            "seed": self.seed,
         }
 
     def __call__(self, vae: VAE) -> dict[str, float]:
-        """{"fid": of the blend, "fid_x1": ..., ...} of a model in evaluation mode."""
-        with torch.autocast(self.device.type, enabled=False):
-            return self.measured(vae)
-
-    def measured(self, vae: VAE) -> dict[str, float]:
+        """Returns {"fid": of the blend, "fid_x1": of the first component, ...} of a model in evaluation mode."""
         z = torch.randn(len(self.real), vae.latent_dim, generator=torch.Generator().manual_seed(self.seed))
-        found = columns(vae, z, self.extractor, self.pad, self.seed)
-        return {name_of(column): frechet_distance(self.real, rows) for column, rows in found.items() if column != "mix"}
+        with torch.autocast(self.device.type, enabled=False):
+            matrices = columns(vae, z, self.extractor, self.pad, self.seed)
+            distances = {name: frechet_distance(self.real, rows) for name, rows in matrices.items() if name != "mix"}
+        return {"fid" if name == "blend" else f"fid_{name}": value for name, value in distances.items()}
+
+    def write_provenance(self, folder: Path) -> None:
+        """Writes distances.json: the extractor, the images and the seed of the distances."""
+        write_json(folder / "distances.json", self.provenance)
 
 
-def name_of(column: str) -> str:
-    """What a column is called in the history."""
-    return "fid" if column == "blend" else f"fid_{column}"
-
-
-def due(epoch: int, every: int, last: int) -> bool:
-    """Whether an epoch, counted from 1, is one of each `every` or the last; never where `every` is 0."""
+def is_due(epoch: int, every: int, last: int) -> bool:
+    """Returns whether an epoch, counted from 1, is a multiple of `every` or the last; never where `every` is 0."""
     return bool(every) and (epoch % every == 0 or epoch == last)
 
 
-def picture(folder: Path, vae: VAE, epoch: int) -> None:
+def draw_preview(folder: Path, vae: VAE, epoch: int) -> None:
     """Draws the same fixed samples as after every other epoch."""
     from ..figures.samples import picture as draw  # matplotlib takes a second to import
 

@@ -23,7 +23,7 @@ from splitvae.features.base import ModuleFeatures, features
 from splitvae.metrics.distances import jackknife, measure_distances
 from splitvae.metrics.fid import frechet_distance
 from splitvae.models.codes import encode
-from splitvae.runs import Run, fitted
+from splitvae.runs import Run, match_config
 from splitvae.training import previews
 from splitvae.utils.text import aligned
 
@@ -48,7 +48,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     }.items():
         out = tmp_path_factory.mktemp(name) / "run"
         made[name] = splitvae.train("digits-svae", images, out=out, epochs=1, pad=2, **SETTINGS, **extra)
-        made[name].remember("test", fitted(test, made[name].config))
+        made[name].remember("test", match_config(test, made[name].config))
     return made
 
 

@@ -18,7 +18,7 @@ from splitvae.metrics.likelihood import (
     importance_weighted_bound,
     log_weights,
 )
-from splitvae.models.posteriors import Gaussian
+from splitvae.models.posteriors import GaussianPosterior
 from splitvae.models.split import Canvas
 
 V = 0.01
@@ -44,11 +44,11 @@ class Linear(nn.Module):
     def decoder(self) -> nn.Module:
         return self
 
-    def encode(self, x: Tensor) -> Gaussian:
+    def encode(self, x: Tensor) -> GaussianPosterior:
         target = ((255 * x.double()).round() + self.noise - 0.5).flatten(1) / 255
         variance = 1 / (1 + self.weight.square().sum(0) / self.v)
         mean = variance * ((target - self.offset) @ self.weight) / self.v
-        return Gaussian(mean + self.shift, (self.widen**2 * variance).log().expand_as(mean))
+        return GaussianPosterior(mean + self.shift, (self.widen**2 * variance).log().expand_as(mean))
 
     def decode(self, z: Tensor) -> Canvas:
         image = (z @ self.weight.mT + self.offset).unflatten(1, self.shape)

@@ -16,7 +16,7 @@ from splitvae.data.images import spaced
 from splitvae.errors import UserError
 from splitvae.evaluation.diagnostics import current, diagnose, measured
 from splitvae.evaluation.tables import table
-from splitvae.models.posteriors import Gaussian
+from splitvae.models.posteriors import GaussianPosterior
 from splitvae.models.split import Canvas, compose
 from splitvae.presets.build import vae_of
 from splitvae.runs import Run
@@ -75,7 +75,7 @@ def test_the_kl_of_dimensions_is_torchs_and_sums_to_the_posteriors() -> None:
     kl = metrics.kl_by_dimension(mean, logvar)
     q, p = torch.distributions.Normal(mean, (logvar / 2).exp()), torch.distributions.Normal(0.0, 1.0)
     assert torch.allclose(kl.float(), torch.distributions.kl_divergence(q, p).mean(0), rtol=1e-5)
-    assert float(kl.sum()) == pytest.approx(float(Gaussian(mean, logvar).kl().mean()), rel=1e-5)
+    assert float(kl.sum()) == pytest.approx(float(GaussianPosterior(mean, logvar).kl().mean()), rel=1e-5)
 
 
 # ---------------------------------------------------------------- splits
@@ -205,7 +205,7 @@ def test_what_is_written_is_what_the_functions_give(runs: dict[int, Run]) -> Non
     x = run.images("test").pixels.float() / 255
     canvas, codes = run.vae.reconstruct(x), run.codes("test")
     assert result["reconstruction"]["mse"]["value"] == pytest.approx(float((canvas.image - x).square().mean()), rel=1e-5)
-    assert result["latent"]["kl"]["value"] == pytest.approx(float(Gaussian(codes.mean, codes.logvar).kl().mean()), rel=1e-5)
+    assert result["latent"]["kl"]["value"] == pytest.approx(float(GaussianPosterior(codes.mean, codes.logvar).kl().mean()), rel=1e-5)
     assert result["latent"]["inactive_by_mean"] == metrics.inactive_by_mean(codes.mean)
     split = result["split"]
     assert split["high_frequency_share"]["value"] == pytest.approx(metrics.high_frequency_share(canvas.masks), rel=1e-4)

@@ -7,24 +7,24 @@ import torch
 from torch import Tensor
 
 from splitvae.errors import UserError
-from splitvae.models.fusion import FUSIONS, Evidence, accumulate, fuse, thinned
-from splitvae.models.groups import Groups, grouped
-from splitvae.models.posteriors import Gaussian
+from splitvae.models.fusion import FUSIONS, EvidenceAccumulator, fuse, fuse_all, subsample_members
+from splitvae.models.groups import Groups, as_groups
+from splitvae.models.posteriors import GaussianPosterior
 
 LABELS = torch.tensor([7, -2, 7, 7, 40, -2, 7])
 
 
 @pytest.fixture
-def members() -> Gaussian:
+def members() -> GaussianPosterior:
     torch.manual_seed(0)
-    return Gaussian(torch.randn(7, 3), torch.randn(7, 3))
+    return GaussianPosterior(torch.randn(7, 3), torch.randn(7, 3))
 
 
 def groups_of(labels: Tensor = LABELS) -> Groups:
-    return grouped(labels, len(labels), torch.device("cpu"))
+    return as_groups(labels, len(labels), torch.device("cpu"))
 
 
-def by_hand(members: Gaussian, labels: Tensor, mode: str) -> Gaussian:
+def by_hand(members: GaussianPosterior, labels: Tensor, mode: str) -> GaussianPosterior:
     """One group after the other in float64, as the formulas are written."""
     means, variances = [], []
     for label in labels.unique():
@@ -36,39 +36,39 @@ def by_hand(members: Gaussian, labels: Tensor, mode: str) -> Gaussian:
         total = precision + (mode == "poe-prior")
         means.append((mu / var).sum(0) / total)
         variances.append((len(mu) if mode == "harmonic" else 1) / total)
-    return Gaussian(torch.stack(means), torch.stack(variances).log())
+    return GaussianPosterior(torch.stack(means), torch.stack(variances).log())
 
 
 @pytest.mark.parametrize("mode", FUSIONS)
-def test_fusion_is_the_formula(members: Gaussian, mode: str) -> None:
+def test_fusion_is_the_formula(members: GaussianPosterior, mode: str) -> None:
     torch.testing.assert_close(fuse(members, groups_of(), mode), by_hand(members, LABELS, mode), check_dtype=False)
 
 
 @pytest.mark.parametrize("mode", FUSIONS)
-def test_evidence_in_batches_is_evidence_at_once(members: Gaussian, mode: str) -> None:
-    stream = Evidence(mode)
+def test_evidence_in_batches_is_evidence_at_once(members: GaussianPosterior, mode: str) -> None:
+    stream = EvidenceAccumulator(mode)
     for rows in ([0, 1], [2], [3, 4, 5, 6]):
         stream.add(members.mean[rows], members.logvar[rows], LABELS[rows])
     found, labels = stream.result()
     torch.testing.assert_close(found, by_hand(members, LABELS, mode))
-    torch.testing.assert_close(accumulate(*members, LABELS, mode)[0], found)
+    torch.testing.assert_close(fuse_all(*members, LABELS, mode)[0], found)
     assert labels.tolist() == [-2, 7, 40]
 
 
 @pytest.mark.parametrize("mode", ["poe", "mean", "harmonic"])
-def test_a_group_of_one_is_its_member(members: Gaussian, mode: str) -> None:
+def test_a_group_of_one_is_its_member(members: GaussianPosterior, mode: str) -> None:
     torch.testing.assert_close(fuse(members, groups_of(torch.arange(7)), mode), members)
 
 
 @pytest.mark.parametrize("mode", FUSIONS)
-def test_neither_order_nor_names_of_groups_matter(members: Gaussian, mode: str) -> None:
+def test_neither_order_nor_names_of_groups_matter(members: GaussianPosterior, mode: str) -> None:
     order = torch.randperm(7)
-    found, _ = accumulate(*members, LABELS, mode)
-    shuffled, _ = accumulate(members.mean[order], members.logvar[order], LABELS[order] * 1000 - 5, mode)
+    found, _ = fuse_all(*members, LABELS, mode)
+    shuffled, _ = fuse_all(members.mean[order], members.logvar[order], LABELS[order] * 1000 - 5, mode)
     torch.testing.assert_close(shuffled, found)
 
 
-def test_evidence_never_raises_the_variance_and_the_mean_stays_inside(members: Gaussian) -> None:
+def test_evidence_never_raises_the_variance_and_the_mean_stays_inside(members: GaussianPosterior) -> None:
     fused, index = fuse(members, groups_of()), groups_of().member_of
     for g in range(3):
         assert (fused.logvar[g] <= members.logvar[index == g].amin(0)).all()
@@ -78,10 +78,10 @@ def test_evidence_never_raises_the_variance_and_the_mean_stays_inside(members: G
 
 
 def test_copies_divide_the_variance_and_keep_the_mean() -> None:
-    one = Gaussian(torch.tensor([[0.3, -2.0]]), torch.tensor([[0.5, -1.0]]))
-    many = Gaussian(one.mean.repeat(8, 1), one.logvar.repeat(8, 1))
+    one = GaussianPosterior(torch.tensor([[0.3, -2.0]]), torch.tensor([[0.5, -1.0]]))
+    many = GaussianPosterior(one.mean.repeat(8, 1), one.logvar.repeat(8, 1))
     fused = fuse(many, groups_of(torch.zeros(8, dtype=torch.int64)))
-    torch.testing.assert_close(fused, Gaussian(one.mean, one.logvar - torch.log(torch.tensor(8.0))))
+    torch.testing.assert_close(fused, GaussianPosterior(one.mean, one.logvar - torch.log(torch.tensor(8.0))))
 
 
 @pytest.mark.parametrize("size", [120.0, 300.0])
@@ -89,16 +89,16 @@ def test_copies_divide_the_variance_and_keep_the_mean() -> None:
 @pytest.mark.parametrize("mode", FUSIONS)
 def test_fusion_is_finite_and_exact_in_float32_at_extreme_variances(mode: str, sign: int, size: float) -> None:
     torch.manual_seed(0)
-    extreme = Gaussian(torch.randn(6, 4), sign * size + torch.randn(6, 4))
+    extreme = GaussianPosterior(torch.randn(6, 4), sign * size + torch.randn(6, 4))
     labels = torch.tensor([0, 0, 0, 1, 1, 2])
     found = fuse(extreme, groups_of(labels), mode)
     assert all(part.isfinite().all() for part in found)
     torch.testing.assert_close(found, by_hand(extreme, labels, mode), check_dtype=False, rtol=1e-5, atol=1e-5)
 
 
-def test_a_member_that_knows_nothing_changes_nothing(members: Gaussian) -> None:
-    two = Gaussian(members.mean[:2], members.logvar[:2])
-    with_noise = Gaussian(torch.cat((two.mean, torch.full((1, 3), 9.0))), torch.cat((two.logvar, torch.full((1, 3), 80.0))))
+def test_a_member_that_knows_nothing_changes_nothing(members: GaussianPosterior) -> None:
+    two = GaussianPosterior(members.mean[:2], members.logvar[:2])
+    with_noise = GaussianPosterior(torch.cat((two.mean, torch.full((1, 3), 9.0))), torch.cat((two.logvar, torch.full((1, 3), 80.0))))
     together = torch.zeros(3, dtype=torch.int64)
     assert all(map(torch.equal, fuse(with_noise, groups_of(together)), fuse(two, groups_of(together[:2]))))
 
@@ -108,50 +108,50 @@ def test_gradients_of_fusion_are_right(mode: str) -> None:
     torch.manual_seed(0)
     mean, logvar = (torch.randn(5, 2, dtype=torch.float64, requires_grad=True) for _ in range(2))
     groups = groups_of(torch.tensor([0, 1, 0, 0, 1]))
-    assert torch.autograd.gradcheck(lambda m, v: tuple(fuse(Gaussian(m, v), groups, mode)), (mean, logvar))
+    assert torch.autograd.gradcheck(lambda m, v: tuple(fuse(GaussianPosterior(m, v), groups, mode)), (mean, logvar))
 
 
-def test_fusion_leaves_its_arguments_alone(members: Gaussian) -> None:
-    before = Gaussian(members.mean.clone(), members.logvar.clone())
+def test_fusion_leaves_its_arguments_alone(members: GaussianPosterior) -> None:
+    before = GaussianPosterior(members.mean.clone(), members.logvar.clone())
     for mode in FUSIONS:
-        accumulate(*members, LABELS, mode)
+        fuse_all(*members, LABELS, mode)
         fuse(members, groups_of(), mode)
     assert all(map(torch.equal, members, before))
 
 
-def test_what_cannot_be_fused_is_said(members: Gaussian) -> None:
+def test_what_cannot_be_fused_is_said(members: GaussianPosterior) -> None:
     broken = members.logvar.clone()
     broken[3, 1] = float("nan")
     with pytest.raises(UserError, match="NaN"):
-        accumulate(members.mean, broken, LABELS)
+        fuse_all(members.mean, broken, LABELS)
     with pytest.raises(UserError, match=r"5.*7 images"):
-        accumulate(*members, LABELS[:5])
+        fuse_all(*members, LABELS[:5])
     with pytest.raises(UserError, match="poe"):
         fuse(members, groups_of(), "po")
     with pytest.raises(UserError, match="no evidence"):
-        Evidence().result()
+        EvidenceAccumulator().result()
     with pytest.raises(UserError, match="do not match"):
-        accumulate(members.mean, members.logvar[:, :2], LABELS)
+        fuse_all(members.mean, members.logvar[:, :2], LABELS)
 
 
-def test_thinned_evidence_is_of_so_many_members_drawn_anew(members: Gaussian) -> None:
+def test_thinned_evidence_is_of_so_many_members_drawn_anew(members: GaussianPosterior) -> None:
     groups, heard = groups_of(), torch.zeros(7)
     for _ in range(300):
-        speaks = thinned(members, groups, 2).logvar.isfinite().all(1)
+        speaks = subsample_members(members, groups, 2).logvar.isfinite().all(1)
         assert speaks.int()[groups.member_of == 1].sum() == 2  # of four
         assert speaks[groups.member_of != 1].all()
         heard += speaks
     four = heard[groups.member_of == 1]
     assert ((four - 150).abs() < 50).all()
-    assert all(map(torch.equal, thinned(members, groups, 4), members))
+    assert all(map(torch.equal, subsample_members(members, groups, 4), members))
 
 
 def test_thinned_evidence_is_that_of_its_members_alone_with_finite_gradients() -> None:
     mean, logvar = (torch.randn(5, 2, requires_grad=True) for _ in range(2))
-    few = thinned(Gaussian(mean, logvar), groups_of(torch.zeros(5, dtype=torch.int64)), 3)
+    few = subsample_members(GaussianPosterior(mean, logvar), groups_of(torch.zeros(5, dtype=torch.int64)), 3)
     kept = few.logvar.isfinite().all(1)
     found = fuse(few, groups_of(torch.zeros(5, dtype=torch.int64)))
-    alone = fuse(Gaussian(mean[kept], logvar[kept]), groups_of(torch.zeros(3, dtype=torch.int64)))
+    alone = fuse(GaussianPosterior(mean[kept], logvar[kept]), groups_of(torch.zeros(3, dtype=torch.int64)))
     torch.testing.assert_close(found, alone)
     (found.mean.sum() + found.logvar.sum()).backward()
     for part in (mean, logvar):

@@ -10,8 +10,8 @@ import torch
 import splitvae
 from splitvae.data.labels import group_labels
 from splitvae.errors import UserError
-from splitvae.models.groups import Groups, grouped
-from splitvae.training.sample_order import ordered
+from splitvae.models.groups import Groups, as_groups
+from splitvae.training.sample_order import grouped_epoch_order
 
 CPU = torch.device("cpu")
 
@@ -22,23 +22,23 @@ def images(labels: torch.Tensor | None, classes: tuple[str, ...] = ()) -> splitv
 
 
 def test_any_integers_name_groups() -> None:
-    found = grouped(torch.tensor([40, -7, 40, 3]), 4, CPU)
+    found = as_groups(torch.tensor([40, -7, 40, 3]), 4, CPU)
     assert found.total == 3
     assert found.sizes.tolist() == [1, 1, 2]
     assert found.member_of.tolist() == [2, 0, 2, 1]
     assert found.members == 0
-    assert grouped(torch.tensor([5, 1, 1, 5]), 4, CPU).members == 2
-    alone = grouped(None, 3, CPU)
+    assert as_groups(torch.tensor([5, 1, 1, 5]), 4, CPU).members == 2
+    alone = as_groups(None, 3, CPU)
     assert (alone.total, alone.member_of.tolist()) == (3, [0, 1, 2])
 
 
 def test_groups_of_another_number_than_images_are_refused() -> None:
     with pytest.raises(UserError, match="4 images"):
-        grouped(torch.arange(3), 4, CPU)
+        as_groups(torch.arange(3), 4, CPU)
     with pytest.raises(UserError, match="4 images"):
-        grouped(Groups(torch.arange(3), 3), 4, CPU)
+        as_groups(Groups(torch.arange(3), 3), 4, CPU)
     with pytest.raises(UserError, match="integers"):
-        grouped(torch.rand(4), 4, CPU)
+        as_groups(torch.rand(4), 4, CPU)
 
 
 def test_labels_of_images_are_their_groups() -> None:
@@ -68,7 +68,7 @@ def test_attributes_make_groups_by_name() -> None:
 @pytest.mark.parametrize("members", [0, 1, 3, 50])
 def test_an_order_has_every_image_once_in_groups_of_one_label(members: int) -> None:
     labels = torch.randint(0, 4, (103,), generator=torch.Generator().manual_seed(0))
-    rows, groups = ordered(labels, members, torch.Generator().manual_seed(1))
+    rows, groups = grouped_epoch_order(labels, members, torch.Generator().manual_seed(1))
     assert groups is not None
     assert rows.sort().values.tolist() == list(range(103))
     for group in groups.unique():
@@ -81,7 +81,7 @@ def test_an_order_has_every_image_once_in_groups_of_one_label(members: int) -> N
 
 def test_orders_follow_from_the_seed_and_differ_between_epochs() -> None:
     labels = torch.arange(60) % 3
-    first, again, other = (ordered(labels, 4, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    first, again, other = (grouped_epoch_order(labels, 4, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert first.groups is not None
     assert other.groups is not None
     assert torch.equal(first.rows, again.rows)
@@ -93,7 +93,7 @@ def test_orders_follow_from_the_seed_and_differ_between_epochs() -> None:
 
 def test_pairs_leave_out_who_is_left_over() -> None:
     labels = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2])
-    order = ordered(labels, 2, torch.Generator().manual_seed(0), pairs=True)
+    order = grouped_epoch_order(labels, 2, torch.Generator().manual_seed(0), pairs=True)
     assert len(order.rows) == 8
     for start in range(0, 8, 4):
         _, group = order.part(start, 4)
@@ -102,7 +102,7 @@ def test_pairs_leave_out_who_is_left_over() -> None:
 
 
 def test_a_batch_cuts_a_group_in_two() -> None:
-    order = ordered(torch.zeros(10, dtype=torch.int64), 5, torch.Generator().manual_seed(0))
+    order = grouped_epoch_order(torch.zeros(10, dtype=torch.int64), 5, torch.Generator().manual_seed(0))
     _, group = order.part(3, 4)
     assert group is not None
     assert group.sizes.sort().values.tolist() == [2, 2]

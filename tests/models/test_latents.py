@@ -9,9 +9,9 @@ import torch
 
 import splitvae
 from splitvae.errors import UserError
-from splitvae.models.groups import grouped
+from splitvae.models.groups import as_groups
 from splitvae.models.latents import AdaptiveLatent, divergence
-from splitvae.models.posteriors import Gaussian, Grouped
+from splitvae.models.posteriors import GaussianPosterior, GroupedPosterior
 
 SHAPE = (1, 16, 16)
 LABELS = torch.tensor([3, 3, 9, 3, 9, -1])
@@ -23,12 +23,12 @@ def model(**fields: object) -> splitvae.VAE:
     return splitvae.VAE(SHAPE, **{"latent_dim": 7, "embedding": 24, "net": "mlp", "latent": "grouped", **fields})  # type: ignore[arg-type]
 
 
-def posterior(draw: str = "group", eps_std: float = 1.0, count: int = 6) -> Grouped:
+def posterior(draw: str = "group", eps_std: float = 1.0, count: int = 6) -> GroupedPosterior:
     torch.manual_seed(1)
     labels = torch.arange(count) % 3 if count > 6 else LABELS
-    groups = grouped(labels, count, torch.device("cpu"))
-    content = Gaussian(torch.randn(3, 4), torch.randn(3, 4))
-    return Grouped(Gaussian(torch.randn(count, 2), torch.randn(count, 2)), content, groups, draw, eps_std)
+    groups = as_groups(labels, count, torch.device("cpu"))
+    content = GaussianPosterior(torch.randn(3, 4), torch.randn(3, 4))
+    return GroupedPosterior(GaussianPosterior(torch.randn(count, 2), torch.randn(count, 2)), content, groups, draw, eps_std)
 
 
 def test_the_shares_of_a_group_sum_to_one_content_kl() -> None:
@@ -42,8 +42,8 @@ def test_the_shares_of_a_group_sum_to_one_content_kl() -> None:
 
 def test_the_content_kl_is_that_of_groups_however_many_members_they_have() -> None:
     q = posterior()
-    doubled = grouped(LABELS.repeat(2), 12, torch.device("cpu"))
-    twice = q._replace(style=Gaussian(q.style.mean.repeat(2, 1), q.style.logvar.repeat(2, 1)), groups=doubled)
+    doubled = as_groups(LABELS.repeat(2), 12, torch.device("cpu"))
+    twice = q._replace(style=GaussianPosterior(q.style.mean.repeat(2, 1), q.style.logvar.repeat(2, 1)), groups=doubled)
     content = [p.kl().sum() - p.style.kl().sum() for p in (q, twice)]
     torch.testing.assert_close(*content)
 
@@ -51,7 +51,7 @@ def test_the_content_kl_is_that_of_groups_however_many_members_they_have() -> No
 def test_alone_every_image_has_the_ordinary_posterior_and_bound() -> None:
     vae, x = model(), torch.rand(6, *SHAPE)
     for q in (vae.encode(x), vae.encode(x, torch.arange(6)), vae.encode(x, 100 - torch.arange(6))):
-        plain = Gaussian(q.mean, q.logvar)  # type: ignore[arg-type]  # its logvar is there
+        plain = GaussianPosterior(q.mean, q.logvar)  # type: ignore[arg-type]  # its logvar is there
         torch.testing.assert_close(q.kl(), plain.kl())
         torch.testing.assert_close(q.kl_terms(), plain.kl_terms())
         assert q.units == 6
@@ -163,7 +163,7 @@ def test_impossible_contents_are_refused(fields: dict[str, object], words: str) 
 
 def test_the_divergence_of_gaussians_is_torchs() -> None:
     torch.manual_seed(0)
-    a, b = (Gaussian(torch.randn(5, 3), torch.randn(5, 3)) for _ in range(2))
+    a, b = (GaussianPosterior(torch.randn(5, 3), torch.randn(5, 3)) for _ in range(2))
     normal = torch.distributions.Normal
     expected = torch.distributions.kl_divergence(*(normal(q.mean, (q.logvar / 2).exp()) for q in (a, b)))
     torch.testing.assert_close(divergence(a, b), expected)
@@ -176,7 +176,7 @@ def test_pairs_share_the_dimensions_that_differ_least() -> None:
         head.logvar.weight.zero_()
     x = torch.tensor([[0.0, 1.0, 2.0, 5.0], [7.0, 7.0, 7.0, 7.0], [0.1, 1.3, 4.0, 9.0], [7.0, 7.0, 7.0, 8.0]])
     q = head(x, torch.tensor([4, 0, 4, 0]))
-    assert type(q) is Gaussian
+    assert type(q) is GaussianPosterior
     assert q.kl().shape == (4,)
     # distances 1/2 (0, .09, 4, 16) and 1/2 (0, 0, 0, 1): below half of the largest is shared
     expected = torch.tensor([[0.05, 1.15, 3.0, 5.0], [7.0, 7.0, 7.0, 7.0], [0.05, 1.15, 3.0, 9.0], [7.0, 7.0, 7.0, 8.0]])

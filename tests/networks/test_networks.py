@@ -13,7 +13,7 @@ from torch import nn
 import splitvae
 from splitvae.errors import UserError
 from splitvae.networks.layers import Down, Up
-from splitvae.networks.registry import NETS
+from splitvae.networks.registry import NETWORKS
 from splitvae.networks.residual import ResidualDecoder, ResidualEncoder
 
 COUNTS = {  # the paper's tables: trainable for MNIST, total for CIFAR-10 and CelebA
@@ -51,7 +51,7 @@ def test_the_two_stage_network_has_the_count_of_the_papers_tables() -> None:
     assert vae.counts()["total"] == 27_766_275
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", NETWORKS)
 @pytest.mark.parametrize("side", [16, 32, 64, 128])
 def test_every_network_paints_every_side(net: str, side: int) -> None:
     vae = splitvae.VAE((3, side, side), 5, 2, width=4, net=net, kernel=4, embedding=16).eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 import splitvae
-from splitvae.models.groups import grouped
+from splitvae.models.groups import as_groups
 from splitvae.objectives.independence import dependence, hsic
 
 CPU = torch.device("cpu")
@@ -29,13 +29,13 @@ def test_styles_that_tell_of_groups_stand_out_and_the_others_fall_with_the_batch
     torch.manual_seed(0)
 
     def nothing(count: int) -> torch.Tensor:
-        groups = grouped(torch.arange(count) % 5, count, CPU)
+        groups = as_groups(torch.arange(count) % 5, count, CPU)
         return torch.stack([dependence(torch.randn(count, 4), groups) for _ in range(40)])
 
     small, large = nothing(120), nothing(480)
     assert 3.5 < small.mean() / large.mean() < 4.5  # of order 1 / n
     labels = torch.arange(120) % 5
-    groups = grouped(labels, 120, CPU)
+    groups = as_groups(labels, 120, CPU)
     shifted = dependence(torch.randn(120, 4) + labels[:, None], groups)
     widened = dependence(torch.randn(120, 4) * (1 + 2.0 * (labels == 0))[:, None], groups)  # seen by no linear probe
     assert shifted - small.mean() > 10 * small.std()
@@ -45,14 +45,14 @@ def test_styles_that_tell_of_groups_stand_out_and_the_others_fall_with_the_batch
 def test_it_does_not_depend_on_scale_order_or_names() -> None:
     torch.manual_seed(0)
     style, labels, order = torch.randn(40, 3), torch.randint(0, 4, (40,)), torch.randperm(40)
-    found = dependence(style, grouped(labels, 40, CPU))
-    again = dependence(7 * style[order] - 3, grouped(labels[order] * -9, 40, CPU))
+    found = dependence(style, as_groups(labels, 40, CPU))
+    again = dependence(7 * style[order] - 3, as_groups(labels[order] * -9, 40, CPU))
     torch.testing.assert_close(again, found, rtol=2e-2, atol=1e-4)  # but for the least deviation
 
 
 def test_its_gradient_is_finite_even_where_styles_coincide() -> None:
     style = torch.zeros(8, 2, requires_grad=True)
-    dependence(style, grouped(torch.arange(8) % 2, 8, CPU)).backward()
+    dependence(style, as_groups(torch.arange(8) % 2, 8, CPU)).backward()
     assert style.grad is not None
     assert style.grad.isfinite().all()
 
@@ -68,6 +68,6 @@ def test_the_weight_asks_the_bound_for_it_in_nats_an_image() -> None:
         ((_, loss),) = objective(vae, x, labels)
         losses.append(loss)
     style = vae.encode(x, labels).style.mean  # type: ignore[attr-defined]  # a Grouped posterior
-    expected = 5 * dependence(style, grouped(labels, 12, CPU)) * 12 / 3
+    expected = 5 * dependence(style, as_groups(labels, 12, CPU)) * 12 / 3
     torch.testing.assert_close(losses[1] - losses[0], expected, rtol=1e-3, atol=1e-3)
     assert "dependence" in objective.logs

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import splitvae
 from splitvae import ELBO, Objective
 from splitvae.errors import UserError
-from splitvae.models.groups import grouped
+from splitvae.models.groups import as_groups
 from splitvae.models.latents import LATENTS
 from splitvae.models.split import ambiguity, logit_channels
 from splitvae.networks.introvae import IntroDecoder, IntroEncoder
@@ -602,7 +602,7 @@ def test_energies_of_groups_are_summed_over_members_and_averaged_over_groups() -
 
 
 def test_counted_groups_are_never_looked_at() -> None:
-    group = grouped(torch.arange(3).repeat_interleave(2), 6, torch.device("cpu"))
+    group = as_groups(torch.arange(3).repeat_interleave(2), 6, torch.device("cpu"))
     with Watch() as watch:
         turn(model(latent="grouped"), Intro(), group=group)
     assert "_local_scalar_dense" not in watch.names

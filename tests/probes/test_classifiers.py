@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from splitvae.errors import UserError
-from splitvae.models.fusion import FUSIONS, accumulate
-from splitvae.models.posteriors import Dirac, Gaussian
+from splitvae.models.fusion import FUSIONS, fuse_all
+from splitvae.models.posteriors import DiracPosterior, GaussianPosterior
 from splitvae.probes.classifiers import Accuracy, Probes, fit_probes
 from splitvae.probes.codes import Coded, accumulated, coded, majority, member_counts, strangers
 
@@ -168,9 +168,9 @@ def test_no_probe_and_no_iteration_are_refused() -> None:
 # ---------------------------------------------------------------- codes to be read
 
 
-def members(rows: int = 60, dim: int = 3, seed: int = 0) -> Gaussian:
+def members(rows: int = 60, dim: int = 3, seed: int = 0) -> GaussianPosterior:
     mean, logvar = torch.randn(2, rows, dim, generator=generator(seed))
-    return Gaussian(mean, logvar)
+    return GaussianPosterior(mean, logvar)
 
 
 def test_means_have_no_noise_and_samples_the_posteriors_times_its_spread() -> None:
@@ -179,7 +179,7 @@ def test_means_have_no_noise_and_samples_the_posteriors_times_its_spread() -> No
     assert means.noise is None
     assert samples.noise is not None
     assert torch.allclose(samples.noise, 0.1 * (posterior.logvar / 2).exp())
-    for quiet in (coded(Dirac(posterior.mean), labels), coded(posterior, labels, 0.0)):
+    for quiet in (coded(DiracPosterior(posterior.mean), labels), coded(posterior, labels, 0.0)):
         assert quiet[0].noise is None
         assert quiet[1] is quiet[0]
 
@@ -188,7 +188,7 @@ def test_means_have_no_noise_and_samples_the_posteriors_times_its_spread() -> No
 def test_evidence_is_that_of_groups_of_one_label(mode: str) -> None:
     labels = torch.arange(60) % 4
     posterior = members()
-    posterior = Gaussian(labels[:, None] + 0.01 * posterior.mean, torch.zeros(60, 3))  # a code that names its label
+    posterior = GaussianPosterior(labels[:, None] + 0.01 * posterior.mean, torch.zeros(60, 3))  # a code that names its label
     fused, told, independent = accumulated(posterior, labels, 5, mode, 60)
     assert independent == 12  # 15 images of each label
     assert len(told) == len(fused.mean) == 60  # five divisions of 12
@@ -210,7 +210,7 @@ def test_groups_of_one_are_the_members_each_once() -> None:
 
 
 def test_copies_have_the_variance_divided_by_their_number() -> None:
-    posterior = Gaussian(torch.full((32, 2), 0.7), torch.full((32, 2), -1.3))
+    posterior = GaussianPosterior(torch.full((32, 2), 0.7), torch.full((32, 2), -1.3))
     fused, _, _ = accumulated(posterior, torch.zeros(32, dtype=torch.long), 8)
     assert torch.allclose(fused.mean, torch.tensor(0.7))
     assert torch.allclose(fused.logvar, torch.tensor(-1.3 - math.log(8)))
@@ -221,7 +221,7 @@ def test_what_is_left_over_of_a_label_is_left_out() -> None:
     posterior = members(10)
     fused, told, independent = accumulated(posterior, labels, 3, least=2)
     assert (independent, sorted(told.tolist())) == (2, [0, 2])
-    whole, _ = accumulate(posterior.mean[7:], posterior.logvar[7:], labels[7:])
+    whole, _ = fuse_all(posterior.mean[7:], posterior.logvar[7:], labels[7:])
     assert torch.allclose(fused.mean[told == 2], whole.mean.float())  # all three of the last label
     with pytest.raises(UserError, match="smaller groups"):
         accumulated(posterior, labels, 6)
@@ -229,7 +229,7 @@ def test_what_is_left_over_of_a_label_is_left_out() -> None:
 
 def test_variances_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(UserError, match="NaN"):
-        accumulated(Gaussian(torch.zeros(4, 1), torch.full((4, 1), math.nan)), torch.zeros(4, dtype=torch.long), 2)
+        accumulated(GaussianPosterior(torch.zeros(4, 1), torch.full((4, 1), math.nan)), torch.zeros(4, dtype=torch.long), 2)
 
 
 def test_members_are_limited_by_the_rarest_label() -> None:

@@ -19,10 +19,10 @@ from splitvae.evaluation.fitted_samplers import sampler_for
 from splitvae.models.codes import Codes
 from splitvae.samplers.base import Sampler
 from splitvae.samplers.em import Mixture, expectation_maximisation, log_density
-from splitvae.samplers.flow import Density, Flow
+from splitvae.samplers.flow import Flow, FlowDensity
 from splitvae.samplers.gaussian_mixture import GaussianMixture
 from splitvae.samplers.registry import SAMPLERS, load_sampler
-from splitvae.samplers.second_stage import NoiselessSecondStage, SecondStage, Stage
+from splitvae.samplers.second_stage import NoiselessSecondStage, SecondStage, SecondStageVAE
 
 TINY = {  # parameters that fit in a moment
     "gmm": {"components": 2},
@@ -202,7 +202,7 @@ def test_expectation_maximisation_is_scikit_learns(covariance: str) -> None:
 def test_blocks_do_not_change_a_fit(full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     x, labels = codes_of(1000).mean.double(), torch.randint(0, 3, (1000,))
     whole = expectation_maximisation(x, labels, 3, full)
-    monkeypatch.setattr("splitvae.samplers.em.BLOCK", 1)
+    monkeypatch.setattr("splitvae.samplers.em.CACHE_BLOCK", 1)
     for a, b in zip(whole, expectation_maximisation(x, labels, 3, full), strict=True):
         torch.testing.assert_close(a, b)
 
@@ -253,7 +253,7 @@ def test_the_size_and_shape_that_held_out_codes_prefer_are_chosen() -> None:
 
 
 def test_the_choice_is_made_on_some_codes_and_fitted_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("splitvae.samplers.gaussian_mixture.CHOICE", 300)
+    monkeypatch.setattr("splitvae.samplers.gaussian_mixture.MAX_CODES_FOR_CHOICE", 300)
     codes = codes_of(2000)
     fitted = GaussianMixture(None).fit(codes)
     assert fitted.facts["chosen"]["codes"] == 300
@@ -273,7 +273,7 @@ def test_equal_codes_have_a_mixture_too() -> None:
 def test_a_second_stage_has_skip_connections_and_one_gamma(dim: int, width: int, depth: int) -> None:
     hidden = dim * width + width + (depth - 1) * (width**2 + width)
     heads = 3 * ((dim + width) * dim + dim)  # mean and log-deviation of u, and zhat, of [input, h]
-    stage = Stage(dim, width, depth, "learned")
+    stage = SecondStageVAE(dim, width, depth, "learned")
     assert sum(p.numel() for p in stage.parameters()) == 2 * hidden + heads + 1
     z = torch.randn(4, dim)
     for dense in (stage.encoder, stage.decoder):
@@ -319,7 +319,7 @@ def test_a_second_stage_sees_other_draws_each_epoch() -> None:
     seen: list[Tensor] = []
 
     class Watching(SecondStage):
-        def _stage(self, dim: int) -> Stage:
+        def _stage(self, dim: int) -> SecondStageVAE:
             stage = super()._stage(dim)
             stage.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
             return stage
@@ -369,7 +369,7 @@ def test_a_flow_is_a_density_and_likelier_than_a_gaussian() -> None:
 
 
 def test_noise_and_codes_are_each_others_image() -> None:
-    density = Density(5, 3, 16, 2)
+    density = FlowDensity(5, 3, 16, 2)
     density.mean.fill_(3)
     density.std.fill_(2)
     noise = torch.randn(50, 5)

@@ -46,7 +46,7 @@ def _one_dies(monkeypatch: pytest.MonkeyPatch) -> None:
             return [Alarm("reals-over-margin", "seen", "a cause", "Raise margin", {"margin": 5.0})]
         return []
 
-    monkeypatch.setattr(alarms, "WINDOW", STEPS)
+    monkeypatch.setattr(alarms, "WINDOW_STEPS", STEPS)
     monkeypatch.setattr(trainer, "judge", judge)
 
 

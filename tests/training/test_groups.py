@@ -13,10 +13,10 @@ from splitvae import presets
 from splitvae.errors import UserError
 from splitvae.figures import groups as group_figures
 from splitvae.figures.run import draw
-from splitvae.networks.registry import NETS
+from splitvae.networks.registry import NETWORKS
 from splitvae.objectives.variance import VARIANCES
-from splitvae.runs import Run, fitted
-from splitvae.training.trainer import Training
+from splitvae.runs import Run, match_config
+from splitvae.training.trainer import Trainer
 
 TINY = {"width": 4, "embedding": 16, "latent_dim": 6, "batch_size": 24, "epochs": 2, "pictures": 0, "precision": "32"}
 TINY |= {"accelerator": "cpu", "latent": "grouped"}
@@ -38,7 +38,7 @@ def faces() -> splitvae.Images:
     return splitvae.Images(pixels, attributes, ("Smiling", "Hat"), "array", "train", ())
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", NETWORKS)
 @pytest.mark.parametrize("split", [1, 2])
 def test_every_network_and_split_learns_from_groups(net: str, split: int) -> None:
     side = 32 if net.startswith("intro") else 16
@@ -68,7 +68,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 def test_groups_are_composed_anew_in_each_epoch_of_images_of_one_label(digits: splitvae.Images) -> None:
     config = presets.configure("digits-svae", **TINY, members=4)
-    loop = Training(presets.vae_of(config), presets.objective_of(config), digits, config)
+    loop = Trainer(presets.vae_of(config), presets.objective_of(config), digits, config)
     # Silenced: this loop has labels.
     known = {x.numpy().tobytes(): int(label) for x, label in zip(loop.pixels, loop.labels, strict=True)}  # type: ignore[arg-type]
     companies = []
@@ -142,7 +142,7 @@ def test_the_diagonal_of_swaps_is_reconstructions_and_evidence_is_the_groups(fus
 
 def test_figures_of_a_grouped_run_show_swaps_and_the_curves_of_its_terms(digits: splitvae.Images, tmp_path: Path) -> None:
     run = splitvae.train("digits-svae", digits, out=tmp_path, progress=False, **TINY | {"epochs": 1})
-    run.remember("test", fitted(digits, run.config))
+    run.remember("test", match_config(digits, run.config))
     names = {path.stem for path in draw(run)}
     assert {"swaps", "swaps-evidence", "style-interpolations", "content-interpolations", "curves"} <= names
     assert Run(tmp_path).config.latent == "grouped"

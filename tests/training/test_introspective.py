@@ -29,8 +29,8 @@ from splitvae.objectives.soft_introvae import SoftIntro
 from splitvae.training import alarms, checkpoints
 from splitvae.training.interrupts import Interrupted
 from splitvae.training.monitor import Monitor
-from splitvae.training.setup import doubts
-from splitvae.training.trainer import Training
+from splitvae.training.setup import config_warnings
+from splitvae.training.trainer import Trainer
 
 TINY: dict[str, Any] = {"width": 4, "embedding": 32, "latent_dim": 4, "pictures": 0, "batch_size": 50, "validation": 50}
 INTRO: dict[str, Any] = {**TINY, "loss": "intro", "alpha": 0.25, "beta": 5.0, "margin": 20.0, "precision": "32"}
@@ -49,7 +49,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every epoch is a window."""
-    monkeypatch.setattr(alarms, "WINDOW", STEPS)
+    monkeypatch.setattr(alarms, "WINDOW_STEPS", STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def healthy(images: splitvae.Images, tmp_path_factory: pytest.TempPathFactory) -
     """A run of two epochs, of which the second was judged and found good."""
     out = tmp_path_factory.mktemp("runs") / "healthy"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alarms, "WINDOW", STEPS)
+        patch.setattr(alarms, "WINDOW_STEPS", STEPS)
         train(images, out)
     assert good(out)["epoch"] == 2
     return out
@@ -99,14 +99,14 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def before_turns(monkeypatch: pytest.MonkeyPatch, act: Callable[[Training], None]) -> None:
-    turn = Training.turn
+def before_turns(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]) -> None:
+    turn = Trainer.turn
 
-    def acted(self: Training, x: torch.Tensor, group: Groups | None = None) -> None:
+    def acted(self: Trainer, x: torch.Tensor, group: Groups | None = None) -> None:
         act(self)
         turn(self, x, group)
 
-    monkeypatch.setattr(Training, "turn", acted)
+    monkeypatch.setattr(Trainer, "turn", acted)
 
 
 # ---------------------------------------------------------------- two players in one loop
@@ -235,7 +235,7 @@ DEATHS: dict[str, tuple[dict[str, Any], str]] = {  # how a healthy run is killed
 
 
 def paint_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    def constant(loop: Training) -> None:
+    def constant(loop: Trainer) -> None:
         with torch.no_grad():
             loop.vae.decoder.head.weight.zero_()
 
@@ -290,7 +290,7 @@ def test_what_is_not_finite_stops_a_run_before_it_is_written(
     before = (out / "good.ckpt").read_bytes()
     if kind == "a weight":
 
-        def overflow(loop: Training) -> None:
+        def overflow(loop: Trainer) -> None:
             if loop.step == 4 * STEPS - 1:
                 # In the last player's turn of the epoch, after which nothing is computed with it.
                 loop.vae.decoder.head.bias.register_hook(lambda slope: slope.fill_(float("inf")))
@@ -388,7 +388,7 @@ def test_nothing_good_yet_goes_back_to_the_beginning(images: splitvae.Images, tm
 def test_the_command_of_the_message_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(alarms, "WINDOW", 15)
+    monkeypatch.setattr(alarms, "WINDOW_STEPS", 15)
     monkeypatch.chdir(tmp_path)
     words = "--loss intro --beta 5 --margin 0.5 --width 4 --embedding 32 --latent-dim 4 --pictures 0 --epochs 3 --no-report"
     assert main(["train", "digits-svae", "--out", "run", *words.split()]) == 2
@@ -404,9 +404,9 @@ def test_a_good_checkpoint_costs_no_copy_and_survives_the_next(healthy: Path, tm
     out = tmp_path / "run"
     shutil.copytree(healthy, out)
     run = splitvae.Run(out)
-    checkpoints.keep(run.path)
+    checkpoints.mark_good(run.path)
     assert (out / "good.ckpt").samefile(out / "state.ckpt")
-    checkpoints.keep(run.path)  # again, from itself
+    checkpoints.mark_good(run.path)  # again, from itself
     before = (out / "good.ckpt").read_bytes()
     (out / "next").write_bytes(b"the next state")
     os.replace(out / "next", out / "state.ckpt")
@@ -476,7 +476,7 @@ def test_the_readmes_runs_are_presets(name: str, beta: float, margin: float) -> 
 @pytest.mark.parametrize("name", ["mnist-intro", "mnist-soft-intro", "celeba64-intro", "celeba64-soft-intro"])
 def test_the_other_presets_are_built_and_have_no_doubts(name: str) -> None:
     config = presets.configure(name)
-    assert doubts(config) == [] and config.split == 1
+    assert config_warnings(config) == [] and config.split == 1
     vae = presets.create(name, width=2)
     assert vae.decode(torch.zeros(1, config.latent_dim)).image.shape[1:] == config.shape
 
@@ -492,7 +492,7 @@ def test_the_other_presets_are_built_and_have_no_doubts(name: str) -> None:
     ],
 )
 def test_settings_that_seldom_are_meant_are_told_before_training(fields: dict[str, Any], words: str) -> None:
-    (doubt,) = doubts(splitvae.Config(**{"loss": "intro", **fields}))
+    (doubt,) = config_warnings(splitvae.Config(**{"loss": "intro", **fields}))
     assert words in doubt
 
 
@@ -511,11 +511,11 @@ def test_weights_that_cannot_work_are_refused_before_anything_is_written(images:
 
 def test_a_folder_of_large_images_gets_the_introspective_networks_side() -> None:
     config = splitvae.Config(net="intro", loss="intro")
-    fields = presets.suggest((3, 250, 250), 1000, False, config)
+    fields = presets.suggest_settings((3, 250, 250), 1000, False, config)
     assert fields["shape"] == (3, 256, 256) and fields["pad"] == 3
-    assert presets.suggest((3, 250, 250), 1000, False, splitvae.Config())["shape"] == (3, 128, 128)
+    assert presets.suggest_settings((3, 250, 250), 1000, False, splitvae.Config())["shape"] == (3, 128, 128)
     small = splitvae.Config(loss="intro", latent_dim=64)  # not typed, yet kept
-    assert presets.suggest((3, 64, 64), 1000, False, small)["margin"] == 128
+    assert presets.suggest_settings((3, 64, 64), 1000, False, small)["margin"] == 128
     with pytest.raises(UserError, match="16, 32, 64, 128, 256, 512 or 1024, not 96"):
         splitvae.VAE((3, 96, 96), net="intro")
 
@@ -525,7 +525,7 @@ def test_images_without_a_preset_get_weights_like_those_that_were_measured(name:
     preset = presets.configure(name)
     assert preset.shape is not None
     told = splitvae.Config(loss=preset.loss, latent_dim=preset.latent_dim)
-    found = presets.suggest(preset.shape, 30_000, False, told, {"latent_dim"})
+    found = presets.suggest_settings(preset.shape, 30_000, False, told, {"latent_dim"})
     weights = ("beta", "margin") if preset.loss == "intro" else ("beta_rec", "beta_neg", "gamma")
     for key in (*weights, "vae_epochs", "lr"):
         assert found[key] == pytest.approx(getattr(preset, key), rel=0.4)

@@ -21,7 +21,7 @@ from splitvae.errors import UserError
 from splitvae.models.groups import Groups
 from splitvae.objectives.elbo import ELBO
 from splitvae.training.interrupts import Interrupted
-from splitvae.training.trainer import Training
+from splitvae.training.trainer import Trainer
 
 TINY: dict[str, Any] = {"width": 4, "embedding": 32, "latent_dim": 4, "pictures": 0, "batch_size": 50, "validation": 50}
 
@@ -55,14 +55,14 @@ def same(a: Any, b: Any) -> bool:
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Sends this process Ctrl-C during a step."""
-    turn = Training.turn
+    turn = Trainer.turn
 
-    def interrupted(self: Training, x: torch.Tensor, group: Groups | None = None) -> None:
+    def interrupted(self: Trainer, x: torch.Tensor, group: Groups | None = None) -> None:
         turn(self, x, group)
         if self.step == step:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Training, "turn", interrupted)
+    monkeypatch.setattr(Trainer, "turn", interrupted)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_without_refreshing_the_statistics_it_would_not(images: splitvae.Images,
 
 def test_every_epoch_has_another_order_and_every_image_once(images: splitvae.Images) -> None:
     config = presets.configure("digits-svae", **{**TINY, "batch_size": 45}, precision="32")
-    loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
+    loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
     first = torch.cat([x for x, _ in loop.batches()])
     loop.epoch, loop.step = 1, loop.steps
     second = torch.cat([x for x, _ in loop.batches()])
@@ -234,7 +234,7 @@ def test_a_rate_given_on_resume_moves_the_schedule_and_keeps_the_place_in_it(
 
 def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) -> None:
     config = presets.configure("digits-svae", **TINY, precision="32", ema=0.999)
-    loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
+    loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
     assert loop.average is not None
     parameter, average = (next(model.decoder.parameters()) for model in (loop.vae, loop.average))
     seen = [parameter.detach().clone()]
@@ -251,7 +251,7 @@ def test_the_best_weights_are_those_of_the_lowest_validation_loss(
     images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([3.0, 1.0, 2.0])
-    monkeypatch.setattr(Training, "validate", lambda self: {"val_loss": next(losses)})
+    monkeypatch.setattr(Trainer, "validate", lambda self: {"val_loss": next(losses)})
     kept: list[int] = []
     monkeypatch.setattr(splitvae.Run, "save_model", lambda self, vae: kept.append(1))
     train(images, tmp_path / "run", epochs=3, best=True)
@@ -261,7 +261,7 @@ def test_the_best_weights_are_those_of_the_lowest_validation_loss(
 def test_plateau_halves_the_rate_where_the_validation_loss_stalls(
     images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Training, "validate", lambda self: {"val_loss": 1.0})
+    monkeypatch.setattr(Trainer, "validate", lambda self: {"val_loss": 1.0})
     run = train(images, tmp_path / "run", epochs=4, schedule="plateau", schedule_epochs=1)
     assert [row["lr"] for row in run.history] == [1e-3, 1e-3, 1e-3, 5e-4]
 
@@ -300,7 +300,7 @@ def test_a_jump_of_the_gradient_raises_the_alarm(
 
 def test_mirroring_flips_some_images_and_no_others(images: splitvae.Images) -> None:
     config = presets.configure("digits-svae", **TINY, mirror=True, precision="32")
-    loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
+    loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
     pixels = loop.pixels[:40]
     x, plain = loop.prepared(pixels), pixels.float() / 255
     flipped = [torch.equal(a, b.flip(2)) for a, b in zip(x, plain, strict=True)]
@@ -350,7 +350,7 @@ def test_validation_weighs_the_kl_as_at_the_end_of_its_schedule(images: splitvae
     for kl in ("constant", "warmup", "cyclical"):
         config = presets.configure("digits-svae", **TINY, kl=kl, precision="32")
         torch.manual_seed(0)
-        loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
+        loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
         losses.append(loop.validate()["val_loss"])
     assert losses[0] == losses[1] == losses[2]
 
@@ -464,7 +464,7 @@ def test_a_step_computes_in_the_precision_asked_for_and_losses_in_float32(
     images: splitvae.Images, precision: str, dtype: torch.dtype
 ) -> None:
     config = presets.configure("digits-svae", **TINY, precision=precision)
-    loop = Training(presets.vae_of(config), presets.objective_of(config), images, config)
+    loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
     seen: dict[str, Any] = {}
     convolutions = [m for m in loop.vae.modules() if isinstance(m, torch.nn.Conv2d)]
     for i, m in enumerate(convolutions):
