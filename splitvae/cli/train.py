@@ -52,7 +52,7 @@ def train(arguments: Sequence[str]) -> None:
     from ..report import page as report
     from ..studies import seeds as trials
     from ..training.loop import train as run_training
-    from ..utils.machine import first_process
+    from ..utils.machine import is_main_process
 
     flags = {word.split("=")[0].replace("_", "-") for word in rest}
     fields = {f.name: f"-{f.name.replace('_', '-')}" for f in dataclasses.fields(Config)}
@@ -61,6 +61,6 @@ def train(arguments: Sequence[str]) -> None:
         trials.train(asked.config, Path(asked.out), asked.seeds, asked.resume, asked.report, **typed)
         return
     run = run_training(asked.config, out=asked.out, resume=asked.resume, **typed)
-    if asked.report and first_process():
+    if asked.report and is_main_process():
         print(table(diagnose(run)))
         print(f"Report: {report.write([run])}")

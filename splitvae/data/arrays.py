@@ -8,37 +8,41 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import UserError
-from .resize import Treatment, check_array, treat
-from .splits import Choice, Labels, Read, choose, integer_labels
+from .resize import ResizeOptions, array_to_pixels, crop_and_resize
+from .splits import Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
 
 # ---------------------------------------------------------------- arrays, digits, IDX
 
 
-def _arrays(images: np.ndarray | Tensor, labels: Labels | None, choice: Choice, title: str, treatment: Treatment) -> Read:
-    pixels = check_array(images, title)
+def read_array(
+    images: np.ndarray | Tensor, labels: Labels | None, choice: SplitSelection, title: str, treatment: ResizeOptions
+) -> LoadedSplit:
+    pixels = array_to_pixels(images, title)
     rows = choice.among(len(pixels))
-    pixels, notes = treat(pixels[rows], treatment)
-    return Read(pixels, labels and labels._replace(values=labels.values[rows]), choice.notes + notes)
+    pixels, notes = crop_and_resize(pixels[rows], treatment)
+    return LoadedSplit(pixels, labels and labels._replace(values=labels.values[rows]), choice.notes + notes)
 
 
-def _digits(split: str, treatment: Treatment) -> Read:
+def read_digits(split: str, treatment: ResizeOptions) -> LoadedSplit:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8), values 0 ... 16
-    choice = choose({"all": len(pixels)}, split, "digits")
-    return _arrays(pixels, Labels(digits.target, tuple("0123456789")), choice, "digits", treatment)
+    choice = select_split({"all": len(pixels)}, split, "digits")
+    return read_array(pixels, Labels(digits.target, tuple("0123456789")), choice, "digits", treatment)
 
 
-def _numpy(path: Path, title: str, split: str, treatment: Treatment) -> Read:
-    parts = _numpy_parts(path)
-    choice = choose({part: images.shape[0] if images.ndim else 0 for part, (images, _) in parts.items()}, split, title)
+def read_numpy_file(path: Path, title: str, split: str, treatment: ResizeOptions) -> LoadedSplit:
+    parts = _load_numpy_parts(path)
+    choice = select_split(
+        {part: images.shape[0] if images.ndim else 0 for part, (images, _) in parts.items()}, split, title
+    )
     images, values = parts[choice.part]
-    labels = None if values is None else _array_labels(values, len(images), title)
-    return _arrays(images, labels, choice, title, treatment)
+    labels = None if values is None else _labels_from_array(values, len(images), title)
+    return read_array(images, labels, choice, title, treatment)
 
 
-def _numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+def _load_numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     """The images, and labels if any, of each part in a .npy or .npz file; never unpickles."""
     parts: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
     try:
@@ -64,7 +68,7 @@ def _numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     return parts
 
 
-def _array_labels(values: np.ndarray, count: int, source: str) -> Labels | None:
+def _labels_from_array(values: np.ndarray, count: int, source: str) -> Labels | None:
     """Labels (N,), (N, 1), or attributes (N, A) that came as an array."""
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if values.ndim and len(values) != count:
@@ -74,7 +78,7 @@ def _array_labels(values: np.ndarray, count: int, source: str) -> Labels | None:
         return Labels(codes, tuple(map(str, names)))
     integers = values.dtype.kind in "biu"
     if integers and values.ndim == 1:
-        return integer_labels(values)
+        return make_class_labels(values)
     if integers and values.ndim == 2 and np.isin(values, (0, 1)).all():
         return Labels(values, tuple(map(str, range(values.shape[1]))))
     raise UserError(

@@ -36,24 +36,24 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import UserError
-from .resize import Size, Treatment, _common_side, _geometry_notes
+from .resize import ImageSize, ResizeOptions, choose_side, describe_geometry
 
-__all__ = ["Decoded", "decode_images", "naming", "suffixes"]
+__all__ = ["DecodedImages", "decode_images", "image_suffixes", "shorten_list"]
 
 
 T = TypeVar("T")
 
 
-_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")  # none that runs a program
+_SAFE_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")  # none that runs a program
 
 
-_CHUNK = 256  # images a thread takes at a time
+_IMAGES_PER_TASK = 256  # images a thread takes at a time
 
 
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-class Decoded(NamedTuple):
+class DecodedImages(NamedTuple):
     """What `decode` returns."""
 
     pixels: Tensor  # uint8 (M, C, side, side)
@@ -61,28 +61,28 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...]
 
 
-class _Header(NamedTuple):
-    size: Size
+class _ImageHeader(NamedTuple):
+    size: ImageSize
     mode: str
 
 
-class _Fault(NamedTuple):
+class _Failure(NamedTuple):
     reason: str
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def _available_formats() -> tuple[str, ...]:
     Image.init()  # before any thread opens an image: importing the plugins is not safe in several
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
+    return tuple(name for name in _SAFE_FORMATS if name in Image.OPEN)
 
 
 @cache
-def suffixes() -> frozenset[str]:
+def image_suffixes() -> frozenset[str]:
     """The file name endings of the images that can be read, as '.png'."""
-    return frozenset(end for end, name in Image.registered_extensions().items() if name in _formats())
+    return frozenset(end for end, name in Image.registered_extensions().items() if name in _available_formats())
 
 
-def naming(names: Sequence[str], most: int = 4) -> str:
+def shorten_list(names: Sequence[str], most: int = 4) -> str:
     """The first few names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
@@ -90,11 +90,11 @@ def naming(names: Sequence[str], most: int = 4) -> str:
 
 def decode_images(
     items: Sequence[bytes | Path | None],
-    treatment: Treatment,
+    treatment: ResizeOptions,
     source: str,
     rows: np.ndarray | None = None,
     name: Callable[[int], str] = str,
-) -> Decoded:
+) -> DecodedImages:
     """Decodes encoded images by several threads, straight into one array.
 
     Args:
@@ -108,23 +108,23 @@ def decode_images(
         UserError: if not one of the images wanted can be read.
     """
     rows = np.arange(len(items)) if rows is None else rows
-    _formats()
+    _available_formats()
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of what is skipped and named here anyway
-        peeked = _each(pool, lambda i: _peek(items[i]), len(items))
-        headers = {i: header for i, header in enumerate(peeked) if isinstance(header, _Header)}
-        faults = {i: header.reason for i, header in enumerate(peeked) if isinstance(header, _Fault)}
+        peeked = _map_with_failures(pool, lambda i: _read_header(items[i]), len(items))
+        headers = {i: header for i, header in enumerate(peeked) if isinstance(header, _ImageHeader)}
+        faults = {i: header.reason for i, header in enumerate(peeked) if isinstance(header, _Failure)}
         wanted = [int(i) for i in rows if i in headers]
-        side = _common_side((header.size for header in headers.values()), treatment) if wanted else 1
+        side = choose_side((header.size for header in headers.values()), treatment) if wanted else 1
         gray = all(header.mode in ("1", "L", "LA", "La") or header.mode[0] == "I" for header in headers.values())
         channels = treatment.channels or (1 if gray else 3)
         pixels = np.empty((len(wanted), channels, side, side), np.uint8)
 
         def paint(row: int) -> None:
-            pixels[row] = _paint(items[wanted[row]], side, treatment.crop, channels)
+            pixels[row] = _decode_image(items[wanted[row]], side, treatment.crop, channels)
 
-        painted = _each(pool, paint, len(wanted))
-    faults |= {i: done.reason for i, done in zip(wanted, painted, strict=True) if isinstance(done, _Fault)}
+        painted = _map_with_failures(pool, paint, len(wanted))
+    faults |= {i: done.reason for i, done in zip(wanted, painted, strict=True) if isinstance(done, _Failure)}
     bad = [int(i) for i in rows if i in faults]
     if len(bad) == len(rows):
         first = f"the first, {name(bad[0])}: {faults[bad[0]]}" if bad else "there are none"
@@ -133,30 +133,30 @@ def decode_images(
     if len(kept) < len(wanted):
         pixels = pixels[kept]
     used = [wanted[row] for row in kept]
-    notes = _conversion_notes([headers[i].mode for i in used], channels)
-    notes += _geometry_notes([headers[i].size for i in used], side, treatment.crop)
+    notes = _describe_conversions([headers[i].mode for i in used], channels)
+    notes += describe_geometry([headers[i].size for i in used], side, treatment.crop)
     if bad:
-        told = naming([f"{name(i)} ({faults[i]})" for i in bad])
+        told = shorten_list([f"{name(i)} ({faults[i]})" for i in bad])
         notes.append(f"skipped {len(bad)} images that cannot be read: {told}")
-    return Decoded(torch.from_numpy(pixels), np.array(used), tuple(notes))
+    return DecodedImages(torch.from_numpy(pixels), np.array(used), tuple(notes))
 
 
-def _each(pool: ThreadPoolExecutor, task: Callable[[int], T], count: int) -> list[T | _Fault]:
+def _map_with_failures(pool: ThreadPoolExecutor, task: Callable[[int], T], count: int) -> list[T | _Failure]:
     """task(0) ... task(count - 1) in chunks; where one raises, a fault takes the place of its result."""
 
-    def attempt(index: int) -> T | _Fault:
+    def attempt(index: int) -> T | _Failure:
         try:
             return task(index)
         except Exception as error:  # decoders raise anything on damaged bytes, and one bad image must not end the rest
-            return _Fault(_reason(error))
+            return _Failure(_explain_error(error))
 
-    def chunk(start: int) -> list[T | _Fault]:
-        return [attempt(i) for i in range(start, min(start + _CHUNK, count))]
+    def chunk(start: int) -> list[T | _Failure]:
+        return [attempt(i) for i in range(start, min(start + _IMAGES_PER_TASK, count))]
 
-    return [result for part in pool.map(chunk, range(0, count, _CHUNK)) for result in part]
+    return [result for part in pool.map(chunk, range(0, count, _IMAGES_PER_TASK)) for result in part]
 
 
-def _reason(error: Exception) -> str:
+def _explain_error(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "no image, or a damaged one"  # Pillow's sentence only repeats the object's address
     if isinstance(error, OSError) and error.strerror:
@@ -164,20 +164,20 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _open(item: bytes | Path | None) -> Image.Image:
+def _open_image(item: bytes | Path | None) -> Image.Image:
     if item is None:
         raise ValueError("no bytes")
-    return Image.open(io.BytesIO(item) if isinstance(item, bytes) else item, formats=_formats())
+    return Image.open(io.BytesIO(item) if isinstance(item, bytes) else item, formats=_available_formats())
 
 
-def _peek(item: bytes | Path | None) -> _Header:
-    with _open(item) as image:
-        return _Header(image.size, image.mode)
+def _read_header(item: bytes | Path | None) -> _ImageHeader:
+    with _open_image(item) as image:
+        return _ImageHeader(image.size, image.mode)
 
 
-def _paint(item: bytes | Path | None, side: int, crop: int | None, channels: int) -> np.ndarray:
+def _decode_image(item: bytes | Path | None, side: int, crop: int | None, channels: int) -> np.ndarray:
     """One image as uint8 (C, side, side)."""
-    with _open(item) as image:
+    with _open_image(item) as image:
         width, height = image.size
         square = min(width, height, crop or width)
         image.draft(None, (-(-2 * side * width // square), -(-2 * side * height // square)))
@@ -185,14 +185,14 @@ def _paint(item: bytes | Path | None, side: int, crop: int | None, channels: int
         ImageOps.exif_transpose(image, in_place=True)
         left, top = (image.width - square) // 2, (image.height - square) // 2
         part = image if image.size == (square, square) else image.crop((left, top, left + square, top + square))
-        part = _eight_bits(part, channels)
+        part = _convert_mode(part, channels)
         if square != side:
             part = part.resize((side, side), Image.Resampling.BILINEAR)
         array = np.asarray(part)
         return array[None] if channels == 1 else array.transpose(2, 0, 1)
 
 
-def _eight_bits(image: Image.Image, channels: int) -> Image.Image:
+def _convert_mode(image: Image.Image, channels: int) -> Image.Image:
     """The image in mode L or RGB, by the rules at the head of this file."""
     mode = "L" if channels == 1 else "RGB"
     if image.mode == "F":
@@ -205,7 +205,7 @@ def _eight_bits(image: Image.Image, channels: int) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _conversion_notes(modes: list[str], channels: int) -> list[str]:
+def _describe_conversions(modes: list[str], channels: int) -> list[str]:
     target: Any = "L" if channels == 1 else "RGB"
     others = Counter(mode for mode in modes if mode != target)
     if not others:

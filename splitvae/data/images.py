@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-__all__ = ["Images", "batches", "spaced"]
+__all__ = ["Images", "batches", "evenly_spaced"]
 
 
 def batches(pixels: Tensor, device: torch.device, size: int = 500) -> Iterator[Tensor]:
@@ -45,7 +45,7 @@ class Images:
         return channels, height, width
 
 
-def spaced(count: int, limit: int) -> Tensor:
+def evenly_spaced(count: int, limit: int) -> Tensor:
     """At most `limit` of `count` rows, evenly spaced: a fair choice even where images are sorted by class."""
     chosen = min(limit, count)
     return torch.arange(chosen) * count // chosen

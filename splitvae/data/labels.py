@@ -8,10 +8,10 @@ from torch import Tensor
 from ..errors import UserError, nearest
 from .images import Images
 
-__all__ = ["group_labels", "labels_of"]
+__all__ = ["get_group_labels", "get_labels"]
 
 
-def group_labels(images: Images, name: str = "") -> Tensor:
+def get_group_labels(images: Images, name: str = "") -> Tensor:
     """The group of each image, (N,) int64: its class, or the value of the attributes `name` ("Male" or "Male,Smiling").
 
     Raises UserError where images have no labels, or attributes of which none is named.
@@ -41,7 +41,7 @@ def group_labels(images: Images, name: str = "") -> Tensor:
     return (labels[:, columns] != 0).long() @ 2 ** torch.arange(len(columns)).flip(0)
 
 
-def labels_of(images: Images) -> Tensor:
+def get_labels(images: Images) -> Tensor:
     """The labels of images, (N,) classes or (N, A) attributes; raises UserError where there are none."""
     if images.labels is None:
         raise UserError(

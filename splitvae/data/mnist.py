@@ -33,19 +33,19 @@ import numpy as np
 from ..errors import UserError
 from ..utils.download import cache_dir
 
-__all__ = ["FILES", "SETS", "Hosted", "fetch", "find", "read_idx", "read_pair"]
+__all__ = ["HOSTED_DATASETS", "IDX_FILES", "HostedDataset", "fetch_dataset", "find_idx_files", "read_idx", "read_idx_pair"]
 
 
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
-_NAME = re.compile(r"(train|t10k)-(images|labels)[-.](idx[13])-ubyte(\.gz)?")
+_IDX_FILE_NAME = re.compile(r"(train|t10k)-(images|labels)[-.](idx[13])-ubyte(\.gz)?")
 
 
 _TIMEOUT = 20  # seconds without a byte
 
 
-class Hosted(NamedTuple):
+class HostedDataset(NamedTuple):
     """A set that can be fetched."""
 
     mirrors: tuple[str, ...]  # tried in turn
@@ -54,8 +54,8 @@ class Hosted(NamedTuple):
     classes: tuple[str, ...]
 
 
-SETS = {
-    "mnist": Hosted(
+HOSTED_DATASETS = {
+    "mnist": HostedDataset(
         (
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -70,7 +70,7 @@ SETS = {
         False,
         tuple("0123456789"),
     ),
-    "fashion-mnist": Hosted(
+    "fashion-mnist": HostedDataset(
         (
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -84,7 +84,7 @@ SETS = {
         False,
         ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
-    "kmnist": Hosted(
+    "kmnist": HostedDataset(
         ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/", "https://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
         (
             "bdb82020997e1d708af4cf47b453dcf7",
@@ -98,25 +98,25 @@ SETS = {
 }
 
 
-def find(folder: Path) -> dict[str, Path]:
+def find_idx_files(folder: Path) -> dict[str, Path]:
     """The IDX files in a folder, by their plain names (those of `FILES`); uncompressed ones are preferred."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), reverse=True):  # x.gz before x, which replaces it
-        if match := _NAME.fullmatch(path.name):
+        if match := _IDX_FILE_NAME.fullmatch(path.name):
             found["{}-{}-{}-ubyte".format(*match.groups())] = path
     return found
 
 
-def read_pair(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+def read_idx_pair(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 (N, H, W) and labels int64 (N,) of "train" or "test" in a folder of four IDX files.
 
     Raises:
         UserError: if a file is missing, damaged or of another kind, or if images and labels differ in number.
     """
-    found = find(folder)
-    if missing := [name for name in FILES if name not in found]:
+    found = find_idx_files(folder)
+    if missing := [name for name in IDX_FILES if name not in found]:
         raise UserError(f"{folder} lacks {', '.join(missing)} (each may end in .gz): put all four IDX files there.")
-    images_file, labels_file = (found[name] for name in (FILES[:2] if split == "train" else FILES[2:]))
+    images_file, labels_file = (found[name] for name in (IDX_FILES[:2] if split == "train" else IDX_FILES[2:]))
     images, labels = read_idx(images_file, rank=3), read_idx(labels_file, rank=1)
     if len(images) != len(labels):
         raise UserError(
@@ -155,7 +155,7 @@ def _unpacked(content: bytes) -> bytes:
     return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
 
 
-def fetch(name: str) -> tuple[Path, tuple[str, ...]]:
+def fetch_dataset(name: str) -> tuple[Path, tuple[str, ...]]:
     """The folder in the cache that holds a set's four files, downloading what is not there, and notes on what it did.
 
     Raises:
@@ -163,14 +163,14 @@ def fetch(name: str) -> tuple[Path, tuple[str, ...]]:
     """
     folder = cache_dir() / name
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [file for file in FILES if file not in find(folder)]
+    missing = [file for file in IDX_FILES if file not in find_idx_files(folder)]
     for file in missing:
         _download(name, file, folder)
     return folder, (f"downloaded {name} to {folder}",) if missing else ()
 
 
 def _download(name: str, file: str, folder: Path) -> None:
-    hosted, target = SETS[name], folder / f"{file}.gz"
+    hosted, target = HOSTED_DATASETS[name], folder / f"{file}.gz"
     reasons = []
     for mirror in hosted.mirrors:
         try:
@@ -181,7 +181,7 @@ def _download(name: str, file: str, folder: Path) -> None:
             reasons.append(f"{urlsplit(mirror).netloc}: {getattr(error, 'reason', None) or error}")
             continue
         found = hashlib.md5(content if hosted.packed else unpacked, usedforsecurity=False).hexdigest()
-        if found == hosted.md5[FILES.index(file)]:
+        if found == hosted.md5[IDX_FILES.index(file)]:
             part = folder / f".{target.name}.{os.getpid()}"
             try:
                 part.write_bytes(content)
@@ -189,9 +189,9 @@ def _download(name: str, file: str, folder: Path) -> None:
             finally:
                 part.unlink(missing_ok=True)
             return
-        reasons.append(f"{urlsplit(mirror).netloc}: its md5 is {found} instead of {hosted.md5[FILES.index(file)]}")
+        reasons.append(f"{urlsplit(mirror).netloc}: its md5 is {found} instead of {hosted.md5[IDX_FILES.index(file)]}")
     raise UserError(
         f"Cannot download {file}.gz of {name} ({'; '.join(reasons)}): get the four files "
-        f"{', '.join(f'{each}.gz' for each in FILES)} from {hosted.mirrors[0]} where there is a network, put them into "
+        f"{', '.join(f'{each}.gz' for each in IDX_FILES)} from {hosted.mirrors[0]} where there is a network, put them into "
         "a folder DIR here, and give it: --data DIR."
     )

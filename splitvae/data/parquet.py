@@ -20,24 +20,24 @@ import pyarrow.parquet as pq
 
 from ..errors import UserError
 from .decode import decode_images
-from .resize import Treatment
-from .splits import PARTS, Choice, Labels, Read, choose, integer_labels
+from .resize import ResizeOptions
+from .splits import PART_OF_NAME, Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
 
-__all__ = ["parquet_parts", "read_hub", "read_parquet"]
+__all__ = ["find_parquet_parts", "read_hub_dataset", "read_parquet"]
 
 
-def parquet_parts(files: Sequence[Path], root: Path) -> dict[str, list[Path]]:
+def find_parquet_parts(files: Sequence[Path], root: Path) -> dict[str, list[Path]]:
     """Parquet files by the part that their names, or those of their folders, begin with; all together if none does."""
     parts: dict[str, list[Path]] = {}
     for file in files:
         for name in reversed(file.relative_to(root).parts):
             if begin := next((begin for begin in ("train", "test", "val") if name.lower().startswith(begin)), None):
-                parts.setdefault(PARTS[begin], []).append(file)
+                parts.setdefault(PART_OF_NAME[begin], []).append(file)
                 break
     return parts or {"all": list(files)}
 
 
-def read_parquet(parts: Mapping[str, Sequence[Path]], title: str, split: str, treatment: Treatment) -> Read:
+def read_parquet(parts: Mapping[str, Sequence[Path]], title: str, split: str, treatment: ResizeOptions) -> LoadedSplit:
     """Reads the files of the part that serves as `split`."""
     file = Path(title)
     try:
@@ -46,10 +46,10 @@ def read_parquet(parts: Mapping[str, Sequence[Path]], title: str, split: str, tr
             counts[part] = []
             for file in files:
                 counts[part].append(pq.read_metadata(file).num_rows)
-        choice = choose({part: sum(count) for part, count in counts.items()}, split, title)
+        choice = select_split({part: sum(count) for part, count in counts.items()}, split, title)
         tables = []
         for file in parts[choice.part]:
-            wanted = _columns(pq.read_schema(file), str(file))
+            wanted = _select_columns(pq.read_schema(file), str(file))
             tables.append(pq.read_table(file, columns=wanted, partitioning=None))
         table = pa.concat_tables(tables)
     except (pa.ArrowException, OSError) as error:
@@ -63,10 +63,10 @@ def read_parquet(parts: Mapping[str, Sequence[Path]], title: str, split: str, tr
         at = bisect.bisect_right(starts, row) - 1
         return f"row {row - starts[at]} of {parts[choice.part][at].name}"
 
-    return _table(table, choice, title, treatment, name, Path(title).parent)
+    return _decode_table(table, choice, title, treatment, name, Path(title).parent)
 
 
-def read_hub(title: str, split: str, treatment: Treatment) -> Read:
+def read_hub_dataset(title: str, split: str, treatment: ResizeOptions) -> LoadedSplit:
     """Reads "hf://org/name" or "hf://org/name/config", from the cache of `datasets` or the network."""
     names = title.removeprefix("hf://").split("/")
     if not 2 <= len(names) <= 3 or not all(names):
@@ -80,14 +80,14 @@ def read_hub(title: str, split: str, treatment: Treatment) -> Read:
             f"{title} cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0]}): check the name and "
             "the network, or fetch its parquet files elsewhere and give their folder."
         ) from None
-    tables = {PARTS.get(str(part), str(part)): data.with_format("arrow")[:] for part, data in found.items()}
-    choice = choose({part: len(table) for part, table in tables.items()}, split, title)
+    tables = {PART_OF_NAME.get(str(part), str(part)): data.with_format("arrow")[:] for part, data in found.items()}
+    choice = select_split({part: len(table) for part, table in tables.items()}, split, title)
     table = tables[choice.part]
-    table = table.select(_columns(table.schema, title))
-    return _table(table, choice, title, treatment, lambda row: f"row {row}", Path())
+    table = table.select(_select_columns(table.schema, title))
+    return _decode_table(table, choice, title, treatment, lambda row: f"row {row}", Path())
 
 
-def _features(schema: pa.Schema) -> dict[str, Any]:
+def _hub_features(schema: pa.Schema) -> dict[str, Any]:
     """The Hugging Face feature types in a schema's metadata, {} if there are none."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
@@ -96,54 +96,54 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     return {name: kind for name, kind in features.items() if isinstance(kind, dict) and name in schema.names}
 
 
-def _image_column(schema: pa.Schema) -> str | None:
+def _find_image_column(schema: pa.Schema) -> str | None:
     def encoded(kind: pa.DataType) -> bool:
         return pa.types.is_struct(kind) and {"bytes", "path"} <= {part.name for part in kind}
 
     columns = [column.name for column in schema if encoded(column.type)]
-    typed = [name for name, kind in _features(schema).items() if kind.get("_type") == "Image" and name in columns]
+    typed = [name for name, kind in _hub_features(schema).items() if kind.get("_type") == "Image" and name in columns]
     return next(iter(typed + columns), None)
 
 
-def _label_column(schema: pa.Schema) -> str | None:
-    features = _features(schema)
+def _find_label_column(schema: pa.Schema) -> str | None:
+    features = _hub_features(schema)
     classes = [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
     plain = [name for name in ("label", "labels") if name in schema.names]
     plain = [name for name in plain if pa.types.is_integer(schema.field(name).type)]
     return next(iter([name for name in plain if name in classes] + classes + plain), None)
 
 
-def _columns(schema: pa.Schema, source: str) -> list[str]:
+def _select_columns(schema: pa.Schema, source: str) -> list[str]:
     """The columns worth reading: the images, and the labels or else the boolean attributes."""
-    image, label = _image_column(schema), _label_column(schema)
+    image, label = _find_image_column(schema), _find_label_column(schema)
     if image is None:
         held = ", ".join(f"{column.name} ({column.type})" for column in schema)
         raise UserError(f"{source} has no column of images, a struct of bytes and path, but {held or 'no columns'}.")
     return [image, label] if label else [image, *(each.name for each in schema if pa.types.is_boolean(each.type))]
 
 
-def _table(
-    table: pa.Table, choice: Choice, title: str, treatment: Treatment, name: Callable[[int], str], base: Path
-) -> Read:
+def _decode_table(
+    table: pa.Table, choice: SplitSelection, title: str, treatment: ResizeOptions, name: Callable[[int], str], base: Path
+) -> LoadedSplit:
     """Decodes the rows chosen of a table of encoded images."""
     schema = table.schema
-    image, label = _image_column(schema), _label_column(schema)
-    items = [_item(cell, base) for cell in table.column(image).to_pylist()]
+    image, label = _find_image_column(schema), _find_label_column(schema)
+    items = [_encoded_image(cell, base) for cell in table.column(image).to_pylist()]
     decoded = decode_images(items, treatment, title, choice.rows, name)
     labels, notes = None, choice.notes + decoded.notes
     if label:
-        names = _features(schema).get(label, {}).get("names", ())
+        names = _hub_features(schema).get(label, {}).get("names", ())
         values = np.array(table.column(label).fill_null(-1).to_numpy()[decoded.rows])
-        labels = integer_labels(values, names)
+        labels = make_class_labels(values, names)
         if labels is None:
             notes += (f"the column {label!r} is left out: not all its values are classes",)
     elif attributes := [name for name in schema.names if name != image]:
         values = np.stack([table.column(each).fill_null(False).to_numpy() for each in attributes], 1)
         labels = Labels(values[decoded.rows], tuple(attributes))
-    return Read(decoded.pixels, labels, notes)
+    return LoadedSplit(decoded.pixels, labels, notes)
 
 
-def _item(cell: Mapping[str, Any] | None, base: Path) -> bytes | Path | None:
+def _encoded_image(cell: Mapping[str, Any] | None, base: Path) -> bytes | Path | None:
     """An encoded image: its bytes, or where these are absent the file at its path."""
     if not cell:
         return None

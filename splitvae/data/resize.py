@@ -13,27 +13,27 @@ from torch.nn import functional as F
 
 from ..errors import UserError
 
-__all__ = ["Treatment", "check_array", "fit", "treat", "unpadded"]
+__all__ = ["ResizeOptions", "array_to_pixels", "crop_and_resize", "remove_padding", "resize"]
 
 
-def unpadded(images: Tensor, pad: int) -> Tensor:
+def remove_padding(images: Tensor, pad: int) -> Tensor:
     """Images (N, C, H, W) without the padding on every side."""
     return images[..., pad : images.shape[-2] - pad, pad : images.shape[-1] - pad] if pad else images
 
 
-Size = tuple[int, int]  # width, height
+ImageSize = tuple[int, int]  # width, height
 
 
-_SIDES = (16, 32, 64, 128)
+DEFAULT_SIDES = (16, 32, 64, 128)
 
 
-_FIT_CHUNK = 2048  # images resized at a time: bounds the float32 copy
+IMAGES_PER_CHUNK = 2048  # images resized at a time: bounds the float32 copy
 
 
-_RANGE = "images are uint8 in 0 ... 255, or floating-point in [0, 1]"
+_PIXEL_RANGES = "images are uint8 in 0 ... 255, or floating-point in [0, 1]"
 
 
-class Treatment(NamedTuple):
+class ResizeOptions(NamedTuple):
     """How images are made alike: `side` and `crop` in pixels, `channels` 1 or 3; None where the images decide."""
 
     side: int | None = None
@@ -41,7 +41,7 @@ class Treatment(NamedTuple):
     channels: int | None = None
 
 
-def _common_side(sizes: Iterable[Size], treatment: Treatment) -> int:
+def choose_side(sizes: Iterable[ImageSize], treatment: ResizeOptions) -> int:
     """The side in pixels that images of these sizes (width, height) are brought to."""
     if treatment.side:
         return treatment.side
@@ -50,10 +50,10 @@ def _common_side(sizes: Iterable[Size], treatment: Treatment) -> int:
     if len(set(sizes)) == 1 and sizes[0][0] == sizes[0][1]:
         return sizes[0][0]
     median = statistics.median(min(size) for size in sizes)
-    return max((side for side in _SIDES if side <= median), default=_SIDES[0])
+    return max((side for side in DEFAULT_SIDES if side <= median), default=DEFAULT_SIDES[0])
 
 
-def _geometry_notes(sizes: Sequence[Size], side: int, crop: int | None) -> list[str]:
+def describe_geometry(sizes: Sequence[ImageSize], side: int, crop: int | None) -> list[str]:
     """What cropping and resizing did to images of these sizes (width, height)."""
     notes = []
     small = sum(min(size) < crop for size in sizes) if crop else 0
@@ -70,15 +70,15 @@ def _geometry_notes(sizes: Sequence[Size], side: int, crop: int | None) -> list[
     return notes
 
 
-def check_array(array: np.ndarray | Tensor, source: str) -> Tensor:
+def array_to_pixels(array: np.ndarray | Tensor, source: str) -> Tensor:
     """An array of images (N, H, W), (N, H, W, C) or (N, C, H, W) as uint8 (N, C, H, W).
 
     Raises:
         UserError: for another shape or type, and for values that are not finite or out of range.
     """
-    x = array.detach().cpu() if isinstance(array, Tensor) else _tensor(array, source)
+    x = array.detach().cpu() if isinstance(array, Tensor) else _numpy_to_tensor(array, source)
     if x.is_complex():
-        raise UserError(f"{source} holds complex values: {_RANGE}.")
+        raise UserError(f"{source} holds complex values: {_PIXEL_RANGES}.")
     if x.ndim not in (3, 4) or 0 in x.shape:
         raise UserError(f"{source} has shape {tuple(x.shape)}: images are (N, H, W), (N, H, W, C) or (N, C, H, W).")
     if x.ndim == 3:
@@ -92,42 +92,42 @@ def check_array(array: np.ndarray | Tensor, source: str) -> Tensor:
             f"{source} would be {len(x)} images of {x.shape[2]}x{x.shape[3]} pixels, too small to be meant: "
             "several images are (N, H, W), (N, H, W, C) or (N, C, H, W); a single one needs array[None]."
         )
-    return x.contiguous() if x.dtype == torch.uint8 else _quantized(x, source)
+    return x.contiguous() if x.dtype == torch.uint8 else _floats_to_uint8(x, source)
 
 
-def _tensor(array: np.ndarray, source: str) -> Tensor:
+def _numpy_to_tensor(array: np.ndarray, source: str) -> Tensor:
     if array.dtype.kind not in "biuf":
-        raise UserError(f"{source} holds values of type {array.dtype}: {_RANGE}.")
+        raise UserError(f"{source} holds values of type {array.dtype}: {_PIXEL_RANGES}.")
     kind = np.dtype(np.float64) if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
     return torch.from_numpy(array.astype(kind))  # a copy, since torch knows neither read-only memory nor other byte orders
 
 
-def _quantized(x: Tensor, source: str) -> Tensor:
+def _floats_to_uint8(x: Tensor, source: str) -> Tensor:
     """Floating-point images in [0, 1] as uint8."""
     if bad := int((~torch.isfinite(x)).sum()):
-        raise UserError(f"{source} holds {bad} values that are NaN or infinite: {_RANGE}; replace or remove them.")
+        raise UserError(f"{source} holds {bad} values that are NaN or infinite: {_PIXEL_RANGES}; replace or remove them.")
     real = x.is_floating_point()
     x = x if real else x.long()  # smaller unsigned types lack a minimum
     low, high = x.min().item(), x.max().item()
     if not real or low < 0 or high > 1:
         kind = "floating-point" if real else "integer"
         cure = "convert them by .astype('uint8')" if low >= 0 and 1 < high <= 255 else "rescale them"
-        raise UserError(f"{source} holds {kind} values from {low:g} to {high:g}, but {_RANGE}: {cure}.")
-    return torch.cat([(part.float() * 255).round().to(torch.uint8) for part in x.split(_FIT_CHUNK)])
+        raise UserError(f"{source} holds {kind} values from {low:g} to {high:g}, but {_PIXEL_RANGES}: {cure}.")
+    return torch.cat([(part.float() * 255).round().to(torch.uint8) for part in x.split(IMAGES_PER_CHUNK)])
 
 
-def treat(pixels: Tensor, treatment: Treatment) -> tuple[Tensor, tuple[str, ...]]:
+def crop_and_resize(pixels: Tensor, treatment: ResizeOptions) -> tuple[Tensor, tuple[str, ...]]:
     """Images of one size (N, C, H, W) brought to the shape asked for, and notes."""
     count, channels, height, width = pixels.shape
-    side = _common_side([(width, height)], treatment)
-    notes = _geometry_notes([(width, height)] * count, side, treatment.crop)
+    side = choose_side([(width, height)], treatment)
+    notes = describe_geometry([(width, height)] * count, side, treatment.crop)
     square = min(width, height, treatment.crop or width)
     top, left = (height - square) // 2, (width - square) // 2
     pixels = pixels[:, :, top : top + square, left : left + square]
-    return fit(pixels, (treatment.channels or channels, side, side)).contiguous(), tuple(notes)
+    return resize(pixels, (treatment.channels or channels, side, side)).contiguous(), tuple(notes)
 
 
-def fit(pixels: Tensor, shape: tuple[int, int, int], pad: int = 0) -> Tensor:
+def resize(pixels: Tensor, shape: tuple[int, int, int], pad: int = 0) -> Tensor:
     """Brings uint8 images (N, C, H, W) to another shape (C, H, W): pads by zeros, resizes, converts the channels.
 
     Resizing is bilinear, antialiased, rounded; gray becomes RGB by repetition, RGB gray by .299 R + .587 G + .114 B
@@ -144,7 +144,7 @@ def fit(pixels: Tensor, shape: tuple[int, int, int], pad: int = 0) -> Tensor:
     if pixels.shape[1] == channels and list(pixels.shape[2:]) == size:
         return pixels
     result = torch.empty((len(pixels), *shape), dtype=torch.uint8, device=pixels.device)
-    for target, part in zip(result.split(_FIT_CHUNK), pixels.split(_FIT_CHUNK), strict=True):
+    for target, part in zip(result.split(IMAGES_PER_CHUNK), pixels.split(IMAGES_PER_CHUNK), strict=True):
         x = part.float()
         if x.shape[1] > channels:
             x = (x * x.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)

@@ -24,24 +24,24 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError, nearest
-from .arrays import _arrays, _digits, _numpy
-from .folder import _folder, _hidden
+from .arrays import read_array, read_digits, read_numpy_file
+from .folder import is_hidden, read_folder
 from .images import Images
-from .mnist import SETS, fetch, find, read_pair
-from .parquet import parquet_parts, read_hub, read_parquet
-from .resize import Treatment
-from .splits import Read, choose, integer_labels
+from .mnist import HOSTED_DATASETS, fetch_dataset, find_idx_files, read_idx_pair
+from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
+from .resize import ResizeOptions
+from .splits import LoadedSplit, make_class_labels, select_split
 
-__all__ = ["NAMES", "Source", "load", "whole"]
+__all__ = ["SOURCE_NAMES", "Source", "load", "load_all"]
 
 
 Source = str | os.PathLike | np.ndarray | Tensor
 
 
-NAMES = ("digits", *SETS)
+SOURCE_NAMES = ("digits", *HOSTED_DATASETS)
 
 
-def whole(source: Source) -> Images:
+def load_all(source: Source) -> Images:
     """All images of a source without parts; of one with parts the test part, with a note that says so."""
     try:
         return load(source, "all")
@@ -86,46 +86,48 @@ def load(
         raise UserError(f"{what} is no source of images: give a name, a path, hf://org/name, or an array.")
     title = f"array of shape {tuple(source.shape)}" if isinstance(source, np.ndarray | Tensor) else os.fspath(source)
     try:
-        pixels, labels, notes = _read(source, title, split, Treatment(side, crop, channels))
+        pixels, labels, notes = _read_source(source, title, split, ResizeOptions(side, crop, channels))
     except OSError as error:
         raise UserError(f"{title} cannot be read: {error}.") from None
     values = torch.from_numpy(labels.values.astype(np.int64)) if labels else None
     return Images(pixels, values, labels.classes if labels else (), title, split, notes, crop)
 
 
-def _read(source: Source, title: str, split: str, treatment: Treatment) -> Read:
+def _read_source(source: Source, title: str, split: str, treatment: ResizeOptions) -> LoadedSplit:
     """Finds out what a source is, and reads it."""
     if isinstance(source, np.ndarray | Tensor):
-        choice = choose({"all": source.shape[0] if source.ndim else 0}, split, title)
-        return _arrays(source, None, choice, title, treatment)
+        choice = select_split({"all": source.shape[0] if source.ndim else 0}, split, title)
+        return read_array(source, None, choice, title, treatment)
     if title == "digits":
-        return _digits(split, treatment)
-    if title in SETS:
-        folder, notes = fetch(title)
-        read = _idx(folder, split, treatment, SETS[title].classes)
+        return read_digits(split, treatment)
+    if title in HOSTED_DATASETS:
+        folder, notes = fetch_dataset(title)
+        read = _read_idx_folder(folder, split, treatment, HOSTED_DATASETS[title].classes)
         return read._replace(notes=notes + read.notes)
     if title.startswith("hf://"):
-        return read_hub(title, split, treatment)
+        return read_hub_dataset(title, split, treatment)
     path = Path(os.path.expanduser(title))  # unlike Path.expanduser it lets an unknown user's home pass
     if path.is_dir():
-        if find(path):
-            return _idx(path, split, treatment)
-        if tables := sorted(file for file in path.rglob("*.parquet") if not _hidden(file.relative_to(path))):
-            return read_parquet(parquet_parts(tables, path), title, split, treatment)
-        return _folder(path, split, treatment)
+        if find_idx_files(path):
+            return _read_idx_folder(path, split, treatment)
+        if tables := sorted(file for file in path.rglob("*.parquet") if not is_hidden(file.relative_to(path))):
+            return read_parquet(find_parquet_parts(tables, path), title, split, treatment)
+        return read_folder(path, split, treatment)
     if path.suffix == ".parquet" and path.is_file():
         return read_parquet({"all": [path]}, title, split, treatment)
     if path.suffix in (".npy", ".npz") and path.is_file():
-        return _numpy(path, title, split, treatment)
+        return read_numpy_file(path, title, split, treatment)
     if path.exists():
         raise UserError(f"{title} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images.")
     if os.sep in title:
-        raise UserError(f"{title} does not exist: give a folder or file that is there, or one of {', '.join(NAMES)}.")
-    raise UserError(f"{title!r} is neither a known data set nor a file or folder here: {nearest(title, NAMES)}")
+        raise UserError(
+            f"{title} does not exist: give a folder or file that is there, or one of {', '.join(SOURCE_NAMES)}."
+        )
+    raise UserError(f"{title!r} is neither a known data set nor a file or folder here: {nearest(title, SOURCE_NAMES)}")
 
 
-def _idx(folder: Path, split: str, treatment: Treatment, classes: tuple[str, ...] = ()) -> Read:
-    images, values = read_pair(folder, split)
-    choice = choose({"train": len(images), "test": len(images)}, split, str(folder))
-    labels = integer_labels(values, classes)
-    return _arrays(images, labels, choice, str(folder), treatment)
+def _read_idx_folder(folder: Path, split: str, treatment: ResizeOptions, classes: tuple[str, ...] = ()) -> LoadedSplit:
+    images, values = read_idx_pair(folder, split)
+    choice = select_split({"train": len(images), "test": len(images)}, split, str(folder))
+    labels = make_class_labels(values, classes)
+    return read_array(images, labels, choice, str(folder), treatment)

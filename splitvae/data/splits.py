@@ -15,16 +15,16 @@ from torch import Tensor
 
 from ..errors import UserError
 
-__all__ = ["PARTS", "Choice", "Labels", "Read", "choose", "integer_labels"]
+__all__ = ["PART_OF_NAME", "Labels", "LoadedSplit", "SplitSelection", "make_class_labels", "select_split"]
 
 
-PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+PART_OF_NAME = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 
 
-PARTS |= {"val": "validation", "valid": "validation", "validation": "validation"}
+PART_OF_NAME |= {"val": "validation", "valid": "validation", "validation": "validation"}
 
 
-_MOST_CLASSES = 1 << 16  # integers beyond are no class labels
+_MAX_CLASSES = 1 << 16  # integers beyond are no class labels
 
 
 class Labels(NamedTuple):
@@ -34,7 +34,7 @@ class Labels(NamedTuple):
     classes: tuple[str, ...]
 
 
-class Read(NamedTuple):
+class LoadedSplit(NamedTuple):
     """What was read of a part."""
 
     pixels: Tensor  # uint8 (N, C, H, W)
@@ -42,7 +42,7 @@ class Read(NamedTuple):
     notes: tuple[str, ...]
 
 
-class Choice(NamedTuple):
+class SplitSelection(NamedTuple):
     """Which part of a source is read, and which of its rows."""
 
     part: str
@@ -53,7 +53,7 @@ class Choice(NamedTuple):
         return np.arange(count) if self.rows is None else self.rows
 
 
-def choose(sizes: Mapping[str, int], split: str, source: str) -> Choice:
+def select_split(sizes: Mapping[str, int], split: str, source: str) -> SplitSelection:
     """The part that serves as `split`, and its rows; `sizes` counts the images of the parts there are."""
     if len(sizes) > 1:
         part = "validation" if split == "test" and "test" not in sizes else split
@@ -62,22 +62,22 @@ def choose(sizes: Mapping[str, int], split: str, source: str) -> Choice:
         if sizes[part] < 2:
             raise UserError(f"{source} has {sizes[part]} image(s) in its {part} part: at least 2 are needed.")
         stands_in = f"{source} has no test part: its validation part stands in for it"
-        return Choice(part, None, (stands_in,) if part != split else ())
+        return SplitSelection(part, None, (stands_in,) if part != split else ())
     ((part, count),) = sizes.items()
     if split == "validation":
         raise UserError(f"{source} has no validation part: ask for 'train', or for 'test', a tenth that is held out.")
     if count < 2:
         raise UserError(f"{source} has {count} image(s): at least 2 are needed, one to train and one to test.")
     if split == "all":
-        return Choice(part, None)
+        return SplitSelection(part, None)
     tenth = max(1, count // 10)
     order = np.random.default_rng(0).permutation(count)
     rows = np.sort(order[:tenth] if split == "test" else order[tenth:])
-    return Choice(part, rows, (f"held out {tenth} of {count} images as test: {source} has no test part",))
+    return SplitSelection(part, rows, (f"held out {tenth} of {count} images as test: {source} has no test part",))
 
 
-def integer_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels | None:
+def make_class_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels | None:
     """Classes (N,) as labels; None where the integers are no classes: hub data sets mark unlabelled images by -1."""
-    if len(values) == 0 or values.min() < 0 or values.max() >= _MOST_CLASSES:
+    if len(values) == 0 or values.min() < 0 or values.max() >= _MAX_CLASSES:
         return None
     return Labels(values, tuple(names) if len(names) > values.max() else tuple(map(str, range(int(values.max()) + 1))))

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 
-__all__ = ["Extractor", "ModuleFeatures", "exactly", "features", "fingerprint"]
+__all__ = ["Extractor", "ModuleFeatures", "deterministic_float32", "extract_features", "fingerprint"]
 
 
-SLACK = 1e-3  # by how much rounding may carry a painted value out of [0, 1]
+RANGE_TOLERANCE = 1e-3  # by how much rounding may carry a painted value out of [0, 1]
 
 
 class Extractor(Protocol):
@@ -65,9 +65,9 @@ class ModuleFeatures(nn.Module):
         """How many channels it reads, and how many features it gives."""
         channels, *size = shape
         for tried in (1, 3) if channels == 1 else (channels,):
-            x = torch.full((2, tried, *size), 0.5, device=_device(self))
+            x = torch.full((2, tried, *size), 0.5, device=_device_of(self))
             try:
-                with _evaluating(self), exactly(x.device):
+                with _evaluation_mode(self), deterministic_float32(x.device):
                     return tried, self(x).shape[1]
             except UserError:
                 raise
@@ -93,7 +93,7 @@ class ModuleFeatures(nn.Module):
         return y.flatten(1).float()
 
 
-def features(
+def extract_features(
     extractor: Extractor,
     images: Tensor | Iterable[Tensor],
     size: int = 250,
@@ -115,12 +115,12 @@ def features(
         UserError: for no images, channels that the extractor does not read, values outside [0, 1], features that are
             not finite.
     """
-    device = _device(extractor)
+    device = _device_of(extractor)
     rows: list[Tensor] = []
-    with _evaluating(extractor), exactly(device):
+    with _evaluation_mode(extractor), deterministic_float32(device):
         for batch in [images] if isinstance(images, Tensor) else images:
             for chunk in batch.split(size) if len(batch) else ():
-                x = _channels(_floats(chunk.to(device), quantise), extractor, notes)
+                x = _match_channels(_to_float(chunk.to(device), quantise), extractor, notes)
                 rows.append(extractor(x.contiguous(memory_format=torch.channels_last)).cpu().double())
     found = torch.cat(rows) if rows else torch.empty(0, extractor.dim)
     if not len(found):
@@ -133,11 +133,11 @@ def features(
     return found
 
 
-def _floats(x: Tensor, quantise: bool) -> Tensor:
+def _to_float(x: Tensor, quantise: bool) -> Tensor:
     """Images as float32 in [0, 1]."""
     if x.dtype != torch.uint8:
         low, high = map(float, x.aminmax()) if x.numel() else (0.0, 1.0)
-        if not x.is_floating_point() or low < -SLACK or high > 1 + SLACK:
+        if not x.is_floating_point() or low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
             raise UserError(
                 f"the images are {x.dtype} with values from {low:.4g} to {high:.4g}: give uint8, or floats in [0, 1]."
             )
@@ -147,7 +147,7 @@ def _floats(x: Tensor, quantise: bool) -> Tensor:
     return x.float().div(255)
 
 
-def _channels(x: Tensor, extractor: Extractor, notes: list[str] | None) -> Tensor:
+def _match_channels(x: Tensor, extractor: Extractor, notes: list[str] | None) -> Tensor:
     """Images with the channels that an extractor reads."""
     reads = int(getattr(extractor, "channels", 3))
     have = x.shape[1] if x.ndim == 4 else None
@@ -178,7 +178,7 @@ def fingerprint(module: nn.Module, *options: str) -> str:
 
 
 @contextmanager
-def exactly(device: torch.device) -> Iterator[None]:
+def deterministic_float32(device: torch.device) -> Iterator[None]:
     """Without gradients or autocast, with convolutions in float32 rather than TF32, and by deterministic algorithms."""
     cudnn = torch.backends.cudnn
     exact = cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False)
@@ -187,7 +187,7 @@ def exactly(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _evaluating(extractor: Extractor) -> Iterator[None]:
+def _evaluation_mode(extractor: Extractor) -> Iterator[None]:
     """In evaluation mode, and afterwards in the mode before."""
     if not isinstance(extractor, nn.Module):
         yield
@@ -202,7 +202,7 @@ def _evaluating(extractor: Extractor) -> Iterator[None]:
             module.training = True
 
 
-def _device(extractor: Extractor) -> torch.device:
+def _device_of(extractor: Extractor) -> torch.device:
     """Where an extractor is; the CPU for one without weights."""
     if isinstance(extractor, nn.Module):
         for value in (*extractor.parameters(), *extractor.buffers()):

@@ -39,37 +39,37 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import UserError
-from ..utils.console import say
+from ..utils.console import print_once
 from ..utils.download import cache_dir
-from ..utils.files import replacing
-from ..utils.machine import device_here
-from .base import exactly, fingerprint
+from ..utils.files import atomic_write
+from ..utils.machine import default_device
+from .base import deterministic_float32, fingerprint
 
-__all__ = ["Classifier", "Task", "obstacle", "trained"]
+__all__ = ["Classifier", "Task", "load_or_train", "why_unlearnable"]
 
 
 Task = Literal["classifier", "rotation"]
 
 
-RECIPE = 1  # to be counted up with each change of network or training: what was cached before is then not found
+RECIPE_VERSION = 1  # to be counted up with each change of network or training: what was cached before is then not found
 
 
-SEED = 0
+TRAINING_SEED = 0
 
 
-WIDTHS = (16, 32, 64, 128)
+STAGE_CHANNELS = (16, 32, 64, 128)
 
 
-DIM = 64
+FEATURE_DIM = 64
 
 
-EPOCHS, LEAST_STEPS, MOST_STEPS, BATCH, RATE = 3, 200, 1500, 128, 5e-3
+EPOCHS, MIN_STEPS, MAX_STEPS, BATCH_IMAGES, PEAK_LEARNING_RATE = 3, 200, 1500, 128, 5e-3
 
 
-HELD_OUT = 2000
+MAX_HELD_OUT_IMAGES = 2000
 
 
-FEWEST = {"classifier": 50, "rotation": 20}
+MIN_IMAGES = {"classifier": 50, "rotation": 20}
 
 
 class Classifier(nn.Module):
@@ -82,22 +82,22 @@ class Classifier(nn.Module):
         data: what its images are called.
     """
 
-    dim = DIM
+    dim = FEATURE_DIM
 
     def __init__(self, task: Task, shape: tuple[int, int, int], outputs: int, data: str) -> None:
         super().__init__()
         self.name, self.shape, self.data, self.accuracy = task, shape, data, math.nan
         self.channels, side, _ = shape
         layers: list[nn.Module] = []
-        for k, (a, b) in enumerate(zip((self.channels, *WIDTHS), WIDTHS, strict=False)):
+        for k, (a, b) in enumerate(zip((self.channels, *STAGE_CHANNELS), STAGE_CHANNELS, strict=False)):
             # The first stage strides more over large images: the time of a step hardly depends on their size.
             stride = (2 * max(1, side // 64) if side >= 16 else 1) if k == 0 else 2 if side > 2 else 1
             kernel = (stride + 3) | 1 if k == 0 else 3
             layers += [nn.Conv2d(a, b, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
             side = math.ceil(side / stride)
         self.stages = nn.Sequential(*layers)
-        self.features = nn.Sequential(nn.Linear(WIDTHS[-1], DIM, bias=False), nn.BatchNorm1d(DIM))
-        self.head = nn.Sequential(nn.ReLU(), nn.Linear(DIM, outputs))
+        self.features = nn.Sequential(nn.Linear(STAGE_CHANNELS[-1], FEATURE_DIM, bias=False), nn.BatchNorm1d(FEATURE_DIM))
+        self.head = nn.Sequential(nn.ReLU(), nn.Linear(FEATURE_DIM, outputs))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     @property
@@ -124,9 +124,9 @@ class Classifier(nn.Module):
         return self.head(features)
 
 
-def obstacle(images: Images, task: Task) -> str:
+def why_unlearnable(images: Images, task: Task) -> str:
     """Why a task cannot be learned from images, with what to do; "" where it can."""
-    title, labels = _title(images), images.labels
+    title, labels = _source_title(images), images.labels
     remedy = "type --features rotation" if task == "classifier" else "give more, or type --features inception"
     if task == "classifier" and labels is None:
         return f"{title} has no labels for a classifier to learn; {remedy}."
@@ -136,12 +136,14 @@ def obstacle(images: Images, task: Task) -> str:
         return (
             f"{title} has images of {images.shape[1]}x{images.shape[2]} pixels, and only squares can be turned; crop them."
         )
-    if len(images) < FEWEST[task]:
-        return f"{title} has {len(images)} images, fewer than the {FEWEST[task]} that the features {task} need; {remedy}."
+    if len(images) < MIN_IMAGES[task]:
+        return (
+            f"{title} has {len(images)} images, fewer than the {MIN_IMAGES[task]} that the features {task} need; {remedy}."
+        )
     return ""
 
 
-def trained(
+def load_or_train(
     images: Images, task: Task = "classifier", device: torch.device | None = None, progress: bool = True
 ) -> Classifier:
     """The network that learned a task from images, in evaluation mode: from the cache, else trained and put there.
@@ -155,31 +157,33 @@ def trained(
     Raises:
         UserError: where nothing can be learned from the images.
     """
-    if reason := obstacle(images, task):
+    if reason := why_unlearnable(images, task):
         raise UserError(reason)
-    device = device or device_here()
-    answers = _answers(images, task)
+    device = device or default_device()
+    answers = _targets(images, task)
     outputs = 4 if answers is None else answers.shape[1] if answers.ndim == 2 else int(answers.max()) + 1
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(SEED)  # torch.manual_seed would seed the accelerator too
-        network = Classifier(task, images.shape, outputs, _title(images))
-    file = cache_dir() / "features" / f"{task}-{_key(images, task)}.safetensors"
-    if not _restored(network, file):
-        steps = _steps(len(images) - _held(len(images)))
-        say(progress, f"Training the features {task} on {_title(images)}, once: {steps} steps, kept in {file}.")
+        torch.default_generator.manual_seed(TRAINING_SEED)  # torch.manual_seed would seed the accelerator too
+        network = Classifier(task, images.shape, outputs, _source_title(images))
+    file = cache_dir() / "features" / f"{task}-{_cache_key(images, task)}.safetensors"
+    if not _load_cached(network, file):
+        steps = _training_steps(len(images) - _held_out_count(len(images)))
+        print_once(
+            progress, f"Training the features {task} on {_source_title(images)}, once: {steps} steps, kept in {file}."
+        )
         network.to(device)
         _train(network, images.pixels, answers, steps, device)
         try:
-            _write(file, network)
+            _save(file, network)
         except UserError as error:  # they can be measured all the same
-            say(progress, f"Note: {error}")
+            print_once(progress, f"Note: {error}")
     return network.to(device).eval()
 
 
 # ---------------------------------------------------------------- what is learned
 
 
-def _title(images: Images) -> str:
+def _source_title(images: Images) -> str:
     return Path(images.source).name or images.source
 
 
@@ -188,7 +192,7 @@ def _varying(labels: Tensor) -> Tensor:
     return (labels != labels[:1]).any(0, keepdim=labels.ndim == 1)
 
 
-def _answers(images: Images, task: Task) -> Tensor | None:
+def _targets(images: Images, task: Task) -> Tensor | None:
     """Classes (N,) counted through, attributes (N, A) as floats; None for turns, which are drawn as they are needed."""
     if task == "rotation" or images.labels is None:
         return None
@@ -203,12 +207,12 @@ def _loss(logits: Tensor, answers: Tensor) -> Tensor:
     return F.cross_entropy(logits, answers)
 
 
-def _right(logits: Tensor, answers: Tensor) -> Tensor:
+def _is_correct(logits: Tensor, answers: Tensor) -> Tensor:
     """1 for each right answer, else 0."""
     return ((logits > 0 if answers.is_floating_point() else logits.argmax(1)) == answers).double()
 
 
-def _turned(x: Tensor, turns: Tensor) -> Tensor:
+def _rotate(x: Tensor, turns: Tensor) -> Tensor:
     """Each image (B, C, H, H) rotated by so many quarter turns (B,)."""
     return torch.stack([x.rot90(k, (2, 3)) for k in range(4)])[turns, torch.arange(len(x), device=x.device)]
 
@@ -216,32 +220,32 @@ def _turned(x: Tensor, turns: Tensor) -> Tensor:
 # ---------------------------------------------------------------- learning
 
 
-def _held(count: int) -> int:
-    return min(HELD_OUT, count // 10)
+def _held_out_count(count: int) -> int:
+    return min(MAX_HELD_OUT_IMAGES, count // 10)
 
 
-def _steps(count: int) -> int:
-    return min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * count // BATCH))
+def _training_steps(count: int) -> int:
+    return min(MAX_STEPS, max(MIN_STEPS, EPOCHS * count // BATCH_IMAGES))
 
 
 def _train(network: Classifier, pixels: Tensor, answers: Tensor | None, steps: int, device: torch.device) -> None:
     """Trains a network on uint8 images, and notes its accuracy on those held out."""
-    draw = torch.Generator().manual_seed(SEED)
+    draw = torch.Generator().manual_seed(TRAINING_SEED)
     order = torch.randperm(len(pixels), generator=draw)
-    held, kept = order[: _held(len(pixels))], order[_held(len(pixels)) :]
-    size = min(BATCH, len(kept))
+    held, kept = order[: _held_out_count(len(pixels))], order[_held_out_count(len(pixels)) :]
+    size = min(BATCH_IMAGES, len(kept))
     epochs = math.ceil(steps * size / len(kept))
     plan = torch.cat([kept[torch.randperm(len(kept), generator=draw)] for _ in range(epochs)])[: steps * size]
 
     def batch(rows: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
         x = pixels[rows].to(device).float().div(255)
         y = (turns if answers is None else answers[rows]).to(device)
-        return (_turned(x, y) if answers is None else x).contiguous(memory_format=torch.channels_last), y
+        return (_rotate(x, y) if answers is None else x).contiguous(memory_format=torch.channels_last), y
 
     fused = device.type in ("cpu", "cuda", "mps")
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=fused)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-    with exactly(device):
+    optimizer = torch.optim.Adam(network.parameters(), lr=PEAK_LEARNING_RATE, fused=fused)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, total_steps=steps)
+    with deterministic_float32(device):
         with torch.enable_grad():
             network.train()
             for rows in plan.split(size):
@@ -255,23 +259,23 @@ def _train(network: Classifier, pixels: Tensor, answers: Tensor | None, steps: i
         for turn in range(4) if answers is None else (0,):
             for rows in held.split(500):
                 x, y = batch(rows, torch.full((len(rows),), turn))
-                right.append(_right(network.logits(network(x)), y))
+                right.append(_is_correct(network.logits(network(x)), y))
     network.accuracy = float(torch.cat(right).mean())
 
 
 # ---------------------------------------------------------------- the cache
 
 
-def _key(images: Images, task: Task) -> str:
+def _cache_key(images: Images, task: Task) -> str:
     """16 hex digits of the SHA-256 of everything the weights follow from, on one machine."""
-    digest = hashlib.sha256(json.dumps([RECIPE, task, list(images.pixels.shape)]).encode())
+    digest = hashlib.sha256(json.dumps([RECIPE_VERSION, task, list(images.pixels.shape)]).encode())
     digest.update(images.pixels.cpu().contiguous().numpy().data)
     if task == "classifier" and images.labels is not None:
         digest.update(images.labels.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:16]
 
 
-def _restored(network: Classifier, file: Path) -> bool:
+def _load_cached(network: Classifier, file: Path) -> bool:
     """Gives a network the weights and accuracy in a file; leaves it alone where the file is missing or damaged."""
     read = copy.deepcopy(network)
     with suppress(OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError):
@@ -285,8 +289,8 @@ def _restored(network: Classifier, file: Path) -> bool:
     return False
 
 
-def _write(file: Path, network: Classifier) -> None:
+def _save(file: Path, network: Classifier) -> None:
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    about = {"accuracy": network.accuracy, "fingerprint": network.fingerprint, "recipe": RECIPE}
-    with replacing(file) as draft:
+    about = {"accuracy": network.accuracy, "fingerprint": network.fingerprint, "recipe": RECIPE_VERSION}
+    with atomic_write(file) as draft:
         draft.write_bytes(to_bytes(weights, {"splitvae": json.dumps(about)}))

@@ -29,13 +29,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UserError, nearest
-from .base import exactly, fingerprint
-from .inception_weights import KERAS, TF2015, read_checkpoint, read_keras, weights_file
+from .base import deterministic_float32, fingerprint
+from .inception_weights import KERAS_WEIGHTS, TF2015_WEIGHTS, find_weights, read_keras_h5, read_state_dict
 
 __all__ = ["RESIZES", "FIDInception", "InceptionV3", "KerasInception", "resize_half_pixel", "resize_tf1"]
 
 
-SIDE = 299
+INPUT_SIDE = 299
 
 
 Pool = Literal["max", "avg"]
@@ -47,7 +47,7 @@ Chain = list[tuple[int, str]]  # outputs and kernel of each layer; of two kernel
 # ---------------------------------------------------------------- the network
 
 
-class Norm(nn.Module):
+class FrozenBatchNorm(nn.Module):
     """Batch normalisation by given statistics: weight (x - running_mean) / sqrt(running_var + .001) + bias."""
 
     running_mean: Tensor
@@ -72,7 +72,7 @@ class ConvNorm(nn.Module):
         rows, columns = map(int, kernel.split("x"))
         padding = (0, 0) if valid or stride > 1 else (rows // 2, columns // 2)
         self.conv = nn.Conv2d(inputs, outputs, (rows, columns), stride, padding, bias=False)
-        self.bn = Norm(outputs, scale)
+        self.bn = FrozenBatchNorm(outputs, scale)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.bn(self.conv(x)))
@@ -137,7 +137,7 @@ class Mixed(nn.Module):
         return sorted(distances, key=lambda name: -distances[name])
 
 
-def _a(pooled: int) -> dict[str, Chain]:
+def _block_a(pooled: int) -> dict[str, Chain]:
     return {
         "branch1x1": [(64, "1x1")],
         "branch5x5": [(48, "1x1"), (64, "5x5")],
@@ -146,13 +146,13 @@ def _a(pooled: int) -> dict[str, Chain]:
     }
 
 
-_B: dict[str, Chain] = {
+_BLOCK_B: dict[str, Chain] = {
     "branch3x3": [(384, "3x3")],
     "branch3x3dbl": [(64, "1x1"), (96, "3x3"), (96, "3x3")],
 }
 
 
-def _c(width: int) -> dict[str, Chain]:
+def _block_c(width: int) -> dict[str, Chain]:
     return {
         "branch1x1": [(192, "1x1")],
         "branch7x7": [(width, "1x1"), (width, "1x7"), (192, "7x1")],
@@ -161,13 +161,13 @@ def _c(width: int) -> dict[str, Chain]:
     }
 
 
-_D: dict[str, Chain] = {
+_BLOCK_D: dict[str, Chain] = {
     "branch3x3": [(192, "1x1"), (320, "3x3")],
     "branch7x7x3": [(192, "1x1"), (192, "1x7"), (192, "7x1"), (192, "3x3")],
 }
 
 
-_E: dict[str, Chain] = {
+_BLOCK_E: dict[str, Chain] = {
     "branch1x1": [(320, "1x1")],
     "branch3x3": [(384, "1x1"), (384, "1x3 3x1")],
     "branch3x3dbl": [(448, "1x1"), (384, "3x3"), (384, "1x3 3x1")],
@@ -176,21 +176,21 @@ _E: dict[str, Chain] = {
 
 
 _BLOCKS: dict[str, dict[str, Chain]] = {
-    "Mixed_5b": _a(32),
-    "Mixed_5c": _a(64),
-    "Mixed_5d": _a(64),
-    "Mixed_6a": _B,
-    "Mixed_6b": _c(128),
-    "Mixed_6c": _c(160),
-    "Mixed_6d": _c(160),
-    "Mixed_6e": _c(192),
-    "Mixed_7a": _D,
-    "Mixed_7b": _E,
-    "Mixed_7c": _E,
+    "Mixed_5b": _block_a(32),
+    "Mixed_5c": _block_a(64),
+    "Mixed_5d": _block_a(64),
+    "Mixed_6a": _BLOCK_B,
+    "Mixed_6b": _block_c(128),
+    "Mixed_6c": _block_c(160),
+    "Mixed_6d": _block_c(160),
+    "Mixed_6e": _block_c(192),
+    "Mixed_7a": _BLOCK_D,
+    "Mixed_7b": _BLOCK_E,
+    "Mixed_7c": _BLOCK_E,
 }
 
 
-_HALVING = ("Mixed_6a", "Mixed_7a")
+_HALVING_BLOCKS = ("Mixed_6a", "Mixed_7a")
 
 
 class InceptionV3(nn.Module):
@@ -214,7 +214,7 @@ class InceptionV3(nn.Module):
         self.Conv2d_4a_3x3 = ConvNorm(80, 192, "3x3", scale, valid=True)
         width = 192
         for name, branches in _BLOCKS.items():
-            block = Mixed(width, branches, scale, name in _HALVING, last_pool if name == "Mixed_7c" else "avg")
+            block = Mixed(width, branches, scale, name in _HALVING_BLOCKS, last_pool if name == "Mixed_7c" else "avg")
             self.add_module(name, block)
             width = block.outputs
         if classes:
@@ -248,7 +248,7 @@ def resize_tf1(x: Tensor) -> Tensor:
     """
     for axis in (3, 2):
         last = x.shape[axis] - 1
-        u = torch.arange(SIDE, dtype=torch.float32, device=x.device) * (x.shape[axis] / SIDE)
+        u = torch.arange(INPUT_SIDE, dtype=torch.float32, device=x.device) * (x.shape[axis] / INPUT_SIDE)
         low = u.long()
         weight = (u - low).to(x.dtype).view(-1, *(1,) * (3 - axis))
         left, right = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp_max(last))
@@ -258,18 +258,18 @@ def resize_tf1(x: Tensor) -> Tensor:
 
 def resize_half_pixel(x: Tensor) -> Tensor:
     """Images (B, C, H, W) to 299x299: bilinear, u(i) = (i + 1/2) S / 299 - 1/2, without antialiasing."""
-    return F.interpolate(x, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=False)
+    return F.interpolate(x, (INPUT_SIDE, INPUT_SIDE), mode="bilinear", align_corners=False, antialias=False)
 
 
-def _tf1(x: Tensor) -> Tensor:
+def _tf1_input(x: Tensor) -> Tensor:
     return (255 * resize_tf1(x) - 128) / 128
 
 
-def _half_pixel(x: Tensor) -> Tensor:
+def _half_pixel_input(x: Tensor) -> Tensor:
     return 2 * resize_half_pixel(x) - 1
 
 
-RESIZES = {"tf1": _tf1, "half-pixel": _half_pixel}  # from [0, 1] to what the network reads
+RESIZES = {"tf1": _tf1_input, "half-pixel": _half_pixel_input}  # from [0, 1] to what the network reads
 
 
 # ---------------------------------------------------------------- extractors
@@ -312,7 +312,7 @@ class _Inception(nn.Module):
                 f"{self.name} reads float images in [0, 1] of shape (B, 1, H, W) or (B, 3, H, W), "
                 f"not {x.dtype} of shape {tuple(x.shape)}."
             )
-        with exactly(x.device):
+        with deterministic_float32(x.device):
             x = RESIZES[self.resize](x.float()).expand(-1, 3, -1, -1)  # gray is repeated
             return self.net(x)
 
@@ -333,12 +333,12 @@ class FIDInception(_Inception):
     def __init__(self, weights: Path | None = None, resize: str = "tf1") -> None:
         if resize not in RESIZES:
             raise UserError(f"no resize is called {resize!r}; {nearest(resize, RESIZES)}")
-        file, published = weights_file(TF2015, weights)
+        file, published = find_weights(TF2015_WEIGHTS, weights)
         like = "TTUR and torch-fidelity" if resize == "tf1" else "pytorch-fid"
         note = f"Inception of 2015, resize {resize}: comparable with distances by {like} of the same images"
         with torch.device("meta"):  # no values, which would take random numbers
             net = InceptionV3()
-        super().__init__(net, read_checkpoint(file, net.state_dict()), resize, note, published)
+        super().__init__(net, read_state_dict(file, net.state_dict()), resize, note, published)
 
 
 class KerasInception(_Inception):
@@ -354,8 +354,8 @@ class KerasInception(_Inception):
     name = "inception-keras"
 
     def __init__(self, weights: Path | None = None) -> None:
-        file, published = weights_file(KERAS, weights)
+        file, published = find_weights(KERAS_WEIGHTS, weights)
         note = "Keras's Inception: comparable with the Split-VAE paper's distances, not with those of the graph of 2015"
         with torch.device("meta"):
             net = InceptionV3("avg", scale=False, classes=0)
-        super().__init__(net, read_keras(file, net.state_dict(), list(net.by_depth())), "half-pixel", note, published)
+        super().__init__(net, read_keras_h5(file, net.state_dict(), list(net.by_depth())), "half-pixel", note, published)

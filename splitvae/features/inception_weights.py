@@ -33,18 +33,18 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..utils.download import cache_dir
-from ..utils.files import replacing
+from ..utils.files import atomic_write
 
-__all__ = ["KERAS", "TF2015", "Published", "read_checkpoint", "read_keras", "weights_file"]
+__all__ = ["KERAS_WEIGHTS", "TF2015_WEIGHTS", "PublishedFile", "find_weights", "read_keras_h5", "read_state_dict"]
 
 
 _TIMEOUT = 20  # seconds without a byte
 
 
-_DAMAGES = (OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError)  # of damaged files
+_READ_ERRORS = (OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError)  # of damaged files
 
 
-_KERAS_PARTS = {  # of each kind of layer Keras's tensors, and what they are called here
+_KERAS_TENSORS = {  # of each kind of layer Keras's tensors, and what they are called here
     "conv2d": {"kernel": "conv.weight"},
     "batch_normalization": {"beta": "bn.bias", "moving_mean": "bn.running_mean", "moving_variance": "bn.running_var"},
 }
@@ -53,7 +53,7 @@ _KERAS_PARTS = {  # of each kind of layer Keras's tensors, and what they are cal
 _NOT_KERAS = "it is no Inception network of Keras's."
 
 
-class Published(NamedTuple):
+class PublishedFile(NamedTuple):
     """A file as published."""
 
     url: str
@@ -61,14 +61,14 @@ class Published(NamedTuple):
     digest: str  # the beginning of its hash, in hex
 
 
-TF2015 = Published(
+TF2015_WEIGHTS = PublishedFile(
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
     "sha256",
     "6726825d",
 )
 
 
-KERAS = Published(
+KERAS_WEIGHTS = PublishedFile(
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
     "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
     "md5",
@@ -79,7 +79,7 @@ KERAS = Published(
 # ---------------------------------------------------------------- where they come from
 
 
-def weights_file(published: Published, given: Path | None = None) -> tuple[Path, bool]:
+def find_weights(published: PublishedFile, given: Path | None = None) -> tuple[Path, bool]:
     """The file to read: that given, else the published one; and whether it has the published hash.
 
     Raises:
@@ -103,7 +103,7 @@ def weights_file(published: Published, given: Path | None = None) -> tuple[Path,
     return target, same
 
 
-def _download(published: Published, target: Path) -> None:
+def _download(published: PublishedFile, target: Path) -> None:
     try:
         with urllib.request.urlopen(published.url, timeout=_TIMEOUT) as answer:
             content = answer.read()
@@ -116,14 +116,14 @@ def _download(published: Published, target: Path) -> None:
             f"Cannot download Inception's weights ({reason}): get {published.url} where there is a network and put it at "
             f"{target}, or give it where it is: --inception-weights FILE."
         )
-    with replacing(target) as draft:
+    with atomic_write(target) as draft:
         draft.write_bytes(content)
 
 
 # ---------------------------------------------------------------- how they are read
 
 
-def read_checkpoint(file: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read_state_dict(file: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors in a checkpoint of PyTorch's, float32, called and shaped as `expected`.
 
     Counts of batches (num_batches_tracked) are passed over.
@@ -134,7 +134,7 @@ def read_checkpoint(file: Path, expected: Mapping[str, Tensor]) -> dict[str, Ten
     cure = "write one by torch.save(model.state_dict(), FILE)."
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, *_DAMAGES) as error:
+    except (pickle.UnpicklingError, *_READ_ERRORS) as error:
         if code := re.search(r"GLOBAL (\S+)", str(error)):
             raise UserError(
                 f"{file} holds {code[1]} beside tensors, and was not read, since to read it would execute code; {cure}"
@@ -144,15 +144,17 @@ def read_checkpoint(file: Path, expected: Mapping[str, Tensor]) -> dict[str, Ten
         raise UserError(f"{file} holds a {type(state).__name__} instead of tensors by name; {cure}")
     state = {name: value for name, value in state.items() if not name.endswith(".num_batches_tracked")}
     if missing := [name for name in expected if name not in state]:
-        raise UserError(f"{file} lacks {_some(missing)} of {len(expected)} tensors: it is no Inception network of 2015.")
+        raise UserError(
+            f"{file} lacks {_count_and_names(missing)} of {len(expected)} tensors: it is no Inception network of 2015."
+        )
     if added := [name for name in state if name not in expected]:
-        raise UserError(f"{file} holds {_some(added)} tensors too many: it is no Inception network of 2015.")
+        raise UserError(f"{file} holds {_count_and_names(added)} tensors too many: it is no Inception network of 2015.")
     for name, value in state.items():
-        _check(file, name, value, expected[name].shape)
+        _check_tensor(file, name, value, expected[name].shape)
     return {name: state[name].detach().float() for name in expected}
 
 
-def read_keras(file: Path, expected: Mapping[str, Tensor], order: Sequence[str]) -> dict[str, Tensor]:
+def read_keras_h5(file: Path, expected: Mapping[str, Tensor], order: Sequence[str]) -> dict[str, Tensor]:
     """The tensors of Keras's Inception network in an .h5 file, float32, called and shaped as `expected`.
 
     Arguments:
@@ -163,7 +165,7 @@ def read_keras(file: Path, expected: Mapping[str, Tensor], order: Sequence[str])
     """
     layers = _keras_layers(file)
     state: dict[str, Tensor] = {}
-    for kind, parts in _KERAS_PARTS.items():
+    for kind, parts in _KERAS_TENSORS.items():
         found = [name for name in layers if re.fullmatch(rf"{kind}(_\d+)?", name)]
         if len(found) != len(order):
             raise UserError(f"{file} holds {len(found)} layers {kind} instead of {len(order)}: {_NOT_KERAS}")
@@ -174,7 +176,7 @@ def read_keras(file: Path, expected: Mapping[str, Tensor], order: Sequence[str])
                 )
             for (what, part), value in zip(parts.items(), layers[theirs], strict=True):
                 shape = expected[f"{ours}.{part}"].shape
-                _check(file, f"{theirs}/{what}", value, shape[2:] + shape[1::-1] if len(shape) == 4 else shape)
+                _check_tensor(file, f"{theirs}/{what}", value, shape[2:] + shape[1::-1] if len(shape) == 4 else shape)
                 state[f"{ours}.{part}"] = value.permute(3, 2, 0, 1).contiguous() if len(shape) == 4 else value
     return state
 
@@ -189,39 +191,39 @@ def _keras_layers(file: Path) -> dict[str, list[Tensor]]:
         with h5py.File(file, "r") as content:
             root = content.get("model_weights", content)
             if "layer_names" in root.attrs:
-                layers = {name: root[name] for name in _texts(root.attrs["layer_names"])}
+                layers = {name: root[name] for name in _decode_names(root.attrs["layer_names"])}
                 return {
-                    name: [_tensor(layer[weight]) for weight in _texts(layer.attrs["weight_names"])]
+                    name: [_dataset_to_tensor(layer[weight]) for weight in _decode_names(layer.attrs["weight_names"])]
                     for name, layer in layers.items()
                 }
-            layers = {name: root["layers"][name]["vars"] for name in sorted(root["layers"], key=_number)}
-            return {name: [_tensor(layer[k]) for k in sorted(layer, key=int)] for name, layer in layers.items()}
-    except _DAMAGES:
+            layers = {name: root["layers"][name]["vars"] for name in sorted(root["layers"], key=_trailing_number)}
+            return {name: [_dataset_to_tensor(layer[k]) for k in sorted(layer, key=int)] for name, layer in layers.items()}
+    except _READ_ERRORS:
         raise UserError(f"{file} is no .h5 file of Keras's weights, or is damaged.") from None
 
 
-def _tensor(dataset: Any) -> Tensor:
+def _dataset_to_tensor(dataset: Any) -> Tensor:
     return torch.from_numpy(np.asarray(dataset[()], np.float32))
 
 
-def _texts(names: Iterable[str | bytes]) -> list[str]:
+def _decode_names(names: Iterable[str | bytes]) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else name for name in names]
 
 
-def _number(layer: str) -> int:
+def _trailing_number(layer: str) -> int:
     """The number at the end of a name, 0 where there is none."""
     match = re.search(r"_(\d+)$", layer)
     return int(match[1]) if match else 0
 
 
-def _check(file: Path, name: str, value: Tensor, shape: Sequence[int]) -> None:
+def _check_tensor(file: Path, name: str, value: Tensor, shape: Sequence[int]) -> None:
     if tuple(value.shape) != tuple(shape):
         raise UserError(f"{name} in {file} has the shape {tuple(value.shape)} instead of {tuple(shape)}.")
     if not value.is_floating_point() or not value.isfinite().all():
         raise UserError(f"{name} in {file} holds values that are not finite floats.")
 
 
-def _some(names: Collection[str]) -> str:
+def _count_and_names(names: Collection[str]) -> str:
     """How many, and the first three.
 
     >>> _some(["a", "b", "c", "d"])

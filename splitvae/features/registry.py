@@ -26,10 +26,10 @@ import torch
 
 from ..data.images import Images
 from ..errors import UserError, nearest
-from ..utils.machine import device_here
+from ..utils.machine import default_device
 from .base import Extractor, ModuleFeatures
 
-__all__ = ["EXTRACTORS", "extractor_named", "inception"]
+__all__ = ["EXTRACTORS", "inception", "load_extractor"]
 
 
 EXTRACTORS = ("auto", "classifier", "rotation", "inception", "inception-keras")
@@ -59,7 +59,7 @@ class _ScriptFeatures(ModuleFeatures):
         return self.digest
 
 
-def extractor_named(
+def load_extractor(
     name: str,
     images: Images | None = None,
     weights: Path | None = None,
@@ -79,16 +79,16 @@ def extractor_named(
     Raises:
         UserError: for an unknown name, images that nothing can be learned from, a file of another kind.
     """
-    device = device or device_here()
+    device = device or default_device()
     if weights is not None and name in EXTRACTORS and not name.startswith("inception"):
         raise UserError(f"features {name!r} read no weights, but {weights} was given: leave it away, or take 'inception'.")
     if name in ("auto", "classifier", "rotation"):
-        from .classifier import obstacle, trained
+        from .classifier import load_or_train, why_unlearnable
 
         if images is None:
             raise UserError(f"features {name!r} are learned from images, but none were given: give the training images.")
-        rotation = name == "rotation" or (name == "auto" and obstacle(images, "classifier"))
-        return trained(images, "rotation" if rotation else "classifier", device, progress)
+        rotation = name == "rotation" or (name == "auto" and why_unlearnable(images, "classifier"))
+        return load_or_train(images, "rotation" if rotation else "classifier", device, progress)
     if name in ("inception", "inception-keras"):
         from .inception_v3 import FIDInception, KerasInception
 
@@ -103,4 +103,4 @@ def extractor_named(
 
 def inception(weights: str | os.PathLike[str] | None = None) -> Extractor:
     """The Inception network of the Frechet inception distance; `weights` is its file, by default downloaded once."""
-    return extractor_named("inception", weights=None if weights is None else Path(weights))
+    return load_extractor("inception", weights=None if weights is None else Path(weights))

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..models.codes import Codes
 from ..utils.console import Progress
-from ..utils.files import replacing, write_json
+from ..utils.files import atomic_write, write_json
 
 __all__ = ["Prior", "Sampler", "check"]
 
@@ -46,7 +46,7 @@ class Sampler:
     def save(self, folder: Path, **about: Any) -> None:
         """Writes sampler.safetensors and sampler.json, each in one piece; `about` says what it belongs to."""
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "sampler.safetensors") as draft:
+        with atomic_write(folder / "sampler.safetensors") as draft:
             draft.write_bytes(to_bytes(self.tensors()))
         values = {"sampler": self.name, **about, "parameters": self.parameters, "facts": self.facts}
         write_json(folder / "sampler.json", values)

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import StepLR
 from ..errors import UserError
 from ..models.codes import Codes
 from ..utils.console import Progress
-from ..utils.machine import device_here
+from ..utils.machine import default_device
 
 __all__ = ["descend", "seeded", "settings_checked"]
 
@@ -47,7 +47,7 @@ def descend(
 
     Raises UserError where the loss is not finite. A step reads nothing back from the device.
     """
-    device = device_here()
+    device = default_device()
     network.to(device).train()
     generator = torch.Generator(device).manual_seed(seed)
     mean = codes.mean.to(device, torch.float32)

@@ -29,7 +29,7 @@ from ..models.codes import Codes
 from ..networks.layers import glorot_
 from ..objectives.variance import variance_named
 from ..utils.console import Progress
-from ..utils.machine import native_bf16
+from ..utils.machine import has_native_bf16
 from .base import Sampler, check
 from .fit import descend, seeded, settings_checked
 
@@ -53,7 +53,7 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = x
-        half = self.training and x.device.type == "cpu" and native_bf16("cpu")
+        half = self.training and x.device.type == "cpu" and has_native_bf16("cpu")
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             for layer in self.layers:
                 h = F.relu(layer(h))

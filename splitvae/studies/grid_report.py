@@ -20,7 +20,7 @@ from ..report.html import embedded, escaped, table_html
 from ..report.template import PAGE
 from ..utils.files import write_text
 from ..utils.machine import versions
-from ..utils.text import number
+from ..utils.text import format_number
 from .grid import Cell, Outcome
 
 __all__ = ["write"]
@@ -150,7 +150,7 @@ def _numbers(outcome: Outcome) -> list[str]:
     """The cells of the table of numbers, a row for each run."""
     run = outcome.run
     last = run.history[-1] if run.history else {}
-    found = [_state(outcome), *(number(last[key]) if key in last else "not measured" for key in TERMS.values())]
+    found = [_state(outcome), *(format_number(last[key]) if key in last else "not measured" for key in TERMS.values())]
     if not (run.path / "model" / "model.safetensors").is_file():
         return [*found, *["not measured" for _ in ROWS]]
     result = current(run)

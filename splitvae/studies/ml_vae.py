@@ -39,9 +39,9 @@ from ..runs import Run
 from ..samplers.fit import seeded
 from ..training.interrupts import Interrupted
 from ..training.loop import train
-from ..utils.console import say
+from ..utils.console import print_once
 from ..utils.files import read_json, write_json, write_text
-from ..utils.text import aligned
+from ..utils.text import align_columns
 
 __all__ = ["README", "SYSTEMS", "System", "reproduce", "table"]
 
@@ -140,7 +140,7 @@ def reproduce(
     """
     found: dict[str, Any] = {}
     for i, (name, system) in enumerate(SYSTEMS.items()):
-        say(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.about}.")
+        print_once(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.about}.")
         run = _trained(out / name, system, data, system.longer * epochs, seed, progress)
         found[name] = _probed(run, name, system, iterations, seed, progress)
         found[name]["seconds"] = round(sum(row["seconds"] for row in run.history), 1)
@@ -238,7 +238,7 @@ def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str
                 jobs[prefix + kind] = (alone[0][i], alone[1][i])
         evidence = [_with_evidence(part, cast(Gaussian, codes["content"]), spread, seed) for part, codes in parts]
         jobs[f"{prefix}content, evidence"] = (evidence[0], evidence[1])
-    say(progress, f"Training {len(jobs)} probes of codes, {iterations:,} iterations.")
+    print_once(progress, f"Training {len(jobs)} probes of codes, {iterations:,} iterations.")
     learned, asked = zip(*jobs.values(), strict=True)
     found = fit_probes(learned, asked, iterations, seed)
     return {name: accuracy._asdict() for name, accuracy in zip(jobs, found, strict=True)}
@@ -284,7 +284,7 @@ def _readme_lines(result: dict[str, Any]) -> Iterator[str]:
             ]
         )
     headings = ["noise of the class code", "style, README", "ours", "class, README", "ours", "untrained encoder"]
-    yield from _indented(aligned(headings, rows))
+    yield from _indented(align_columns(headings, rows))
     yield "The same models by posterior MEANS of single images, which noise does not hide:"
     rows = []
     for name in ("readme-1", "readme-0.1"):
@@ -292,7 +292,7 @@ def _readme_lines(result: dict[str, Any]) -> Iterator[str]:
         keys = ("style means", "untrained style means", "content means", "untrained content means")
         epochs = str(result["systems"][name]["epochs"])
         rows.append([name, epochs, *(_percent(ours[key]) for key in keys)])
-    yield from _indented(aligned(["model", "epochs", "style", "untrained", "class", "untrained"], rows))
+    yield from _indented(align_columns(["model", "epochs", "style", "untrained", "class", "untrained"], rows))
 
 
 def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
@@ -317,7 +317,7 @@ def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
         )
     fused = [f"of {k}" for k in MEMBERS]
     yield from _indented(
-        aligned(["system", "", "epochs", "style", "content of 1", *fused, "MSE", "content swapped, times"], rows)
+        align_columns(["system", "", "epochs", "style", "content of 1", *fused, "MSE", "content swapped, times"], rows)
     )
     majority, probed = result["systems"]["corrected"]["majority"], f"{result['iterations']:,} iterations"
     yield f"Always the most frequent digit: {100 * majority:.1f} %. Probes of {probed}, seed {result['seed']};"

@@ -21,7 +21,7 @@ from ..models.vae import VAE
 from ..objectives.base import Objective
 from ..presets.build import fields_of, objective_of, vae_of
 from ..runs import Run, fitted
-from ..utils.console import say
+from ..utils.console import print_once
 from .alarms import Alarmed
 from .checkpoints import STATE
 from .interrupts import interruptible
@@ -71,19 +71,19 @@ def train(
         asked = dataclasses.asdict(config) if isinstance(model, Config | VAE) else {**overrides, "preset": model}
         config = agreed(run, asked)
         if len(run.history) >= config.epochs:
-            say(progress, f"{folder} is finished after {config.epochs} epochs; a larger --epochs goes on.")
+            print_once(progress, f"{folder} is finished after {config.epochs} epochs; a larger --epochs goes on.")
             return run
     for doubt in doubts(config):
-        say(progress, f"Note: {doubt}")
+        print_once(progress, f"Note: {doubt}")
     told = overrides.keys() | (fields_of(objective) if objective else {}).keys()
     known["train"], config = images_of(known.get("train"), config, frozenset(told), progress)
     torch.manual_seed(config.seed)
     vae = model if isinstance(model, VAE) else vae_of(config)
     training = Training(vae, objective or objective_of(config), known["train"], config)
     if run is not None and continue_from(training, folder / STATE):
-        say(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
+        print_once(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
     elif run is not None:
-        say(progress, f"{folder} has no checkpoint yet; starting anew.")
+        print_once(progress, f"{folder} has no checkpoint yet; starting anew.")
     if training.fabric.is_global_zero:
         if run is None:
             Run.begin(folder, config, vae.counts())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..config import Config
 from ..data.images import Images
-from ..data.labels import group_labels
+from ..data.labels import get_group_labels
 from ..errors import UserError
 from ..models.vae import VAE
 from ..objectives.base import Objective
@@ -19,7 +19,7 @@ from ..presets.automatic import suggest
 from ..presets.build import fields_of
 from ..presets.registry import configure, override
 from ..runs import Run, fitted, images_for
-from ..utils.console import say
+from ..utils.console import print_once
 
 __all__ = ["agreed", "config_for", "doubts", "held_out", "images_of", "labels_for", "opened"]
 
@@ -55,7 +55,7 @@ def opened(folder: Path, resume: bool, progress: bool) -> Run | None:
             return Run(folder)
         raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
     if resume:
-        say(progress, f"{folder} holds no run yet; starting anew.")
+        print_once(progress, f"{folder} holds no run yet; starting anew.")
     return None
 
 
@@ -84,18 +84,18 @@ def images_of(images: Images | None, config: Config, fixed: frozenset[str], prog
         source = None if images.source.startswith("array") else images.source
         config = dataclasses.replace(config, data=source, crop=images.crop)  # test images are to be cut as these were
         if images.split not in ("train", "") and source is not None:
-            say(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")
+            print_once(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")
     if config.shape is None:
         fields = suggest(found.shape, len(found), torch.cuda.is_available(), config, fixed)
         default = Config()
         chosen = {k: v for k, v in fields.items() if k not in fixed and getattr(config, k) == getattr(default, k)}
         config = dataclasses.replace(config, **chosen)
-        say(progress, "Chosen for these images: " + ", ".join(f"{k}={v}" for k, v in chosen.items()) + ".")
+        print_once(progress, "Chosen for these images: " + ", ".join(f"{k}={v}" for k, v in chosen.items()) + ".")
         found = fitted(found, config)
     elif images is not None:
         found = fitted(found, config)
     for note in found.notes:
-        say(progress, f"Note: {note}")
+        print_once(progress, f"Note: {note}")
     if not held_out(len(found), config) and (config.best or config.schedule == "plateau"):
         raise UserError(f"{found.source} holds too few images to hold some out; --best and --schedule plateau need that.")
     if len(found) - held_out(len(found), config) < config.batch_size * config.devices:
@@ -128,7 +128,7 @@ def labels_for(images: Images, config: Config, vae: VAE) -> Tensor | None:
     """The group of each training image where the latent shares something, else None; UserError where none is known."""
     if not vae.shares:
         return None
-    labels = group_labels(images, config.group_by)
+    labels = get_group_labels(images, config.group_by)
     if vae.pairs:
         values, counts = labels.unique(return_counts=True)
         if (single := values[counts < 2]).numel():

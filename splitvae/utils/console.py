@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .machine import first_process
+from .machine import is_main_process
 
-__all__ = ["Progress", "say"]
+__all__ = ["Progress", "print_once"]
 
 
-def say(progress: bool, text: str) -> None:
+def print_once(progress: bool, text: str) -> None:
     """Prints a line, once however many processes there are."""
-    if progress and first_process():
+    if progress and is_main_process():
         print(text, flush=True)
 
 

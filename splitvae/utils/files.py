@@ -11,11 +11,11 @@ from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["read_json", "replacing", "write_json", "write_text"]
+__all__ = ["atomic_write", "read_json", "write_json", "write_text"]
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`; what was written there takes its place when the block ends without an error."""
     draft = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
     try:
@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in one piece."""
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(text, encoding="utf-8")
 
 

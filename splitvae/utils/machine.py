@@ -10,16 +10,16 @@ from importlib.metadata import version
 
 import torch
 
-__all__ = ["device_here", "first_process", "keep_freed_memory", "native_bf16", "versions"]
+__all__ = ["default_device", "has_native_bf16", "is_main_process", "keep_freed_memory", "versions"]
 
 
-def device_here() -> torch.device:
+def default_device() -> torch.device:
     """This machine's accelerator, or the CPU."""
     here = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return here or torch.device("cpu")
 
 
-def native_bf16(kind: str) -> bool:
+def has_native_bf16(kind: str) -> bool:
     """Whether a kind of device ("cpu", "cuda", "mps") computes bfloat16 itself rather than emulating it."""
     if kind == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -28,7 +28,7 @@ def native_bf16(kind: str) -> bool:
     return False
 
 
-def first_process() -> bool:
+def is_main_process() -> bool:
     """Whether this is the process that writes and prints."""
     return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
 

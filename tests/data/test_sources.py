@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from splitvae.data import mnist as idx
-from splitvae.data.resize import fit
+from splitvae.data.resize import resize
 from splitvae.data.sources import load
 from splitvae.errors import UserError
 from splitvae.utils import download
@@ -42,7 +42,7 @@ def save(path: Path, image: np.ndarray | Image.Image, **options: object) -> None
 
 def write_idx(folder: Path, counts: tuple[int, int] = (12, 5), compress: bool = True, dot: bool = False) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in idx.FILES:
+    for name in idx.IDX_FILES:
         count = counts[0] if name.startswith("train") else counts[1]
         rank, body = (3, noise(count, 6, 6)) if "images" in name else (1, np.arange(count, dtype=np.uint8) % 10)
         content = struct.pack(f">{1 + rank}I", 0x800 + rank, *body.shape) + body.tobytes()
@@ -162,14 +162,14 @@ def test_a_download_passes_over_bad_mirrors_and_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
     good, bad = write_idx(tmp_path / "good"), write_idx(tmp_path / "bad")
-    contents = [(good / f"{name}.gz").read_bytes() for name in idx.FILES]
+    contents = [(good / f"{name}.gz").read_bytes() for name in idx.IDX_FILES]
     sums = tuple(hashlib.md5(each if packed else gzip.decompress(each)).hexdigest() for each in contents)
     mirrors = tuple(f"{folder.as_uri()}/" for folder in (tmp_path / "nowhere", bad, good))
-    monkeypatch.setitem(idx.SETS, "mnist", idx.Hosted(mirrors, sums, packed, tuple("abcdefghij")))
+    monkeypatch.setitem(idx.HOSTED_DATASETS, "mnist", idx.HostedDataset(mirrors, sums, packed, tuple("abcdefghij")))
     monkeypatch.setenv("SPLITVAE_DATA", str(tmp_path / "cache"))
     first = load("mnist")
     assert len(first) == 12 and first.classes == tuple("abcdefghij") and "downloaded" in first.notes[0]
-    assert {path.name for path in (tmp_path / "cache/mnist").iterdir()} == {f"{name}.gz" for name in idx.FILES}
+    assert {path.name for path in (tmp_path / "cache/mnist").iterdir()} == {f"{name}.gz" for name in idx.IDX_FILES}
     monkeypatch.setattr(idx, "_download", None)  # would fail if it were called
     assert torch.equal(load("mnist").pixels, first.pixels)
 
@@ -552,32 +552,32 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path, labels: np.ndarray, 
 
 def test_fit_returns_the_very_tensor_where_nothing_is_to_be_done() -> None:
     x = torch.from_numpy(noise(5, 3, 8, 8))
-    assert fit(x, (3, 8, 8)) is x
+    assert resize(x, (3, 8, 8)) is x
 
 
 def test_fit_pads_by_zeros_and_leaves_the_rest_untouched() -> None:
     x = torch.from_numpy(noise(5, 1, 28, 28))
-    y = fit(x, (1, 32, 32), pad=2)
+    y = resize(x, (1, 32, 32), pad=2)
     assert torch.equal(y[:, :, 2:-2, 2:-2], x) and y.sum() == x.sum() and y.dtype == torch.uint8
 
 
 def test_fit_converts_channels_by_repetition_and_by_luminance() -> None:
     gray = torch.from_numpy(noise(5, 1, 8, 8))
-    rgb = fit(gray, (3, 8, 8))
-    assert torch.equal(rgb, gray.expand(-1, 3, -1, -1)) and torch.equal(fit(rgb, (1, 8, 8)), gray)
+    rgb = resize(gray, (3, 8, 8))
+    assert torch.equal(rgb, gray.expand(-1, 3, -1, -1)) and torch.equal(resize(rgb, (1, 8, 8)), gray)
     x = noise(5, 3, 8, 8)
     pillow = [np.asarray(Image.fromarray(image.transpose(1, 2, 0)).convert("L"), int) for image in x]
-    assert np.abs(fit(torch.from_numpy(x), (1, 8, 8))[:, 0].numpy() - np.stack(pillow)).max() <= 1  # Pillow truncates
+    assert np.abs(resize(torch.from_numpy(x), (1, 8, 8))[:, 0].numpy() - np.stack(pillow)).max() <= 1  # Pillow truncates
 
 
 def test_fit_resizes_like_pillow_and_keeps_constants() -> None:
     x = noise(3, 1, 30, 30)
     pillow = [np.asarray(Image.fromarray(image[0]).resize((12, 12), Image.Resampling.BILINEAR), int) for image in x]
-    ours = fit(torch.from_numpy(x), (1, 12, 12))[:, 0].numpy()
+    ours = resize(torch.from_numpy(x), (1, 12, 12))[:, 0].numpy()
     assert np.abs(ours - np.stack(pillow)).max() <= 1  # Pillow rounds between the two directions
-    assert (fit(torch.full((2, 3, 9, 7), 77, dtype=torch.uint8), (1, 32, 16)) == 77).all()
+    assert (resize(torch.full((2, 3, 9, 7), 77, dtype=torch.uint8), (1, 32, 16)) == 77).all()
 
 
 def test_fit_refuses_other_channels() -> None:
     with pytest.raises(UserError, match="only 1 and 3"):
-        fit(torch.from_numpy(noise(5, 3, 8, 8)), (4, 8, 8))
+        resize(torch.from_numpy(noise(5, 3, 8, 8)), (4, 8, 8))

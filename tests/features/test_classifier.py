@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from splitvae import Images, load
 from splitvae.errors import UserError
 from splitvae.features import classifier
-from splitvae.features.base import ModuleFeatures, features
-from splitvae.features.classifier import Classifier, obstacle, trained
-from splitvae.features.registry import extractor_named
+from splitvae.features.base import ModuleFeatures, extract_features
+from splitvae.features.classifier import Classifier, load_or_train, why_unlearnable
+from splitvae.features.registry import load_extractor
 
 CPU = torch.device("cpu")
 DIGITS = load("digits")
@@ -37,21 +37,21 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cache that the tests here share, so that each network is trained once, for half the steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPLITVAE_DATA", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(classifier, "LEAST_STEPS", 100)
+        patch.setattr(classifier, "MIN_STEPS", 100)
         yield
 
 
 @pytest.fixture(scope="module")
 def digits(cache: None) -> Classifier:
-    return trained(DIGITS, "classifier", CPU, progress=False)
+    return load_or_train(DIGITS, "classifier", CPU, progress=False)
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache, and trainings of three steps."""
     monkeypatch.setenv("SPLITVAE_DATA", str(tmp_path))
-    monkeypatch.setattr(classifier, "LEAST_STEPS", 3)
-    monkeypatch.setattr(classifier, "MOST_STEPS", 3)
+    monkeypatch.setattr(classifier, "MIN_STEPS", 3)
+    monkeypatch.setattr(classifier, "MAX_STEPS", 3)
     return tmp_path / "features"
 
 
@@ -79,42 +79,42 @@ def refused(*words: str) -> Iterator[None]:
 def test_the_classifier_learns_its_classes(digits: Classifier) -> None:
     assert digits.accuracy > 0.9
     with torch.no_grad():
-        told = digits.logits(features(digits, TEST.pixels).float()).argmax(1)
+        told = digits.logits(extract_features(digits, TEST.pixels).float()).argmax(1)
     assert TEST.labels is not None and (told == TEST.labels).double().mean() > 0.9
     assert f"digits (accuracy {digits.accuracy:.1%}): not comparable with Inception" in digits.note
 
 
 def test_rotation_learns_turns_without_labels(cache: None) -> None:
-    turner = extractor_named("auto", relabelled(None), device=CPU, progress=False)
+    turner = load_extractor("auto", relabelled(None), device=CPU, progress=False)
     assert turner.name == "rotation" and turner.dim == 64 and len(turner.fingerprint) == 16
     assert isinstance(turner, Classifier) and turner.accuracy > 0.7
     turned = torch.cat([TEST.pixels.rot90(k, (2, 3)) for k in range(4)])
     with torch.no_grad():
-        told = turner.logits(features(turner, turned).float()).argmax(1)
+        told = turner.logits(extract_features(turner, turned).float()).argmax(1)
     assert (told == torch.arange(4).repeat_interleave(len(TEST))).double().mean() > 0.7
 
 
 def test_features_are_not_cut_off_at_zero_and_of_like_scale(digits: Classifier) -> None:
-    found = features(digits, TEST.pixels)
+    found = extract_features(digits, TEST.pixels)
     assert found.shape == (len(TEST), 64) and found.dtype == torch.float64
     assert (found.amin(0) < 0).all() and (found.amax(0) > 0).all()
     assert found.std(0).min() > 0.3 and found.std(0).max() < 3
 
 
 def test_binary_attributes_are_learned_but_for_those_that_never_vary(hasty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifier, "LEAST_STEPS", 40)
-    monkeypatch.setattr(classifier, "MOST_STEPS", 40)
+    monkeypatch.setattr(classifier, "MIN_STEPS", 40)
+    monkeypatch.setattr(classifier, "MAX_STEPS", 40)
     assert DIGITS.labels is not None
     bright = (DIGITS.pixels.float().mean((1, 2, 3)) > 80).long()
     attributes = torch.stack((DIGITS.labels % 2, bright, torch.ones_like(bright)), 1)
-    odd = trained(relabelled(attributes), "classifier", CPU, progress=False)
+    odd = load_or_train(relabelled(attributes), "classifier", CPU, progress=False)
     assert odd.logits(torch.zeros(1, 64)).shape == (1, 2)
     assert odd.accuracy > 0.8
 
 
 def test_auto_prefers_labels_that_differ(hasty: Path) -> None:
     def chosen(images: Images) -> str:
-        return extractor_named("auto", images, device=CPU, progress=False).name
+        return load_extractor("auto", images, device=CPU, progress=False).name
 
     assert chosen(DIGITS) == "classifier"
     assert chosen(relabelled(torch.ones(len(DIGITS), dtype=torch.int64))) == "rotation"
@@ -130,17 +130,17 @@ def test_what_cannot_be_learned_is_refused_with_a_way_out() -> None:
         (relabelled(DIGITS.labels, 49), "49 images"),
     ]:
         with refused(what, "--features rotation"):
-            trained(images, "classifier", CPU)
-    assert not obstacle(relabelled(None, 20), "rotation")
+            load_or_train(images, "classifier", CPU)
+    assert not why_unlearnable(relabelled(None, 20), "rotation")
     with refused("19 images", "--features inception"):
-        trained(relabelled(None, 19), "rotation", CPU)
+        load_or_train(relabelled(None, 19), "rotation", CPU)
     with refused("8x6", "squares"):
-        trained(dataclasses.replace(DIGITS, pixels=DIGITS.pixels[..., 1:7]), "rotation", CPU)
+        load_or_train(dataclasses.replace(DIGITS, pixels=DIGITS.pixels[..., 1:7]), "rotation", CPU)
 
 
 def test_features_of_another_shape_are_refused(digits: Classifier) -> None:
     with refused("(1, 8, 8)", "(1, 16, 16)"):
-        features(digits, torch.zeros(2, 1, 16, 16))
+        extract_features(digits, torch.zeros(2, 1, 16, 16))
 
 
 # ---------------------------------------------------------------- the cache
@@ -150,41 +150,41 @@ def test_a_cached_network_is_read_back_bit_by_bit_and_not_trained_again(
     digits: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(classifier, "_train", lambda *_: pytest.fail("trained again"))
-    again = trained(DIGITS, "classifier", CPU)
+    again = load_or_train(DIGITS, "classifier", CPU)
     assert again.fingerprint == digits.fingerprint and again.accuracy == digits.accuracy and again.note == digits.note
-    assert torch.equal(features(again, TEST.pixels), features(digits, TEST.pixels))
+    assert torch.equal(extract_features(again, TEST.pixels), extract_features(digits, TEST.pixels))
 
 
 def test_the_same_images_train_the_same_network_and_others_another(hasty: Path, capsys: pytest.CaptureFixture) -> None:
     def files() -> set[str]:
         return {file.name for file in hasty.iterdir()}
 
-    first = trained(DIGITS, "classifier", CPU)
+    first = load_or_train(DIGITS, "classifier", CPU)
     assert capsys.readouterr().out.count("\n") == 1
     known = files()
-    assert trained(DIGITS, "classifier", CPU).fingerprint == first.fingerprint
+    assert load_or_train(DIGITS, "classifier", CPU).fingerprint == first.fingerprint
     assert capsys.readouterr().out == "" and files() == known
     (file,) = hasty.iterdir()
     file.unlink()
-    assert trained(DIGITS, "classifier", CPU, progress=False).fingerprint == first.fingerprint and files() == known
+    assert load_or_train(DIGITS, "classifier", CPU, progress=False).fingerprint == first.fingerprint and files() == known
     pixels = DIGITS.pixels.clone()
     pixels[7, 0, 3, 3] ^= 1
-    trained(dataclasses.replace(DIGITS, pixels=pixels), "classifier", CPU)
+    load_or_train(dataclasses.replace(DIGITS, pixels=pixels), "classifier", CPU)
     assert len(files()) == 2 and len(capsys.readouterr().out) > 0
     assert DIGITS.labels is not None
-    trained(relabelled(DIGITS.labels.flip(0)), "classifier", CPU)
-    trained(DIGITS, "rotation", CPU)
+    load_or_train(relabelled(DIGITS.labels.flip(0)), "classifier", CPU)
+    load_or_train(DIGITS, "rotation", CPU)
     assert len(files()) == 4
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])
 def test_a_damaged_cache_is_trained_anew(hasty: Path, damage: str) -> None:
-    first = trained(DIGITS, "classifier", CPU, progress=False)
+    first = load_or_train(DIGITS, "classifier", CPU, progress=False)
     (file,) = hasty.iterdir()
     content = bytearray(file.read_bytes())
     content[-100] ^= 255
     file.write_bytes({"cut": content[:-500], "flipped": bytes(content), "empty": b"", "other": b"PK\x03\x04 none"}[damage])
-    assert trained(DIGITS, "classifier", CPU, progress=False).fingerprint == first.fingerprint
+    assert load_or_train(DIGITS, "classifier", CPU, progress=False).fingerprint == first.fingerprint
 
 
 def test_a_cache_that_cannot_be_written_costs_a_training_only(
@@ -192,15 +192,15 @@ def test_a_cache_that_cannot_be_written_costs_a_training_only(
 ) -> None:
     (hasty.parent / "file").write_text("")
     monkeypatch.setenv("SPLITVAE_DATA", str(hasty.parent / "file"))
-    assert trained(DIGITS, "classifier", CPU).dim == 64
+    assert load_or_train(DIGITS, "classifier", CPU).dim == 64
     assert "cannot be written" in capsys.readouterr().out
 
 
 def test_training_and_measuring_leave_random_numbers_and_modes_alone(hasty: Path) -> None:
     before = torch.get_rng_state()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        learned = trained(DIGITS, "rotation", CPU, progress=False)
-    features(learned, TEST.pixels)
+        learned = load_or_train(DIGITS, "rotation", CPU, progress=False)
+    extract_features(learned, TEST.pixels)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(not module.training for module in learned.modules())
     assert all(weight.grad_fn is None and weight.dtype == torch.float32 for weight in learned.parameters())
@@ -210,48 +210,48 @@ def test_training_and_measuring_leave_random_numbers_and_modes_alone(hasty: Path
 
 
 def test_features_are_those_of_each_image_alone(digits: Classifier) -> None:
-    whole = features(digits, TEST.pixels)
+    whole = extract_features(digits, TEST.pixels)
     order = torch.randperm(len(TEST), generator=generator())
     # Another batch is another order of summation in float32.
-    torch.testing.assert_close(features(digits, TEST.pixels, size=7), whole, rtol=0, atol=2e-5)
-    torch.testing.assert_close(features(digits, TEST.pixels[order], size=64), whole[order], rtol=0, atol=2e-5)
+    torch.testing.assert_close(extract_features(digits, TEST.pixels, size=7), whole, rtol=0, atol=2e-5)
+    torch.testing.assert_close(extract_features(digits, TEST.pixels[order], size=64), whole[order], rtol=0, atol=2e-5)
     batches = (chunk.float() / 255 for chunk in TEST.pixels.split(50))
-    torch.testing.assert_close(features(digits, batches), whole, rtol=0, atol=2e-5)
+    torch.testing.assert_close(extract_features(digits, batches), whole, rtol=0, atol=2e-5)
 
 
 def test_features_are_taken_in_evaluation_mode_float32_without_gradients(digits: Classifier) -> None:
-    whole = features(digits, TEST.pixels)
+    whole = extract_features(digits, TEST.pixels)
     digits.train()
     try:
         with torch.autocast("cpu", torch.bfloat16):
-            assert torch.equal(features(digits, TEST.pixels), whole)
+            assert torch.equal(extract_features(digits, TEST.pixels), whole)
         assert all(module.training for module in digits.modules())
     finally:
         digits.eval()
     assert not whole.requires_grad
     mixed = ModuleFeatures(network(), "mixed").train()
     mixed.module[1].eval()  # type: ignore[index, union-attr]  # a Sequential
-    assert torch.equal(features(mixed, NOISE), features(mixed, NOISE))
+    assert torch.equal(extract_features(mixed, NOISE), extract_features(mixed, NOISE))
     assert mixed.training and not mixed.module[1].training  # type: ignore[index, union-attr]  # a Sequential
 
 
 def test_floats_are_rounded_only_when_asked(digits: Classifier) -> None:
     floats = TEST.pixels.float() / 255
     between = (floats + 0.4 / 255).clamp(0, 1)
-    whole = features(digits, TEST.pixels)
-    assert torch.equal(features(digits, floats), whole)
-    assert torch.equal(features(digits, between, quantise=True), whole)
-    assert (features(digits, between) - whole).abs().max() > 1e-3
+    whole = extract_features(digits, TEST.pixels)
+    assert torch.equal(extract_features(digits, floats), whole)
+    assert torch.equal(extract_features(digits, between, quantise=True), whole)
+    assert (extract_features(digits, between) - whole).abs().max() > 1e-3
 
 
 def test_gray_becomes_rgb_with_one_note() -> None:
     extractor, notes = ModuleFeatures(network(), "net"), list[str]()
     gray = NOISE[:, :1]
-    found = features(extractor, gray, size=9, notes=notes)
-    torch.testing.assert_close(found, features(extractor, gray.repeat(1, 3, 1, 1)), rtol=0, atol=1e-6)
-    features(extractor, gray, notes=notes)
+    found = extract_features(extractor, gray, size=9, notes=notes)
+    torch.testing.assert_close(found, extract_features(extractor, gray.repeat(1, 3, 1, 1)), rtol=0, atol=1e-6)
+    extract_features(extractor, gray, notes=notes)
     assert len(notes) == 1 and "gray" in notes[0] and "net" in notes[0]
-    assert features(extractor, gray).shape == (40, 5)  # notes are optional
+    assert extract_features(extractor, gray).shape == (40, 5)  # notes are optional
 
 
 @pytest.mark.parametrize(
@@ -269,12 +269,12 @@ def test_gray_becomes_rgb_with_one_note() -> None:
 )
 def test_images_that_have_no_features_are_refused(images: Tensor | list[Tensor], words: tuple[str, ...]) -> None:
     with refused(*words):
-        features(ModuleFeatures(network(), "net"), images)
+        extract_features(ModuleFeatures(network(), "net"), images)
 
 
 def test_colour_is_not_given_to_what_reads_gray(digits: Classifier) -> None:
     with refused("of 1 channel", "(40, 3, 8, 8)"):
-        features(digits, NOISE)
+        extract_features(digits, NOISE)
 
 
 def test_features_that_are_not_finite_name_their_first_image() -> None:
@@ -285,7 +285,7 @@ def test_features_that_are_not_finite_name_their_first_image() -> None:
     images = NOISE.clone()
     images[[11, 30], 1] = 0
     with refused("inverse", "2 of 40", "image 11"):
-        features(ModuleFeatures(Inverse(), "inverse"), images, size=8)
+        extract_features(ModuleFeatures(Inverse(), "inverse"), images, size=8)
 
 
 # ---------------------------------------------------------------- modules and files
@@ -296,7 +296,7 @@ def test_any_module_is_an_extractor() -> None:
     extractor = ModuleFeatures(module, "net", shape=(3, 8, 8))
     assert (extractor.dim, extractor.channels, extractor.name) == (5, 3, "net") and "same module" in extractor.note
     with torch.no_grad():
-        torch.testing.assert_close(features(extractor, NOISE).float(), module(NOISE).flatten(1), rtol=0, atol=1e-6)
+        torch.testing.assert_close(extract_features(extractor, NOISE).float(), module(NOISE).flatten(1), rtol=0, atol=1e-6)
     fingerprint = extractor.fingerprint
     assert ModuleFeatures(network(), "again").fingerprint == fingerprint
     with torch.no_grad():
@@ -320,12 +320,12 @@ def test_a_torchscript_file_is_an_extractor(tmp_path: Path, kind: str) -> None:
     module, file = network(dim=6).eval(), tmp_path / "net.pt"
     script = torch.jit.trace(module, NOISE) if kind == "traced" else torch.jit.script(module)
     (torch.jit.freeze(script) if kind == "frozen" else script).save(str(file))
-    extractor = extractor_named(str(file), DIGITS, device=CPU)
+    extractor = load_extractor(str(file), DIGITS, device=CPU)
     assert (extractor.name, extractor.dim) == ("net.pt", 6) and len(extractor.fingerprint) == 16
     assert "net.pt" in extractor.note and str(tmp_path) not in extractor.note
     with torch.no_grad():
-        torch.testing.assert_close(features(extractor, NOISE).float(), module(NOISE).flatten(1), rtol=0, atol=1e-5)
-    assert extractor_named(str(file), device=CPU).fingerprint == extractor.fingerprint
+        torch.testing.assert_close(extract_features(extractor, NOISE).float(), module(NOISE).flatten(1), rtol=0, atol=1e-5)
+    assert load_extractor(str(file), device=CPU).fingerprint == extractor.fingerprint
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -340,19 +340,19 @@ def test_a_file_of_another_kind_is_refused_unread(tmp_path: Path) -> None:
     (tmp_path / "empty.pt").write_text("")
     for name in ("pickled.pt", "old.pt", "text.pt", "empty.pt"):
         with refused(name, "no TorchScript file", "executes code"):
-            extractor_named(str(tmp_path / name))
+            load_extractor(str(tmp_path / name))
     assert not (tmp_path / "exploded").exists()
     with refused("missing.pt is no file", "TorchScript"):
-        extractor_named(str(tmp_path / "missing.pt"))
+        load_extractor(str(tmp_path / "missing.pt"))
 
 
 def test_names_are_checked(tmp_path: Path) -> None:
     with refused("'inceptoin'", "did you mean 'inception'"):
-        extractor_named("inceptoin")
+        load_extractor("inceptoin")
     with refused("'rotation'", "training images"):
-        extractor_named("rotation")
+        load_extractor("rotation")
     with refused("weights", "'inception'"):
-        extractor_named("classifier", DIGITS, weights=tmp_path)
+        load_extractor("classifier", DIGITS, weights=tmp_path)
 
 
 def test_inception_is_given_its_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -366,6 +366,6 @@ def test_inception_is_given_its_weights(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     networks = SimpleNamespace(FIDInception=Stub, KerasInception=Keras)
     monkeypatch.setitem(sys.modules, "splitvae.features.inception_v3", networks)
-    found = extractor_named("inception", weights=tmp_path, device=CPU)
+    found = load_extractor("inception", weights=tmp_path, device=CPU)
     assert type(found) is Stub and found.weights == tmp_path and not found.training
-    assert type(extractor_named("inception-keras", device=CPU)) is Keras
+    assert type(load_extractor("inception-keras", device=CPU)) is Keras

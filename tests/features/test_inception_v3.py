@@ -19,7 +19,14 @@ from torch import Tensor, nn
 
 from splitvae.errors import UserError
 from splitvae.features.inception_v3 import RESIZES, FIDInception, InceptionV3, KerasInception, resize_half_pixel, resize_tf1
-from splitvae.features.inception_weights import KERAS, TF2015, Published, read_checkpoint, read_keras, weights_file
+from splitvae.features.inception_weights import (
+    KERAS_WEIGHTS,
+    TF2015_WEIGHTS,
+    PublishedFile,
+    find_weights,
+    read_keras_h5,
+    read_state_dict,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning"),  # Keras's
@@ -345,7 +352,8 @@ def test_the_published_weights_are_taken_from_the_cache_and_noted(
     (tmp_path / "inception" / "weights.pth").symlink_to(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
     monkeypatch.setattr(
-        "splitvae.features.inception_v3.TF2015", Published("https://nowhere.invalid/weights.pth", "sha256", digest)
+        "splitvae.features.inception_v3.TF2015_WEIGHTS",
+        PublishedFile("https://nowhere.invalid/weights.pth", "sha256", digest),
     )
     assert like in FIDInception(resize=resize).note
 
@@ -484,7 +492,7 @@ def test_a_wrong_checkpoint_is_refused_in_a_sentence(
     else:
         torch.save(content, path)
     with pytest.raises(UserError) as error:
-        read_checkpoint(path, EXPECTED)
+        read_state_dict(path, EXPECTED)
     assert all(word in str(error.value) for word in [str(path), *words]) and "\n" not in str(error.value)
     assert not (tmp_path / "sprung").exists()
 
@@ -494,7 +502,7 @@ def test_half_precision_is_read_and_counts_are_passed_over(tmp_path: Path) -> No
         {"a.weight": torch.ones(2, 3).half(), "a.bias": torch.zeros(2), "a.num_batches_tracked": torch.tensor(1)},
         tmp_path / "a",
     )
-    state = read_checkpoint(tmp_path / "a", EXPECTED)
+    state = read_state_dict(tmp_path / "a", EXPECTED)
     assert list(state) == ["a.weight", "a.bias"] and state["a.weight"].dtype == torch.float32
 
 
@@ -532,7 +540,7 @@ def test_a_wrong_file_of_keras_is_refused_in_a_sentence(
             for k, shape in enumerate(shapes):
                 file[f"layers/{name}/vars/{k}"] = np.zeros(shape, np.float32)
     with pytest.raises(UserError, match=words):
-        read_keras(tmp_path / "a.h5", KERAS_EXPECTED, ["x"])
+        read_keras_h5(tmp_path / "a.h5", KERAS_EXPECTED, ["x"])
 
 
 def test_a_file_that_keras_did_not_write_is_refused(tmp_path: Path) -> None:
@@ -542,7 +550,7 @@ def test_a_file_that_keras_did_not_write_is_refused(tmp_path: Path) -> None:
         file["x"] = 1
     for name in ("a.h5", "b.h5"):
         with pytest.raises(UserError, match=r"no \.h5 file of Keras's weights"):
-            read_keras(tmp_path / name, KERAS_EXPECTED, ["x"])
+            read_keras_h5(tmp_path / name, KERAS_EXPECTED, ["x"])
 
 
 # ---------------------------------------------------------------- where files come from
@@ -552,31 +560,31 @@ def test_a_download_is_checked_kept_and_checked_again(tmp_path: Path, monkeypatc
     monkeypatch.setenv("SPLITVAE_DATA", str(tmp_path / "cache"))
     source = tmp_path / "source.pth"
     source.write_bytes(b"right")
-    right = Published(source.as_uri(), "md5", hashlib.md5(b"right").hexdigest())
+    right = PublishedFile(source.as_uri(), "md5", hashlib.md5(b"right").hexdigest())
     with pytest.raises(UserError, match="its md5 is"):
-        weights_file(right._replace(digest="0" * 32))
+        find_weights(right._replace(digest="0" * 32))
     assert not (tmp_path / "cache").exists()
     kept = tmp_path / "cache/inception/source.pth"
-    assert weights_file(right) == (kept, True)
+    assert find_weights(right) == (kept, True)
     source.unlink()
-    assert weights_file(right) == (kept, True)  # no network needed
+    assert find_weights(right) == (kept, True)  # no network needed
     kept.write_bytes(b"wrong")
     with pytest.raises(UserError, match="delete it to download it again"):
-        weights_file(right)
+        find_weights(right)
 
 
 def test_a_file_given_by_hand_need_not_be_the_published_one(tmp_path: Path) -> None:
     (tmp_path / "mine").write_bytes(b"mine")
-    assert weights_file(TF2015, tmp_path / "mine") == (tmp_path / "mine", False)
-    mine = Published("", "sha256", hashlib.sha256(b"mine").hexdigest()[:8])
-    assert weights_file(mine, tmp_path / "mine") == (tmp_path / "mine", True)
+    assert find_weights(TF2015_WEIGHTS, tmp_path / "mine") == (tmp_path / "mine", False)
+    mine = PublishedFile("", "sha256", hashlib.sha256(b"mine").hexdigest()[:8])
+    assert find_weights(mine, tmp_path / "mine") == (tmp_path / "mine", True)
     with pytest.raises(UserError, match="No such file"):
-        weights_file(TF2015, tmp_path / "nowhere")
+        find_weights(TF2015_WEIGHTS, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(("make", "published"), [(FIDInception, TF2015), (KerasInception, KERAS)])
+@pytest.mark.parametrize(("make", "published"), [(FIDInception, TF2015_WEIGHTS), (KerasInception, KERAS_WEIGHTS)])
 def test_without_a_network_the_file_and_its_place_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[], nn.Module], published: Published
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[], nn.Module], published: PublishedFile
 ) -> None:
     def no_network(*args: object, **options: object) -> None:
         raise OSError("Name or service not known")
