@@ -24,6 +24,7 @@ from splitvae.evaluation.tables import compared
 from splitvae.presets.registry import PRESETS
 from splitvae.report.sections import command
 from splitvae.runs import grouped
+from splitvae.utils.machine import versions
 from splitvae.utils.text import align_columns
 
 FIGURES = ("components", "samples", "samples-gmm", "maps", "reconstructions", "curves", "latents", "traversals")
@@ -63,8 +64,7 @@ def main() -> None:
         for path in members
     }
     result = {
-        "splitvae": splitvae.__version__,
-        "torch": torch.__version__,
+        **versions(),
         "python": platform.python_version(),
         "device": f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
         if not torch.cuda.is_available()

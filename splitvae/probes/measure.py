@@ -25,7 +25,6 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
-from .. import __version__
 from ..data.images import Images, batches, evenly_spaced
 from ..data.labels import get_group_labels
 from ..errors import UserError
@@ -38,7 +37,7 @@ from ..runs import Run
 from ..samplers.fit import seeded
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
-from ..utils.machine import default_device
+from ..utils.machine import default_device, versions
 from .classifiers import ITERATIONS, fit_probes
 from .codes import Coded, accumulated, coded, majority, member_counts, strangers
 
@@ -106,7 +105,7 @@ def probe(
         "data": {"train": _data(run, "train", train), "test": _data(run, "test", test), "group_by": group_by},
         "iterations": iterations,
         "seed": seed,
-        "versions": {"splitvae": __version__, "torch": torch.__version__},
+        "versions": versions(),
         "labels": len(train.labels.unique()),
         "majority": majority(train.labels, test.labels),
     }

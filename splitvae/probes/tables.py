@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..utils.text import align_columns, format_number
+from ..utils.text import align_columns, format_number, format_percent
 from .measure import KINDS
 
 __all__ = ["table"]
-
-
-PERCENT = "{:.1f}"
 
 
 # ---------------------------------------------------------------- in words
@@ -49,9 +46,5 @@ def table(result: Mapping[str, Any]) -> str:
 
 def _row(what: str, found: Mapping[str, Any], kind: str, count: int, most: float) -> list[str]:
     own, fresh = found[kind], found[f"untrained_{kind}"]
-    shares = [_percent(own), PERCENT.format(100 * own["train"]), _percent(fresh), PERCENT.format(100 * most)]
-    return [what, f"{count:,}", *shares]
-
-
-def _percent(accuracy: Mapping[str, float]) -> str:
-    return f"{PERCENT.format(100 * accuracy['test'])} ± {PERCENT.format(100 * accuracy['error'])}"
+    tests = [format_percent(accuracy["test"], accuracy["error"]) for accuracy in (own, fresh)]
+    return [what, f"{count:,}", tests[0], format_percent(own["train"]), tests[1], format_percent(most)]

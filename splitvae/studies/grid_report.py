@@ -19,7 +19,7 @@ from ..figures.training_curves import kl_chart
 from ..report.html import embedded, escaped, table_html
 from ..report.template import PAGE
 from ..utils.files import write_text
-from ..utils.machine import versions
+from ..utils.machine import describe_versions
 from ..utils.text import format_number
 from .grid import Cell, Outcome
 
@@ -78,7 +78,9 @@ def write(outcomes: Sequence[Outcome], path: Path, command: str = "") -> Path:
         f'<p class="note">{NOTES}</p>',
         *(["<h2>Command</h2>", f'<div class="card"><pre>{escaped(command)}</pre></div>'] if command else []),
     ]
-    write_text(path, PAGE.substitute(title="A sweep of IntroVAEs", body="\n".join(body), footer=escaped(versions())))
+    write_text(
+        path, PAGE.substitute(title="A sweep of IntroVAEs", body="\n".join(body), footer=escaped(describe_versions()))
+    )
     return path
 
 

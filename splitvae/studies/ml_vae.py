@@ -20,7 +20,6 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import nn
 
-from .. import __version__
 from ..errors import UserError
 from ..figures.io import drawn_by, save
 from ..figures.probes import accuracy_curve, code_maps
@@ -41,7 +40,8 @@ from ..training.interrupts import Interrupted
 from ..training.loop import train
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json, write_text
-from ..utils.text import align_columns
+from ..utils.machine import versions
+from ..utils.text import align_columns, format_percent
 
 __all__ = ["README", "SYSTEMS", "System", "reproduce", "table"]
 
@@ -151,7 +151,7 @@ def reproduce(
         "data": data,
         "iterations": iterations,
         "seed": seed,
-        "versions": {"splitvae": __version__, "torch": torch.__version__},
+        "versions": versions(),
         "systems": found,
     }
     write_json(out / "ml-vae.json", result)
@@ -277,10 +277,10 @@ def _readme_lines(result: dict[str, Any]) -> Iterator[str]:
             [
                 f"N(0, {spread:g}^2), evidence {'yes' if evidence else 'no'}",
                 f"{style:.1f}",
-                _percent(ours["style"]),
+                _format_accuracy(ours["style"]),
                 f"{content:.1f}",
-                _percent(ours[name]),
-                _percent(ours[f"untrained {name}"]),
+                _format_accuracy(ours[name]),
+                _format_accuracy(ours[f"untrained {name}"]),
             ]
         )
     headings = ["noise of the class code", "style, README", "ours", "class, README", "ours", "untrained encoder"]
@@ -291,7 +291,7 @@ def _readme_lines(result: dict[str, Any]) -> Iterator[str]:
         ours = result["systems"][name]["readme"]
         keys = ("style means", "untrained style means", "content means", "untrained content means")
         epochs = str(result["systems"][name]["epochs"])
-        rows.append([name, epochs, *(_percent(ours[key]) for key in keys)])
+        rows.append([name, epochs, *(_format_accuracy(ours[key]) for key in keys)])
     yield from _indented(align_columns(["model", "epochs", "style", "untrained", "class", "untrained"], rows))
 
 
@@ -304,7 +304,7 @@ def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
             continue
         found = result["systems"][name]
         curve = {point["members"]: point for point in found["curve"]}
-        cells = [_percent(found["codes"]["style"]["means"]), _both(curve[1]), *(_both(curve[k]) for k in MEMBERS)]
+        cells = [_format_accuracy(found["codes"]["style"]["means"]), _both(curve[1]), *(_both(curve[k]) for k in MEMBERS)]
         rows.append(
             [
                 name,
@@ -320,7 +320,7 @@ def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
         align_columns(["system", "", "epochs", "style", "content of 1", *fused, "MSE", "content swapped, times"], rows)
     )
     majority, probed = result["systems"]["corrected"]["majority"], f"{result['iterations']:,} iterations"
-    yield f"Always the most frequent digit: {100 * majority:.1f} %. Probes of {probed}, seed {result['seed']};"
+    yield f"Always the most frequent digit: {format_percent(majority)} %. Probes of {probed}, seed {result['seed']};"
     yield "± is one standard error over test images, or groups that share none."
 
 
@@ -328,9 +328,9 @@ def _indented(text: str) -> Iterator[str]:
     yield from (f"  {line}" for line in text.splitlines())
 
 
-def _percent(accuracy: dict[str, float]) -> str:
-    return f"{100 * accuracy['test']:.1f} ± {100 * accuracy['error']:.1f}"
+def _format_accuracy(accuracy: dict[str, float]) -> str:
+    return format_percent(accuracy["test"], accuracy["error"])
 
 
 def _both(point: dict[str, Any]) -> str:
-    return f"{_percent(point['means'])} ({100 * point['untrained_means']['test']:.1f})"
+    return f"{_format_accuracy(point['means'])} ({format_percent(point['untrained_means']['test'])})"
