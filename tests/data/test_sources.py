@@ -170,7 +170,7 @@ def test_a_download_passes_over_bad_mirrors_and_is_kept(
     first = load("mnist")
     assert len(first) == 12 and first.classes == tuple("abcdefghij") and "downloaded" in first.notes[0]
     assert {path.name for path in (tmp_path / "cache/mnist").iterdir()} == {f"{name}.gz" for name in idx.IDX_FILES}
-    monkeypatch.setattr(idx, "_download", None)  # would fail if it were called
+    monkeypatch.setattr(idx, "fetch", None)  # would fail if it were called
     assert torch.equal(load("mnist").pixels, first.pixels)
 
 
