@@ -23,7 +23,7 @@ class Images:
         source: The name, path or description of what the images were read from.
         split: The part of the source: "train", "test", "validation", or "all".
         notes: One line for each thing that was done to the images: skipped, converted, resized, held out.
-        crop: The side in pixels of the centre square that was cut out of each image; None where none was asked for.
+        crop: The side in pixels of the centre square that was cut out of each image; None without such a crop.
     """
 
     pixels: Tensor = field(repr=False)

@@ -1,4 +1,4 @@
-"""The parts of a source of images, and which of them serves as the split that is asked for.
+"""The parts of a source of images, and which of them serves as a split.
 
 A source has parts, train, test and validation, or is not divided ("all"). Where there is no test part, the validation
 part serves as test. A source of a single part is divided: a random tenth, always the same
@@ -41,7 +41,7 @@ _MAX_CLASSES = 1 << 16  # larger integers are not taken for classes
 
 
 class MissingPartError(UserError):
-    """A source has parts, but none of the name that was asked for."""
+    """A source has parts, but not the one that should be read."""
 
 
 class Labels(NamedTuple):
