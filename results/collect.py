@@ -23,8 +23,9 @@ from splitvae.evaluation.scores import PROTOCOLS
 from splitvae.evaluation.tables import compared
 from splitvae.presets.registry import PRESETS
 from splitvae.report.sections import command
-from splitvae.runs import group_runs_by_seed
-from splitvae.utils.text import aligned
+from splitvae.runs import grouped
+from splitvae.utils.machine import versions
+from splitvae.utils.text import align_columns
 
 FIGURES = ("components", "samples", "samples-gmm", "maps", "reconstructions", "curves", "latents", "traversals")
 
@@ -63,8 +64,7 @@ def main() -> None:
         for path in members
     }
     result = {
-        "splitvae": splitvae.__version__,
-        "torch": torch.__version__,
+        **versions(),
         "python": platform.python_version(),
         "device": f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
         if not torch.cuda.is_available()
@@ -74,7 +74,7 @@ def main() -> None:
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     scored = {Path(name).name: [splitvae.Run(path).evaluation for path in members] for name, members in groups.items()}
     tables = [
-        f"Protocol {protocol}. {about}\n{found.about}.\n{aligned(found.headings, found.rows)}\n"
+        f"Protocol {protocol}. {about}\n{found.about}.\n{align_columns(found.headings, found.rows)}\n"
         for protocol, about in PROTOCOLS.items()
         for found in compared(scored, protocol)
     ]

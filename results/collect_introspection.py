@@ -12,7 +12,7 @@ from pathlib import Path
 
 import splitvae
 from splitvae.evaluation.diagnostics import current
-from splitvae.utils.text import aligned, number
+from splitvae.utils.text import align_columns, format_number
 
 HEADINGS = ["data", "net", "α", "α dec", "β", "margin", "VAE ep", "epochs", "batch", "lr", "ema"]
 HEADINGS += ["KL images", "rec", "samples", "MSE", "Fréchet", "sharpness", "power ratio"]
@@ -32,7 +32,7 @@ def row(run: splitvae.Run) -> list[str]:
             f"{config.margin:g}" if config.alpha else "",
         ]
     )
-    kls = [number(last[f"kl_{name}"]) if f"kl_{name}" in last else "" for name in ("real", "rec", "fake")]
+    kls = [format_number(last[f"kl_{name}"]) if f"kl_{name}" in last else "" for name in ("real", "rec", "fake")]
     samples = measured["samples"]
     return [
         config.preset.split("-")[0],
@@ -44,12 +44,12 @@ def row(run: splitvae.Run) -> list[str]:
         f"{config.lr:g}",
         f"{config.ema:g}",
         *kls,
-        number(measured["reconstruction"]["mse"]["value"]),
-        number(last["fid"]),
-        number(samples["sharpness"]["value"]),
-        number(samples["power_ratio"]["value"]),
+        format_number(measured["reconstruction"]["mse"]["value"]),
+        format_number(last["fid"]),
+        format_number(samples["sharpness"]["value"]),
+        format_number(samples["power_ratio"]["value"]),
     ]
 
 
 if __name__ == "__main__":
-    print(aligned(HEADINGS, [row(splitvae.Run(Path(word))) for word in sys.argv[1:]]))
+    print(align_columns(HEADINGS, [row(splitvae.Run(Path(word))) for word in sys.argv[1:]]))

@@ -45,7 +45,7 @@ from . import (
 )
 from .config import Config as Config
 from .data.images import Images as Images
-from .data.resize import fit as fit
+from .data.resize import resize as resize
 from .data.sources import load as load
 from .errors import UserError as UserError
 from .models.codes import Codes as Codes

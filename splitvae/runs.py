@@ -25,13 +25,13 @@ from safetensors.torch import save as to_bytes
 
 from .config import Config
 from .data.images import Images
-from .data.resize import fit
+from .data.resize import resize
 from .data.sources import load
 from .errors import UserError
 from .models.codes import Codes, encode
 from .models.vae import VAE
-from .utils.files import read_json, replacing, write_json
-from .utils.machine import device_here
+from .utils.files import atomic_write, read_json, write_json
+from .utils.machine import default_device
 
 PROVENANCE = ("splitvae", "parameters")  # entries of config.json that are no settings
 
@@ -106,7 +106,7 @@ class Run:
         try:
             vae = VAE(**read_json(folder / "config.json"))
             vae.load_state_dict(load_file(folder / "model.safetensors"))
-            return vae.eval().to(device_here())
+            return vae.eval().to(default_device())
         except UserError:
             raise
         except Exception as error:  # a damaged file may fail in any of three libraries
@@ -117,7 +117,7 @@ class Run:
         folder = self.path / "model"
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.detach().cpu().contiguous() for name, value in vae.state_dict().items()}
-        with replacing(folder / "model.safetensors") as draft:
+        with atomic_write(folder / "model.safetensors") as draft:
             draft.write_bytes(to_bytes(tensors))
         write_json(folder / "config.json", vae._hub_mixin_config)
         self.__dict__.pop("vae", None)
@@ -193,9 +193,9 @@ def match_config(images: Images, config: Config) -> Images:
             f"{have.get(shape[0], 'images')} of {shape[0]}; type --shape {images.shape[0]} {shape[1]} {shape[2]} "
             "to build the network for them."
         )
-    channels, side, _ = shape
-    inner = fit(images.pixels, (channels, side - 2 * pad, side - 2 * pad))
-    return dataclasses.replace(images, pixels=fit(inner, shape, pad))
+    channels, side, _ = config.shape
+    inner = resize(images.pixels, (channels, side - 2 * config.pad, side - 2 * config.pad))
+    return dataclasses.replace(images, pixels=resize(inner, config.shape, config.pad))
 
 
 def group_runs_by_seed(paths: Sequence[Path]) -> dict[str, list[Path]]:

@@ -38,18 +38,18 @@ class Categories:
             raise UserError(f"--count {self.count} leaves nothing to compare; give at least 2, better 10000.")
         if self.seed < 0:
             raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
-        from ..data.labels import labels_of
+        from ..data.labels import get_labels
         from ..data.sources import load
-        from ..features.registry import extractor_named
+        from ..features.registry import load_extractor
         from ..figures.categories import category_chart
         from ..figures.io import save
         from ..studies.categories import category_table, compare_categories, titled
         from ..utils.files import write_json
 
         train = load(self.data, "train")
-        labels_of(train)  # before features are learned
+        get_labels(train)  # before features are learned
         test = load(self.data, "test", side=train.shape[1], channels=train.shape[0])
-        extractor = extractor_named(self.features, train, self.inception_weights)
+        extractor = load_extractor(self.features, train, self.inception_weights)
         result = compare_categories(train, test, extractor, self.count, self.seed, mirror=self.mirror)
         print(category_table(result))
         folder = self.out or Path(f"categories-{titled(self.data)}")

@@ -28,7 +28,7 @@ class Encode:
 
         from ..models.codes import encode
         from ..runs import Run
-        from ..utils.files import replacing
+        from ..utils.files import atomic_write
 
         run = Run(self.run)
         split = self.split or ("all" if self.data else "test")
@@ -37,6 +37,6 @@ class Encode:
         codes = encode(run.vae, images)
         out = self.out or run.path / f"codes-{split}.npz"
         arrays = {name: value.numpy() for name, value in codes._asdict().items() if value is not None}
-        with replacing(out) as draft, draft.open("wb") as file:
+        with atomic_write(out) as draft, draft.open("wb") as file:
             np.savez(file, **arrays)
         print(f"{len(codes.mean)} codes of dimension {codes.mean.shape[1]}: {out}")

@@ -64,13 +64,13 @@ class Evaluate:
             raise UserError("say of which run, such as `splitvae evaluate runs/mnist-svae`, or --images REAL OTHERS.")
 
     def measure(self) -> None:
-        from ..data.resize import unpadded
+        from ..data.resize import remove_padding
         from ..evaluation.diagnostics import evaluate
         from ..evaluation.scores import PROTOCOLS
         from ..evaluation.tables import compared, score_table, table
-        from ..features.registry import extractor_named
+        from ..features.registry import load_extractor
         from ..runs import Run
-        from ..utils.text import aligned
+        from ..utils.text import align_columns
 
         protocols = tuple(PROTOCOLS) if self.protocol == "both" else (self.protocol,)
         groups = group_runs_by_seed(self.runs)
@@ -91,8 +91,8 @@ class Evaluate:
                 for part, images in read[key].items():
                     run.remember(part, images)
                 train = run.images("train")
-                known = dataclasses.replace(train, pixels=unpadded(train.pixels, run.config.pad))
-                extractor = extractor_named(self.features, known, self.inception_weights)
+                known = dataclasses.replace(train, pixels=remove_padding(train.pixels, run.config.pad))
+                extractor = load_extractor(self.features, known, self.inception_weights)
                 result = evaluate(
                     run, extractor, protocols, self.sampler or None, self.n, self.draws, self.seed, **parameters
                 )
@@ -105,20 +105,20 @@ class Evaluate:
             for protocol in protocols:
                 for found in compared(results, protocol):
                     print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{found.about}.")
-                    print(aligned(found.headings, found.rows))
+                    print(align_columns(found.headings, found.rows))
 
     def between(self, real: str, others: str) -> None:
-        from ..data.sources import whole
+        from ..data.sources import load_all
         from ..evaluation.scores import between
         from ..evaluation.tables import between_table
-        from ..features.registry import extractor_named
+        from ..features.registry import load_extractor
         from ..utils.files import write_json
         from .options import tell
 
-        first, second = whole(real), whole(others)
+        first, second = load_all(real), load_all(others)
         tell(first)
         tell(second)
-        extractor = extractor_named(self.features, first, self.inception_weights)
+        extractor = load_extractor(self.features, first, self.inception_weights)
         result = between(first, second, extractor, self.seed)
         print(between_table(result))
         if self.out is not None:

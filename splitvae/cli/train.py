@@ -60,12 +60,12 @@ def train(arguments: Sequence[str]) -> None:
     from ..report import page as report
     from ..studies import seeds
     from ..training.loop import train as run_training
-    from ..utils.machine import first_process
+    from ..utils.machine import is_main_process
 
     if options.seeds > 1:
         seeds.train(config, Path(options.out), options.seeds, options.resume, options.report, **explicit)
         return
-    run = run_training(config, out=options.out, resume=options.resume, **explicit)
-    if options.report and first_process():
+    run = run_training(asked.config, out=asked.out, resume=asked.resume, **typed)
+    if asked.report and is_main_process():
         print(table(diagnose(run)))
         print(f"Report: {report.write([run])}")

@@ -1,4 +1,4 @@
-"""TODO data"""
+"""Images from any source as one uint8 tensor with labels: names, folders, files, arrays, the Hugging Face hub."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""TODO docstring of data.arrays."""
+"""Images that are arrays: in memory, in .npy and .npz files, and the digits of scikit-learn."""
 
 from __future__ import annotations
 
@@ -8,51 +8,61 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import UserError
-from .resize import Treatment, check_array, treat
-from .splits import Choice, Labels, Read, choose, integer_labels
+from .resize import ResizeOptions, array_to_pixels, crop_and_resize
+from .splits import Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
 
-# ---------------------------------------------------------------- arrays, digits, IDX
-
-
-def _arrays(images: np.ndarray | Tensor, labels: Labels | None, choice: Choice, title: str, treatment: Treatment) -> Read:
-    pixels = check_array(images, title)
-    rows = choice.among(len(pixels))
-    pixels, notes = treat(pixels[rows], treatment)
-    return Read(pixels, labels and labels._replace(values=labels.values[rows]), choice.notes + notes)
+__all__ = ["read_array", "read_digits", "read_numpy_file"]
 
 
-def _digits(split: str, treatment: Treatment) -> Read:
+def read_array(
+    images: np.ndarray | Tensor, labels: Labels | None, selection: SplitSelection, source_name: str, options: ResizeOptions
+) -> LoadedSplit:
+    """Returns the selected rows of an array of images and of its labels, cropped and resized."""
+    pixels = array_to_pixels(images, source_name)
+    rows = selection.rows_of(len(pixels))
+    pixels, notes = crop_and_resize(pixels[rows], options)
+    return LoadedSplit(pixels, labels and labels._replace(values=labels.values[rows]), selection.notes + notes)
+
+
+def read_digits(split: str, options: ResizeOptions) -> LoadedSplit:
+    """Reads a split of the 1,797 digits of 8x8 pixels that scikit-learn carries."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8), values 0 ... 16
-    choice = choose({"all": len(pixels)}, split, "digits")
-    return _arrays(pixels, Labels(digits.target, tuple("0123456789")), choice, "digits", treatment)
+    pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8); scikit-learn's values are 0 ... 16
+    selection = select_split({"all": len(pixels)}, split, "digits")
+    return read_array(pixels, Labels(digits.target, tuple("0123456789")), selection, "digits", options)
 
 
-def _numpy(path: Path, title: str, split: str, treatment: Treatment) -> Read:
-    parts = _numpy_parts(path)
-    choice = choose({part: images.shape[0] if images.ndim else 0 for part, (images, _) in parts.items()}, split, title)
-    images, values = parts[choice.part]
-    labels = None if values is None else _array_labels(values, len(images), title)
-    return _arrays(images, labels, choice, title, treatment)
+def read_numpy_file(path: Path, source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
+    """Reads a split of a .npy or .npz file.
+
+    Raises:
+        UserError: If the file is damaged, holds pickled objects or no images, or if its labels do not fit the images.
+    """
+    parts = _load_numpy_parts(path)
+    sizes = {part: images.shape[0] if images.ndim else 0 for part, (images, _) in parts.items()}
+    selection = select_split(sizes, split, source_name)
+    images, values = parts[selection.part]
+    labels = None if values is None else _labels_from_array(values, len(images), source_name)
+    return read_array(images, labels, selection, source_name, options)
 
 
-def _numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
-    """The images, and labels if any, of each part in a .npy or .npz file; never unpickles."""
+def _load_numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+    """Loads the images, and the labels if there are any, of each part in a .npy or .npz file, without unpickling."""
     parts: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
     try:
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
             return {"all": (content, None)}
         with content as arrays:
-            for part, end in (("all", ""), ("train", "_train"), ("test", "_test")):
-                images = next((key for key in (f"images{end}", f"x{end}", f"arr_0{end}") if key in arrays), None)
-                labels = next((key for key in (f"labels{end}", f"y{end}") if key in arrays), None)
+            for part, suffix in (("all", ""), ("train", "_train"), ("test", "_test")):
+                images = next((key for key in (f"images{suffix}", f"x{suffix}", f"arr_0{suffix}") if key in arrays), None)
+                labels = next((key for key in (f"labels{suffix}", f"y{suffix}") if key in arrays), None)
                 if images:
                     parts[part] = arrays[images], arrays[labels] if labels else None
-            held = ", ".join(arrays.files) or "nothing"
-    except Exception as error:  # its readers of zip, zlib and Python literals raise anything on damaged bytes
+            names = ", ".join(arrays.files) or "nothing"
+    except Exception as error:  # NumPy's readers of zip, zlib and Python literals raise anything on damaged bytes
         if "Object arrays" in str(error):
             raise UserError(
                 f"{path} holds pickled Python objects, which are refused since they can run code when they are read: "
@@ -60,24 +70,24 @@ def _numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
             ) from None
         raise UserError(f"{path} is damaged, incomplete, or no NumPy file ({error}): save or fetch it again.") from None
     if not parts:
-        raise UserError(f"{path} holds {held}, but no images: name the array 'images' (and its labels 'labels').")
+        raise UserError(f"{path} holds {names}, but no images: name the array 'images' (and its labels 'labels').")
     return parts
 
 
-def _array_labels(values: np.ndarray, count: int, source: str) -> Labels | None:
-    """Labels (N,), (N, 1), or attributes (N, A) that came as an array."""
+def _labels_from_array(values: np.ndarray, count: int, source_name: str) -> Labels | None:
+    """Returns an array (N,), (N, 1) or (N, A) as labels of `count` images."""
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if values.ndim and len(values) != count:
-        raise UserError(f"{source} holds {count} images but {len(values)} labels: give one label to each image.")
+        raise UserError(f"{source_name} holds {count} images but {len(values)} labels: give one label to each image.")
     if values.dtype.kind in "US" and values.ndim == 1:
-        names, codes = np.unique(values, return_inverse=True)
-        return Labels(codes, tuple(map(str, names)))
+        names, numbers = np.unique(values, return_inverse=True)
+        return Labels(numbers, tuple(map(str, names)))
     integers = values.dtype.kind in "biu"
     if integers and values.ndim == 1:
-        return integer_labels(values)
+        return make_class_labels(values)
     if integers and values.ndim == 2 and np.isin(values, (0, 1)).all():
         return Labels(values, tuple(map(str, range(values.shape[1]))))
     raise UserError(
-        f"{source} has labels of type {values.dtype} and shape {values.shape}: "
+        f"{source_name} has labels of type {values.dtype} and shape {values.shape}: "
         "give integers or names of shape (N,), or attributes 0 and 1 of shape (N, A)."
     )

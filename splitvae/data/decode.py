@@ -1,21 +1,18 @@
-"""Encoded images (PNG, JPEG, ...) and arrays to one uint8 tensor: the rules by which images are made alike.
+"""Decoding of image files (PNG, JPEG, ...) with Pillow into one uint8 tensor, and the rules that make images alike.
 
-**Channels.** The set stays gray (one channel) only if every image is (modes 1, L, LA, I;16, I); otherwise all become
-RGB. `channels` decides for itself. Transparency (RGBA, LA, a transparent colour or palette entry) is composited over
-white. Sixteen bits become eight by v / 257, so that 65535 is 255. CMYK, palettes and the rest become RGB. Of an
-animation the first frame counts. Floating-point images are refused: nobody knows their range.
+**Channels.** Images stay gray (one channel) only if all of them are gray (modes 1, L, LA, I;16, I). Otherwise all become
+RGB. The option `channels` overrides this. Transparency (RGBA, LA, a transparent colour or palette entry) is composited
+over white. Sixteen bits become eight by v / 257, so that 65535 becomes 255. CMYK, palettes and other modes become RGB. Of
+an animation the first frame is taken. Floating-point images are refused, because their range is unknown.
 
-**Geometry.** EXIF orientation is applied. Then the centre square of side min(width, height, crop) is kept, and resized
-to `side` by an antialiased bilinear filter. JPEGs of more than four times the size needed are decoded at 1/2, 1/4
-or 1/8 of their size, never below twice the side, which is several times faster and differs little.
+**Geometry.** The EXIF orientation is applied. Then the centre square of side min(width, height, crop) is cut out and
+resized to `side` with an antialiased bilinear filter. A JPEG of more than four times the size needed is decoded at 1/2,
+1/4 or 1/8 of its size, never below twice the side, which is several times faster and changes the pixels little.
 
-**Side**, where none is given: squares of one size keep it; otherwise the largest of 16, 32, 64 and 128 that is not
-above the median shorter side (16 if all are smaller). All images of a source are asked, also those of a part held out.
+**Side.** `choose_side` (resize.py) chooses it where none is given, from all images of the source, including those of a
+held-out split.
 
-An image that cannot be read is named in a note and left out; so is one that Pillow takes for a decompression bomb.
-
-**Arrays** are uint8, or floating-point in [0, 1] (times 255, rounded), and pass through the same geometry. Of their
-axes the last is that of the channels if it is 1 or 3 long, else the second.
+An image that cannot be read is left out and named in a note. So is one that Pillow takes for a decompression bomb.
 """
 
 from __future__ import annotations
@@ -36,164 +33,177 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import UserError
-from .resize import Size, Treatment, _common_side, _geometry_notes
+from .resize import ImageSize, ResizeOptions, choose_side, describe_geometry
 
-__all__ = ["Decoded", "decode_images", "naming", "suffixes"]
+__all__ = ["DecodedImages", "decode_images", "image_suffixes", "shorten_list"]
 
 
 T = TypeVar("T")
 
 
-_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")  # none that runs a program
+_SAFE_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")  # none runs a program
 
 
-_CHUNK = 256  # images a thread takes at a time
+_IMAGES_PER_TASK = 256
 
 
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-class Decoded(NamedTuple):
-    """What `decode` returns."""
+class DecodedImages(NamedTuple):
+    """What `decode_images` returns.
 
-    pixels: Tensor  # uint8 (M, C, side, side)
-    rows: np.ndarray  # (M,) which items these are: those asked for, less those that cannot be read
+    Arguments:
+        pixels: The images, uint8 with shape (M, C, side, side).
+        rows: The number of each image's item, with shape (M,): the selected ones without those that cannot be read.
+        notes: What was done to the images.
+    """
+
+    pixels: Tensor
+    rows: np.ndarray
     notes: tuple[str, ...]
 
 
-class _Header(NamedTuple):
-    size: Size
-    mode: str
+class _ImageHeader(NamedTuple):
+    size: ImageSize
+    mode: str  # Pillow's name for the kind of pixels
 
 
-class _Fault(NamedTuple):
+class _Failure(NamedTuple):
+    """Why an image cannot be decoded."""
+
     reason: str
 
 
 @cache
-def _formats() -> tuple[str, ...]:
-    Image.init()  # before any thread opens an image: importing the plugins is not safe in several
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
+def _available_formats() -> tuple[str, ...]:
+    Image.init()  # before any thread opens an image: Pillow's import of its plugins is not thread-safe
+    return tuple(name for name in _SAFE_FORMATS if name in Image.OPEN)
 
 
 @cache
-def suffixes() -> frozenset[str]:
-    """The file name endings of the images that can be read, as '.png'."""
-    return frozenset(end for end, name in Image.registered_extensions().items() if name in _formats())
+def image_suffixes() -> frozenset[str]:
+    """Returns the suffixes of file names, such as ".png", of the images that can be read."""
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in _available_formats())
 
 
-def naming(names: Sequence[str], most: int = 4) -> str:
-    """The first few names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def shorten_list(names: Sequence[str], limit: int = 4) -> str:
+    """Joins the first `limit` names by commas, and says how many more there are.
+
+    >>> shorten_list(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest
 
 
 def decode_images(
     items: Sequence[bytes | Path | None],
-    treatment: Treatment,
-    source: str,
+    options: ResizeOptions,
+    source_name: str,
     rows: np.ndarray | None = None,
-    name: Callable[[int], str] = str,
-) -> Decoded:
-    """Decodes encoded images by several threads, straight into one array.
+    item_name: Callable[[int], str] = str,
+) -> DecodedImages:
+    """Decodes images with several threads into one array.
 
-    Args:
-        items: The files' bytes, or paths to them; None where there is none.
-        treatment: Side, crop and channels asked for.
-        source: Where they come from, for messages.
-        rows: Which items are wanted (all by default); the others still have a say in side and channels.
-        name: What to call item i in a message.
+    Arguments:
+        items: The bytes of the files, or their paths; None for an item that has neither.
+        options: The side, crop and channels of the result.
+        source_name: What messages call the source.
+        rows: The numbers of the items to decode, by default all. The side and the channels depend on the others too.
+        item_name: Returns what messages call item i.
 
     Raises:
-        UserError: if not one of the images wanted can be read.
+        UserError: If none of the selected images can be read.
     """
     rows = np.arange(len(items)) if rows is None else rows
-    _formats()
+    _available_formats()
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
-        warnings.simplefilter("ignore")  # Pillow warns of what is skipped and named here anyway
-        peeked = _each(pool, lambda i: _peek(items[i]), len(items))
-        headers = {i: header for i, header in enumerate(peeked) if isinstance(header, _Header)}
-        faults = {i: header.reason for i, header in enumerate(peeked) if isinstance(header, _Fault)}
-        wanted = [int(i) for i in rows if i in headers]
-        side = _common_side((header.size for header in headers.values()), treatment) if wanted else 1
+        warnings.simplefilter("ignore")  # Pillow warns of images that are skipped and named in a note anyway
+        header_results = _map_with_failures(pool, lambda i: _read_header(items[i]), len(items))
+        headers = {i: result for i, result in enumerate(header_results) if isinstance(result, _ImageHeader)}
+        failures = {i: result.reason for i, result in enumerate(header_results) if isinstance(result, _Failure)}
+        readable = [int(i) for i in rows if i in headers]
+        side = choose_side((header.size for header in headers.values()), options) if readable else 1
         gray = all(header.mode in ("1", "L", "LA", "La") or header.mode[0] == "I" for header in headers.values())
-        channels = treatment.channels or (1 if gray else 3)
-        pixels = np.empty((len(wanted), channels, side, side), np.uint8)
+        channels = options.channels or (1 if gray else 3)
+        pixels = np.empty((len(readable), channels, side, side), np.uint8)
 
-        def paint(row: int) -> None:
-            pixels[row] = _paint(items[wanted[row]], side, treatment.crop, channels)
+        def decode_row(row: int) -> None:
+            pixels[row] = _decode_image(items[readable[row]], side, options.crop, channels)
 
-        painted = _each(pool, paint, len(wanted))
-    faults |= {i: done.reason for i, done in zip(wanted, painted, strict=True) if isinstance(done, _Fault)}
-    bad = [int(i) for i in rows if i in faults]
-    if len(bad) == len(rows):
-        first = f"the first, {name(bad[0])}: {faults[bad[0]]}" if bad else "there are none"
-        raise UserError(f"None of the {len(rows)} images of {source} can be read ({first}): check or replace the files.")
-    kept = [row for row, i in enumerate(wanted) if i not in faults]
-    if len(kept) < len(wanted):
-        pixels = pixels[kept]
-    used = [wanted[row] for row in kept]
-    notes = _conversion_notes([headers[i].mode for i in used], channels)
-    notes += _geometry_notes([headers[i].size for i in used], side, treatment.crop)
-    if bad:
-        told = naming([f"{name(i)} ({faults[i]})" for i in bad])
-        notes.append(f"skipped {len(bad)} images that cannot be read: {told}")
-    return Decoded(torch.from_numpy(pixels), np.array(used), tuple(notes))
+        results = _map_with_failures(pool, decode_row, len(readable))
+    failures |= {i: result.reason for i, result in zip(readable, results, strict=True) if isinstance(result, _Failure)}
+    failed = [int(i) for i in rows if i in failures]
+    if len(failed) == len(rows):
+        first = f"the first, {item_name(failed[0])}: {failures[failed[0]]}" if failed else "there are none"
+        raise UserError(
+            f"None of the {len(rows)} images of {source_name} can be read ({first}): check or replace the files."
+        )
+    decoded = [i for i in readable if i not in failures]
+    if len(decoded) < len(readable):
+        pixels = pixels[[row for row, i in enumerate(readable) if i not in failures]]
+    notes = _describe_conversions([headers[i].mode for i in decoded], channels)
+    notes += describe_geometry([headers[i].size for i in decoded], side, options.crop)
+    if failed:
+        skipped = shorten_list([f"{item_name(i)} ({failures[i]})" for i in failed])
+        notes.append(f"skipped {len(failed)} images that cannot be read: {skipped}")
+    return DecodedImages(torch.from_numpy(pixels), np.array(decoded), tuple(notes))
 
 
-def _each(pool: ThreadPoolExecutor, task: Callable[[int], T], count: int) -> list[T | _Fault]:
-    """task(0) ... task(count - 1) in chunks; where one raises, a fault takes the place of its result."""
+def _map_with_failures(pool: ThreadPoolExecutor, task: Callable[[int], T], count: int) -> list[T | _Failure]:
+    """Returns task(0) ... task(count - 1), with a `_Failure` in place of each result whose task raises."""
 
-    def attempt(index: int) -> T | _Fault:
+    def attempt(index: int) -> T | _Failure:
         try:
             return task(index)
         except Exception as error:  # decoders raise anything on damaged bytes, and one bad image must not end the rest
-            return _Fault(_reason(error))
+            return _Failure(_explain_error(error))
 
-    def chunk(start: int) -> list[T | _Fault]:
-        return [attempt(i) for i in range(start, min(start + _CHUNK, count))]
+    def attempt_chunk(start: int) -> list[T | _Failure]:
+        return [attempt(i) for i in range(start, min(start + _IMAGES_PER_TASK, count))]
 
-    return [result for part in pool.map(chunk, range(0, count, _CHUNK)) for result in part]
+    return [result for chunk in pool.map(attempt_chunk, range(0, count, _IMAGES_PER_TASK)) for result in chunk]
 
 
-def _reason(error: Exception) -> str:
+def _explain_error(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "no image, or a damaged one"  # Pillow's sentence only repeats the object's address
+        return "no image, or a damaged one"  # Pillow's message only repeats the address of the object
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
 
 
-def _open(item: bytes | Path | None) -> Image.Image:
+def _open_image(item: bytes | Path | None) -> Image.Image:
     if item is None:
         raise ValueError("no bytes")
-    return Image.open(io.BytesIO(item) if isinstance(item, bytes) else item, formats=_formats())
+    return Image.open(io.BytesIO(item) if isinstance(item, bytes) else item, formats=_available_formats())
 
 
-def _peek(item: bytes | Path | None) -> _Header:
-    with _open(item) as image:
-        return _Header(image.size, image.mode)
+def _read_header(item: bytes | Path | None) -> _ImageHeader:
+    with _open_image(item) as image:
+        return _ImageHeader(image.size, image.mode)
 
 
-def _paint(item: bytes | Path | None, side: int, crop: int | None, channels: int) -> np.ndarray:
-    """One image as uint8 (C, side, side)."""
-    with _open(item) as image:
+def _decode_image(item: bytes | Path | None, side: int, crop: int | None, channels: int) -> np.ndarray:
+    """Decodes one image to uint8 (C, side, side)."""
+    with _open_image(item) as image:
         width, height = image.size
         square = min(width, height, crop or width)
         image.draft(None, (-(-2 * side * width // square), -(-2 * side * height // square)))
-        square = max(1, min(*image.size, round(square * image.width / width)))  # a drafted JPEG is smaller
+        square = max(1, min(*image.size, round(square * image.width / width)))  # draft() makes a JPEG smaller
         ImageOps.exif_transpose(image, in_place=True)
         left, top = (image.width - square) // 2, (image.height - square) // 2
         part = image if image.size == (square, square) else image.crop((left, top, left + square, top + square))
-        part = _eight_bits(part, channels)
+        part = _convert_mode(part, channels)
         if square != side:
             part = part.resize((side, side), Image.Resampling.BILINEAR)
         array = np.asarray(part)
         return array[None] if channels == 1 else array.transpose(2, 0, 1)
 
 
-def _eight_bits(image: Image.Image, channels: int) -> Image.Image:
-    """The image in mode L or RGB, by the rules at the head of this file."""
+def _convert_mode(image: Image.Image, channels: int) -> Image.Image:
+    """Converts an image to mode L (1 channel) or RGB (3), by the rules at the head of this file."""
     mode = "L" if channels == 1 else "RGB"
     if image.mode == "F":
         raise ValueError("a floating-point image, whose range is unknown")
@@ -205,7 +215,8 @@ def _eight_bits(image: Image.Image, channels: int) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _conversion_notes(modes: list[str], channels: int) -> list[str]:
+def _describe_conversions(modes: list[str], channels: int) -> list[str]:
+    """Returns a note on the images that were converted to gray or RGB; [] if none was."""
     target: Any = "L" if channels == 1 else "RGB"
     others = Counter(mode for mode in modes if mode != target)
     if not others:

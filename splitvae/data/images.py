@@ -1,4 +1,4 @@
-"""TODO docstring of data.images."""
+"""Images in memory: the type that every reader returns, float batches of them, and evenly spaced rows."""
 
 from __future__ import annotations
 
@@ -9,43 +9,63 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-__all__ = ["Images", "batches", "spaced"]
-
-
-def batches(pixels: Tensor, device: torch.device, size: int = 500) -> Iterator[Tensor]:
-    """Float batches in [0, 1], channels last, of uint8 images, in order."""
-    for chunk in pixels.split(size):
-        yield (chunk.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
+__all__ = ["Images", "batches", "evenly_spaced"]
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images in memory, and what is known of them."""
+    """Images in memory with their labels and their origin.
 
-    pixels: Tensor = field(repr=False)  # uint8 (N, C, H, W), C in {1, 3}
-    labels: Tensor | None = field(repr=False)  # int64: (N,) classes, or (N, A) binary attributes
-    classes: tuple[str, ...]  # names of the classes or of the attributes; () when unlabelled
-    source: str  # what was given
-    split: str  # "train", "test" or "validation"
-    notes: tuple[str, ...]  # worth telling: what was skipped, converted, resized, held out
-    crop: int | None = None  # side of the centre square that was cut out
+    Arguments:
+        pixels: The images, uint8 with shape (N, C, H, W), where C is 1 or 3.
+        labels: None, or int64 labels: classes with shape (N,), or binary attributes with shape (N, A).
+        classes: The names of the classes or of the attributes; () where there are no labels.
+        source: The name, path or description of what the images were read from.
+        split: The part of the source: "train", "test", "validation", or "all".
+        notes: One line for each thing that was done to the images: skipped, converted, resized, held out.
+        crop: The side in pixels of the centre square that was cut out of each image; None without such a crop.
+    """
+
+    pixels: Tensor = field(repr=False)
+    labels: Tensor | None = field(repr=False)
+    classes: tuple[str, ...]
+    source: str
+    split: str
+    notes: tuple[str, ...]
+    crop: int | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     @property
     def sha256(self) -> str:
-        """16 hex digits of the SHA-256 of the pixels."""
+        """The first 16 hex digits of the SHA-256 of the pixels."""
         return hashlib.sha256(self.pixels.contiguous().numpy().data).hexdigest()[:16]
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W)"""
+        """The shape (C, H, W) of an image."""
         channels, height, width = self.pixels.shape[1:]
         return channels, height, width
 
 
-def spaced(count: int, limit: int) -> Tensor:
-    """At most `limit` of `count` rows, evenly spaced: a fair choice even where images are sorted by class."""
+def batches(pixels: Tensor, device: torch.device, size: int = 500) -> Iterator[Tensor]:
+    """Yields uint8 images (N, C, H, W) in order, as float32 batches in [0, 1] on a device, in channels-last memory format.
+
+    Arguments:
+        pixels: The images.
+        device: The device of the batches.
+        size: The number of images in a batch; the last batch may be smaller.
+    """
+    for chunk in pixels.split(size):
+        yield (chunk.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+def evenly_spaced(count: int, limit: int) -> Tensor:
+    """Returns at most `limit` of `count` row numbers, evenly spaced, so that all classes are chosen from sorted images.
+
+    >>> evenly_spaced(10, 4)
+    tensor([0, 2, 5, 7])
+    """
     chosen = min(limit, count)
     return torch.arange(chosen) * count // chosen

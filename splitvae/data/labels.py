@@ -1,4 +1,4 @@
-"""TODO docstring of data.labels."""
+"""Labels of images as classes, attributes or groups, with an explanation where there are none."""
 
 from __future__ import annotations
 
@@ -8,13 +8,33 @@ from torch import Tensor
 from ..errors import UserError, nearest
 from .images import Images
 
-__all__ = ["group_labels", "labels_of"]
+__all__ = ["get_group_labels", "get_labels"]
 
 
-def group_labels(images: Images, name: str = "") -> Tensor:
-    """The group of each image, (N,) int64: its class, or the value of the attributes `name` ("Male" or "Male,Smiling").
+def get_labels(images: Images) -> Tensor:
+    """Returns the labels of images: classes (N,) or binary attributes (N, A).
 
-    Raises UserError where images have no labels, or attributes of which none is named.
+    Raises:
+        UserError: If the images have no labels.
+    """
+    if images.labels is None:
+        raise UserError(
+            f"{images.source} has no labels; categories need a folder with a subfolder for each class, an .npz with the "
+            "array 'labels', or a table with a column 'label'."
+        )
+    return images.labels
+
+
+def get_group_labels(images: Images, attributes: str = "") -> Tensor:
+    """Returns the number of each image's group, int64 with shape (N,).
+
+    Arguments:
+        images: The images. Those of one class are a group.
+        attributes: The attributes that make groups where the labels are attributes, such as "Male" or "Male,Smiling":
+            images that agree in all of them are a group.
+
+    Raises:
+        UserError: If the images have no labels, or have attributes and no known one is named.
     """
     labels, source = images.labels, images.source
     if labels is None:
@@ -24,28 +44,20 @@ def group_labels(images: Images, name: str = "") -> Tensor:
             "without groups: --latent gaussian."
         )
     if len(labels) != len(images):
-        raise UserError(f"{source} has {len(labels)} labels for {len(images)} images; give one an image.")
+        raise UserError(f"{source} has {len(labels)} labels for {len(images)} images; give one label for each image.")
     if labels.ndim == 1:
-        if name:
-            raise UserError(f"{source} has one class an image and no attributes to group by; leave --group-by away.")
+        if attributes:
+            raise UserError(f"{source} has one class an image and no attributes to group by; leave out --group-by.")
         return labels
-    if not name:
-        shown = ", ".join(images.classes[:6])
-        raise UserError(f"{source} has {labels.shape[1]} attributes ({shown} ...); say which make groups: --group-by NAME.")
-    columns = []
-    for part in name.split(","):
-        if part not in images.classes:
-            raise UserError(f"{source} has no attribute {part!r}; {nearest(part, images.classes)}")
-        columns.append(images.classes.index(part))
-    # A binary number whose first digit is the first attribute: the same in every part of the data.
-    return (labels[:, columns] != 0).long() @ 2 ** torch.arange(len(columns)).flip(0)
-
-
-def labels_of(images: Images) -> Tensor:
-    """The labels of images, (N,) classes or (N, A) attributes; raises UserError where there are none."""
-    if images.labels is None:
+    if not attributes:
+        examples = ", ".join(images.classes[:6])
         raise UserError(
-            f"{images.source} has no labels; categories need a folder with a subfolder for each class, an .npz with the "
-            "array 'labels', or a table with a column 'label'."
+            f"{source} has {labels.shape[1]} attributes ({examples} ...); say which of them make groups: --group-by NAME."
         )
-    return images.labels
+    columns = []
+    for name in attributes.split(","):
+        if name not in images.classes:
+            raise UserError(f"{source} has no attribute {name!r}; {nearest(name, images.classes)}")
+        columns.append(images.classes.index(name))
+    # The values are the digits of a binary number, the first attribute first: groups have one number in all parts.
+    return (labels[:, columns] != 0).long() @ 2 ** torch.arange(len(columns)).flip(0)

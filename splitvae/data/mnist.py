@@ -1,61 +1,60 @@
-"""The MNIST family: IDX files in a folder, and the three sets that can be fetched.
+"""The MNIST family: IDX files in a folder, and the three data sets that can be downloaded.
 
-An IDX file is a big-endian magic number (0x00000803 for images, 0x00000801 for labels: type uint8, rank 3 or 1), the
-dimensions as 32-bit integers, and the bytes, often compressed by gzip. A folder holds four of them.
+An IDX file holds a big-endian magic number (0x00000803 for images, 0x00000801 for labels: type uint8, rank 3 or 1), the
+dimensions as 32-bit integers, and the bytes. It is often compressed by gzip. A folder holds four such files.
 
-A download is checked by the md5 of what it holds before it takes its name in the cache. That is the md5 of
-the uncompressed file, since mirrors compress anew. For KMNIST only the md5 of the compressed files as published is
-known, so only mirrors that serve those are accepted. Files that a user brings are not compared with any
-md5: magic number, dimensions, length and counts must agree, and gzip's own checksum.
+A download is checked by its md5 before it takes its name in the cache. That is the md5 of the uncompressed file, because
+mirrors compress anew. For KMNIST only the md5 of the compressed files as published is known, so only mirrors that serve
+those are accepted. The md5 of a file that a user provides is not checked: its magic number, dimensions, length and counts
+must agree, and gzip has a checksum of its own.
 
-References: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits, 1998; H. Xiao, K. Rasul,
-R. Vollgraf, Fashion-MNIST, 2017, arXiv:1708.07747; T. Clanuwat et al., Deep Learning for Classical Japanese Literature,
-2018, arXiv:1812.01718.
+References:
+    Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits, 1998
+    H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, 2017, https://arxiv.org/abs/1708.07747
+    T. Clanuwat et al., Deep Learning for Classical Japanese Literature, 2018, https://arxiv.org/abs/1812.01718
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import math
-import os
 import re
 import struct
-import urllib.request
 import zlib
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from ..errors import UserError
-from ..utils.download import cache_dir
+from ..utils.download import Checksum, cache_dir, decompress, fetch
 
-__all__ = ["FILES", "SETS", "Hosted", "fetch", "find", "read_idx", "read_pair"]
-
-
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+__all__ = ["HOSTED_DATASETS", "IDX_FILES", "HostedDataset", "fetch_dataset", "find_idx_files", "read_idx", "read_idx_pair"]
 
 
-_NAME = re.compile(r"(train|t10k)-(images|labels)[-.](idx[13])-ubyte(\.gz)?")
+IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
-_TIMEOUT = 20  # seconds without a byte
+_IDX_FILE_NAME = re.compile(r"(train|t10k)-(images|labels)[-.](idx[13])-ubyte(\.gz)?")
 
 
-class Hosted(NamedTuple):
-    """A set that can be fetched."""
+class HostedDataset(NamedTuple):
+    """A data set that can be downloaded.
 
-    mirrors: tuple[str, ...]  # tried in turn
-    md5: tuple[str, ...]  # in the order of FILES
-    packed: bool  # whether these are the sums of the compressed files
+    Arguments:
+        mirrors: The addresses of the folders that hold the four files; they are tried in turn.
+        md5: The md5 of each file, in the order of `IDX_FILES`.
+        md5_of_gz: Whether these are the md5 of the compressed files.
+        classes: The names of the classes.
+    """
+
+    mirrors: tuple[str, ...]
+    md5: tuple[str, ...]
+    md5_of_gz: bool
     classes: tuple[str, ...]
 
 
-SETS = {
-    "mnist": Hosted(
+HOSTED_DATASETS = {
+    "mnist": HostedDataset(
         (
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -70,7 +69,7 @@ SETS = {
         False,
         tuple("0123456789"),
     ),
-    "fashion-mnist": Hosted(
+    "fashion-mnist": HostedDataset(
         (
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -84,7 +83,7 @@ SETS = {
         False,
         ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
-    "kmnist": Hosted(
+    "kmnist": HostedDataset(
         ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/", "https://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
         (
             "bdb82020997e1d708af4cf47b453dcf7",
@@ -98,39 +97,50 @@ SETS = {
 }
 
 
-def find(folder: Path) -> dict[str, Path]:
-    """The IDX files in a folder, by their plain names (those of `FILES`); uncompressed ones are preferred."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), reverse=True):  # x.gz before x, which replaces it
-        if match := _NAME.fullmatch(path.name):
-            found["{}-{}-{}-ubyte".format(*match.groups())] = path
-    return found
+def find_idx_files(folder: Path) -> dict[str, Path]:
+    """Returns the IDX files in a folder by their plain names, which are those of `IDX_FILES`.
+
+    Of a file that is there twice, the uncompressed one is returned.
+    """
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), reverse=True):  # x.gz comes before x, which replaces it
+        if match := _IDX_FILE_NAME.fullmatch(path.name):
+            files["{}-{}-{}-ubyte".format(*match.groups())] = path
+    return files
 
 
-def read_pair(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (N, H, W) and labels int64 (N,) of "train" or "test" in a folder of four IDX files.
+def read_idx_pair(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reads the images, uint8 (N, H, W), and labels, int64 (N,), of "train" or "test" in a folder of four IDX files.
 
     Raises:
-        UserError: if a file is missing, damaged or of another kind, or if images and labels differ in number.
+        UserError: If a file is missing, damaged or of another kind, or if images and labels differ in number.
     """
-    found = find(folder)
-    if missing := [name for name in FILES if name not in found]:
+    files = find_idx_files(folder)
+    if missing := [name for name in IDX_FILES if name not in files]:
         raise UserError(f"{folder} lacks {', '.join(missing)} (each may end in .gz): put all four IDX files there.")
-    images_file, labels_file = (found[name] for name in (FILES[:2] if split == "train" else FILES[2:]))
+    images_file, labels_file = (files[name] for name in (IDX_FILES[:2] if split == "train" else IDX_FILES[2:]))
     images, labels = read_idx(images_file, rank=3), read_idx(labels_file, rank=1)
     if len(images) != len(labels):
         raise UserError(
             f"{images_file} holds {len(images)} images but {labels_file.name} holds {len(labels)} labels: "
-            "the two belong to different sets; fetch both again from one place."
+            "the two belong to different data sets; fetch both again from one place."
         )
     return images, labels.astype(np.int64)
 
 
 def read_idx(path: Path, rank: int) -> np.ndarray:
-    """The uint8 array of an IDX file, gz or not: `rank` 3 for images, 1 for labels."""
+    """Reads the uint8 array of an IDX file, which may be compressed by gzip.
+
+    Arguments:
+        path: The file.
+        rank: The number of dimensions: 3 for images, 1 for labels.
+
+    Raises:
+        UserError: If the file is damaged, incomplete or of another kind.
+    """
     advice = f"delete {path} and fetch it again."
     try:
-        content = _unpacked(path.read_bytes())
+        content = decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} cannot be read ({error}): it is damaged or incomplete; {advice}") from None
     if len(content) < 4 * (1 + rank):
@@ -151,47 +161,25 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=4 * (1 + rank)).reshape(shape)
 
 
-def _unpacked(content: bytes) -> bytes:
-    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+def fetch_dataset(name: str) -> tuple[Path, tuple[str, ...]]:
+    """Downloads those files of a data set that the cache lacks.
 
-
-def fetch(name: str) -> tuple[Path, tuple[str, ...]]:
-    """The folder in the cache that holds a set's four files, downloading what is not there, and notes on what it did.
+    Returns:
+        The folder in the cache that holds the four files, and a note if something was downloaded.
 
     Raises:
-        UserError: if no mirror gives the right file; it says where to get them and where to put them.
+        UserError: If no mirror gives the right file. The message says where to get the files and where to put them.
     """
-    folder = cache_dir() / name
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [file for file in FILES if file not in find(folder)]
+    dataset, folder = HOSTED_DATASETS[name], cache_dir() / name
+    cached = find_idx_files(folder) if folder.is_dir() else {}
+    missing = [file for file in IDX_FILES if file not in cached]
     for file in missing:
-        _download(name, file, folder)
+        fetch(
+            [f"{mirror}{file}.gz" for mirror in dataset.mirrors],
+            folder / f"{file}.gz",
+            Checksum("md5", dataset.md5[IDX_FILES.index(file)], decompressed=not dataset.md5_of_gz),
+            title=f"{file}.gz of {name}",
+            advice=f"get the four files {', '.join(f'{each}.gz' for each in IDX_FILES)} from {dataset.mirrors[0]} where "
+            "there is a network, put them into a folder DIR here, and give it: --data DIR.",
+        )
     return folder, (f"downloaded {name} to {folder}",) if missing else ()
-
-
-def _download(name: str, file: str, folder: Path) -> None:
-    hosted, target = SETS[name], folder / f"{file}.gz"
-    reasons = []
-    for mirror in hosted.mirrors:
-        try:
-            with urllib.request.urlopen(f"{mirror}{file}.gz", timeout=_TIMEOUT) as answer:
-                content = answer.read()
-            unpacked = _unpacked(content)  # raises if the transfer broke off
-        except (OSError, EOFError, zlib.error, HTTPException) as error:
-            reasons.append(f"{urlsplit(mirror).netloc}: {getattr(error, 'reason', None) or error}")
-            continue
-        found = hashlib.md5(content if hosted.packed else unpacked, usedforsecurity=False).hexdigest()
-        if found == hosted.md5[FILES.index(file)]:
-            part = folder / f".{target.name}.{os.getpid()}"
-            try:
-                part.write_bytes(content)
-                os.replace(part, target)  # an interrupted download never has the file's name
-            finally:
-                part.unlink(missing_ok=True)
-            return
-        reasons.append(f"{urlsplit(mirror).netloc}: its md5 is {found} instead of {hosted.md5[FILES.index(file)]}")
-    raise UserError(
-        f"Cannot download {file}.gz of {name} ({'; '.join(reasons)}): get the four files "
-        f"{', '.join(f'{each}.gz' for each in FILES)} from {hosted.mirrors[0]} where there is a network, put them into "
-        "a folder DIR here, and give it: --data DIR."
-    )

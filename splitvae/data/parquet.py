@@ -1,9 +1,9 @@
 """Tables of encoded images: parquet files, and the data sets of the Hugging Face hub.
 
-Both have the hub's layout: an image column `struct<bytes, path>` of encoded files, feature types in the schema metadata.
-Labels are a ClassLabel, or an integer column `label` or `labels`; failing that all boolean columns are binary
-attributes, as in CelebA. Parquet files or folders whose names begin with train, test or val, and the splits of a hub
-data set, are the parts of a source. How images of different sizes and kinds are made alike is said in decode.py.
+Both have the layout of the hub: a column of images `struct<bytes, path>` that holds encoded files, and the types of
+features in the metadata of the schema. The labels are a ClassLabel, or an integer column `label` or `labels`; where there
+is none of these, all boolean columns are binary attributes, as in CelebA. Parquet files or folders whose names begin with
+train, test or val are the parts of a source, and so are the splits of a data set of the hub.
 """
 
 from __future__ import annotations
@@ -20,75 +20,93 @@ import pyarrow.parquet as pq
 
 from ..errors import UserError
 from .decode import decode_images
-from .resize import Treatment
-from .splits import PARTS, Choice, Labels, Read, choose, integer_labels
+from .resize import ResizeOptions
+from .splits import PART_OF_NAME, Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
 
-__all__ = ["parquet_parts", "read_hub", "read_parquet"]
+__all__ = ["find_parquet_parts", "read_hub_dataset", "read_parquet"]
 
 
-def parquet_parts(files: Sequence[Path], root: Path) -> dict[str, list[Path]]:
-    """Parquet files by the part that their names, or those of their folders, begin with; all together if none does."""
+def find_parquet_parts(files: Sequence[Path], root: Path) -> dict[str, list[Path]]:
+    """Groups parquet files by the part that their names, or those of their folders below `root`, begin with.
+
+    Returns all files as the part "all" if no name begins with train, test or val.
+    """
     parts: dict[str, list[Path]] = {}
     for file in files:
         for name in reversed(file.relative_to(root).parts):
-            if begin := next((begin for begin in ("train", "test", "val") if name.lower().startswith(begin)), None):
-                parts.setdefault(PARTS[begin], []).append(file)
+            if prefix := next((prefix for prefix in ("train", "test", "val") if name.lower().startswith(prefix)), None):
+                parts.setdefault(PART_OF_NAME[prefix], []).append(file)
                 break
     return parts or {"all": list(files)}
 
 
-def read_parquet(parts: Mapping[str, Sequence[Path]], title: str, split: str, treatment: Treatment) -> Read:
-    """Reads the files of the part that serves as `split`."""
-    file = Path(title)
+def read_parquet(parts: Mapping[str, Sequence[Path]], source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
+    """Reads a split of parquet files.
+
+    Arguments:
+        parts: The files of each part.
+        source_name: The path of the file or folder.
+        split: The split to read.
+        options: The side, crop and channels of the images.
+
+    Raises:
+        UserError: If a file is damaged or has no column of images.
+    """
+    file = Path(source_name)
     try:
-        counts: dict[str, list[int]] = {}
+        row_counts: dict[str, list[int]] = {}
         for part, files in parts.items():
-            counts[part] = []
+            row_counts[part] = []
             for file in files:
-                counts[part].append(pq.read_metadata(file).num_rows)
-        choice = choose({part: sum(count) for part, count in counts.items()}, split, title)
+                row_counts[part].append(pq.read_metadata(file).num_rows)
+        selection = select_split({part: sum(counts) for part, counts in row_counts.items()}, split, source_name)
         tables = []
-        for file in parts[choice.part]:
-            wanted = _columns(pq.read_schema(file), str(file))
-            tables.append(pq.read_table(file, columns=wanted, partitioning=None))
+        for file in parts[selection.part]:
+            columns = _select_columns(pq.read_schema(file), str(file))
+            tables.append(pq.read_table(file, columns=columns, partitioning=None))
         table = pa.concat_tables(tables)
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{file} cannot be read as Parquet ({str(error).splitlines()[0]}): it is damaged, incomplete or of another "
             "layout than its neighbours; fetch it again."
         ) from None
-    starts = np.cumsum([0, *counts[choice.part]]).tolist()
+    first_rows = np.cumsum([0, *row_counts[selection.part]]).tolist()
 
-    def name(row: int) -> str:
-        at = bisect.bisect_right(starts, row) - 1
-        return f"row {row - starts[at]} of {parts[choice.part][at].name}"
+    def row_name(row: int) -> str:
+        index = bisect.bisect_right(first_rows, row) - 1
+        return f"row {row - first_rows[index]} of {parts[selection.part][index].name}"
 
-    return _table(table, choice, title, treatment, name, Path(title).parent)
+    base = Path(source_name).parent
+    return _decode_table(table, selection, source_name, options, row_name=row_name, base=base)
 
 
-def read_hub(title: str, split: str, treatment: Treatment) -> Read:
-    """Reads "hf://org/name" or "hf://org/name/config", from the cache of `datasets` or the network."""
-    names = title.removeprefix("hf://").split("/")
+def read_hub_dataset(source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
+    """Reads a split of "hf://org/name" or "hf://org/name/config", from the cache of `datasets` or from the network.
+
+    Raises:
+        UserError: If the name is incomplete, the data set cannot be loaded, or it has no column of images.
+    """
+    names = source_name.removeprefix("hf://").split("/")
     if not 2 <= len(names) <= 3 or not all(names):
-        raise UserError(f"{title} names no data set of the hub: type hf://org/name, such as hf://uoft-cs/cifar10.")
+        raise UserError(f"{source_name} names no data set of the hub: type hf://org/name, such as hf://uoft-cs/cifar10.")
     import datasets
 
     try:
-        found = datasets.load_dataset("/".join(names[:2]), *names[2:])
-    except Exception as error:  # the network, the hub and the reader of any format stand behind this call
+        dataset = datasets.load_dataset("/".join(names[:2]), *names[2:])
+    except Exception as error:  # the network, the hub and the readers of all formats can raise anything
         raise UserError(
-            f"{title} cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0]}): check the name and "
-            "the network, or fetch its parquet files elsewhere and give their folder."
+            f"{source_name} cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0]}): check the name "
+            "and the network, or fetch its parquet files elsewhere and give their folder."
         ) from None
-    tables = {PARTS.get(str(part), str(part)): data.with_format("arrow")[:] for part, data in found.items()}
-    choice = choose({part: len(table) for part, table in tables.items()}, split, title)
-    table = tables[choice.part]
-    table = table.select(_columns(table.schema, title))
-    return _table(table, choice, title, treatment, lambda row: f"row {row}", Path())
+    tables = {PART_OF_NAME.get(str(part), str(part)): data.with_format("arrow")[:] for part, data in dataset.items()}
+    selection = select_split({part: len(table) for part, table in tables.items()}, split, source_name)
+    table = tables[selection.part]
+    table = table.select(_select_columns(table.schema, source_name))
+    return _decode_table(table, selection, source_name, options, row_name=lambda row: f"row {row}", base=Path())
 
 
-def _features(schema: pa.Schema) -> dict[str, Any]:
-    """The Hugging Face feature types in a schema's metadata, {} if there are none."""
+def _hub_features(schema: pa.Schema) -> dict[str, Any]:
+    """Returns the types of features in the metadata of a schema as the hub writes them; {} if there are none."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError):
@@ -96,55 +114,62 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     return {name: kind for name, kind in features.items() if isinstance(kind, dict) and name in schema.names}
 
 
-def _image_column(schema: pa.Schema) -> str | None:
-    def encoded(kind: pa.DataType) -> bool:
+def _find_image_column(schema: pa.Schema) -> str | None:
+    def holds_encoded_images(kind: pa.DataType) -> bool:
         return pa.types.is_struct(kind) and {"bytes", "path"} <= {part.name for part in kind}
 
-    columns = [column.name for column in schema if encoded(column.type)]
-    typed = [name for name, kind in _features(schema).items() if kind.get("_type") == "Image" and name in columns]
+    columns = [column.name for column in schema if holds_encoded_images(column.type)]
+    typed = [name for name, kind in _hub_features(schema).items() if kind.get("_type") == "Image" and name in columns]
     return next(iter(typed + columns), None)
 
 
-def _label_column(schema: pa.Schema) -> str | None:
-    features = _features(schema)
-    classes = [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
-    plain = [name for name in ("label", "labels") if name in schema.names]
-    plain = [name for name in plain if pa.types.is_integer(schema.field(name).type)]
-    return next(iter([name for name in plain if name in classes] + classes + plain), None)
+def _find_label_column(schema: pa.Schema) -> str | None:
+    """Returns the column of labels: a ClassLabel named label or labels, any ClassLabel, an integer column so named."""
+    features = _hub_features(schema)
+    class_labels = [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
+    named = [name for name in ("label", "labels") if name in schema.names]
+    named = [name for name in named if pa.types.is_integer(schema.field(name).type)]
+    return next(iter([name for name in named if name in class_labels] + class_labels + named), None)
 
 
-def _columns(schema: pa.Schema, source: str) -> list[str]:
-    """The columns worth reading: the images, and the labels or else the boolean attributes."""
-    image, label = _image_column(schema), _label_column(schema)
+def _select_columns(schema: pa.Schema, source_name: str) -> list[str]:
+    """Returns the columns to read: the images, and the labels or else the boolean attributes."""
+    image, label = _find_image_column(schema), _find_label_column(schema)
     if image is None:
-        held = ", ".join(f"{column.name} ({column.type})" for column in schema)
-        raise UserError(f"{source} has no column of images, a struct of bytes and path, but {held or 'no columns'}.")
+        columns = ", ".join(f"{column.name} ({column.type})" for column in schema) or "no columns"
+        raise UserError(f"{source_name} has no column of images, a struct of bytes and path, but {columns}.")
     return [image, label] if label else [image, *(each.name for each in schema if pa.types.is_boolean(each.type))]
 
 
-def _table(
-    table: pa.Table, choice: Choice, title: str, treatment: Treatment, name: Callable[[int], str], base: Path
-) -> Read:
-    """Decodes the rows chosen of a table of encoded images."""
+def _decode_table(
+    table: pa.Table,
+    selection: SplitSelection,
+    source_name: str,
+    options: ResizeOptions,
+    *,
+    row_name: Callable[[int], str],
+    base: Path,
+) -> LoadedSplit:
+    """Decodes the selected rows of a table of encoded images; paths in it are relative to the folder `base`."""
     schema = table.schema
-    image, label = _image_column(schema), _label_column(schema)
-    items = [_item(cell, base) for cell in table.column(image).to_pylist()]
-    decoded = decode_images(items, treatment, title, choice.rows, name)
-    labels, notes = None, choice.notes + decoded.notes
+    image, label = _find_image_column(schema), _find_label_column(schema)
+    items = [_encoded_image(cell, base) for cell in table.column(image).to_pylist()]
+    decoded = decode_images(items, options, source_name, selection.rows, item_name=row_name)
+    labels, notes = None, selection.notes + decoded.notes
     if label:
-        names = _features(schema).get(label, {}).get("names", ())
+        names = _hub_features(schema).get(label, {}).get("names", ())
         values = np.array(table.column(label).fill_null(-1).to_numpy()[decoded.rows])
-        labels = integer_labels(values, names)
+        labels = make_class_labels(values, names)
         if labels is None:
             notes += (f"the column {label!r} is left out: not all its values are classes",)
     elif attributes := [name for name in schema.names if name != image]:
         values = np.stack([table.column(each).fill_null(False).to_numpy() for each in attributes], 1)
         labels = Labels(values[decoded.rows], tuple(attributes))
-    return Read(decoded.pixels, labels, notes)
+    return LoadedSplit(decoded.pixels, labels, notes)
 
 
-def _item(cell: Mapping[str, Any] | None, base: Path) -> bytes | Path | None:
-    """An encoded image: its bytes, or where these are absent the file at its path."""
+def _encoded_image(cell: Mapping[str, Any] | None, base: Path) -> bytes | Path | None:
+    """Returns the bytes of an encoded image, or the path of its file where there are none."""
     if not cell:
         return None
     return cell["bytes"] or (base / cell["path"] if cell["path"] else None)

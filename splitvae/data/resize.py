@@ -1,4 +1,4 @@
-"""TODO docstring of data.resize."""
+"""The geometry of images: arrays of any layout to uint8 pixels, centre crops, resizing, padding, and the common side."""
 
 from __future__ import annotations
 
@@ -13,48 +13,118 @@ from torch.nn import functional as F
 
 from ..errors import UserError
 
-__all__ = ["Treatment", "check_array", "fit", "treat", "unpadded"]
+__all__ = [
+    "ResizeOptions",
+    "array_to_pixels",
+    "choose_side",
+    "crop_and_resize",
+    "describe_geometry",
+    "remove_padding",
+    "resize",
+]
 
 
-def unpadded(images: Tensor, pad: int) -> Tensor:
-    """Images (N, C, H, W) without the padding on every side."""
-    return images[..., pad : images.shape[-2] - pad, pad : images.shape[-1] - pad] if pad else images
+ImageSize = tuple[int, int]  # width and height in pixels
 
 
-Size = tuple[int, int]  # width, height
+DEFAULT_SIDES = (16, 32, 64, 128)
 
 
-_SIDES = (16, 32, 64, 128)
+IMAGES_PER_CHUNK = 2048  # bounds the memory of their float32 copy
 
 
-_FIT_CHUNK = 2048  # images resized at a time: bounds the float32 copy
+_PIXEL_RANGES = "images are uint8 in 0 ... 255, or floating-point in [0, 1]"
 
 
-_RANGE = "images are uint8 in 0 ... 255, or floating-point in [0, 1]"
+class ResizeOptions(NamedTuple):
+    """The size and channels that all images of a source are brought to. None lets the images decide.
 
-
-class Treatment(NamedTuple):
-    """How images are made alike: `side` and `crop` in pixels, `channels` 1 or 3; None where the images decide."""
+    Arguments:
+        side: The height and width in pixels.
+        crop: The side in pixels of the centre square that is cut out before the resize.
+        channels: 1 for gray, 3 for RGB.
+    """
 
     side: int | None = None
     crop: int | None = None
     channels: int | None = None
 
 
-def _common_side(sizes: Iterable[Size], treatment: Treatment) -> int:
-    """The side in pixels that images of these sizes (width, height) are brought to."""
-    if treatment.side:
-        return treatment.side
-    crop = treatment.crop
+def array_to_pixels(array: np.ndarray | Tensor, source_name: str) -> Tensor:
+    """Converts an array of images (N, H, W), (N, H, W, C) or (N, C, H, W) to uint8 pixels (N, C, H, W).
+
+    The last axis is that of the channels if its length is 1 or 3, otherwise the second is. Floating-point values in [0, 1]
+    are multiplied by 255 and rounded.
+
+    Arguments:
+        array: The images.
+        source_name: What error messages call the array.
+
+    Raises:
+        UserError: For another shape or type, and for values that are not finite or out of range.
+    """
+    x = array.detach().cpu() if isinstance(array, Tensor) else _numpy_to_tensor(array, source_name)
+    if x.is_complex():
+        raise UserError(f"{source_name} holds complex values: {_PIXEL_RANGES}.")
+    if x.ndim not in (3, 4) or 0 in x.shape:
+        raise UserError(f"{source_name} has shape {tuple(x.shape)}: images are (N, H, W), (N, H, W, C) or (N, C, H, W).")
+    if x.ndim == 3:
+        x = x[:, None]
+    elif x.shape[3] in (1, 3):
+        x = x.permute(0, 3, 1, 2)
+    elif x.shape[1] not in (1, 3):
+        raise UserError(
+            f"{source_name} has shape {tuple(x.shape)}: neither the last axis nor the second has length 1 or 3."
+        )
+    if min(x.shape[2:]) < 4:
+        raise UserError(
+            f"{source_name} would be {len(x)} images of {x.shape[2]}x{x.shape[3]} pixels, which is too small to be meant: "
+            "several images are (N, H, W), (N, H, W, C) or (N, C, H, W); a single one needs array[None]."
+        )
+    return x.contiguous() if x.dtype == torch.uint8 else _floats_to_uint8(x, source_name)
+
+
+def _numpy_to_tensor(array: np.ndarray, source_name: str) -> Tensor:
+    if array.dtype.kind not in "biuf":
+        raise UserError(f"{source_name} holds values of type {array.dtype}: {_PIXEL_RANGES}.")
+    dtype = np.dtype(np.float64) if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
+    return torch.from_numpy(array.astype(dtype))  # a copy: torch supports neither read-only memory nor other byte orders
+
+
+def _floats_to_uint8(x: Tensor, source_name: str) -> Tensor:
+    """Converts floating-point images in [0, 1] to uint8; raises UserError for other values."""
+    if bad := int((~torch.isfinite(x)).sum()):
+        raise UserError(
+            f"{source_name} holds {bad} values that are NaN or infinite: {_PIXEL_RANGES}; replace or remove them."
+        )
+    is_float = x.is_floating_point()
+    x = x if is_float else x.long()  # torch computes no minimum of smaller unsigned types
+    low, high = x.min().item(), x.max().item()
+    if not is_float or low < 0 or high > 1:
+        kind = "floating-point" if is_float else "integer"
+        remedy = "convert them by .astype('uint8')" if low >= 0 and 1 < high <= 255 else "rescale them"
+        raise UserError(f"{source_name} holds {kind} values from {low:g} to {high:g}, but {_PIXEL_RANGES}: {remedy}.")
+    return torch.cat([(part.float() * 255).round().to(torch.uint8) for part in x.split(IMAGES_PER_CHUNK)])
+
+
+def choose_side(sizes: Iterable[ImageSize], options: ResizeOptions) -> int:
+    """Returns the side in pixels that images of these sizes (width, height) are brought to.
+
+    That is the side of the options; else the side of the images after the crop, where all are squares of one size; else
+    the largest of 16, 32, 64 and 128 that is not above the median of the shorter sides (16 if all are smaller).
+    """
+    if options.side:
+        return options.side
+    crop = options.crop
     sizes = [(crop, crop) if crop and crop <= min(size) else size for size in sizes]
     if len(set(sizes)) == 1 and sizes[0][0] == sizes[0][1]:
         return sizes[0][0]
     median = statistics.median(min(size) for size in sizes)
-    return max((side for side in _SIDES if side <= median), default=_SIDES[0])
+    return max((side for side in DEFAULT_SIDES if side <= median), default=DEFAULT_SIDES[0])
 
 
-def _geometry_notes(sizes: Sequence[Size], side: int, crop: int | None) -> list[str]:
-    """What cropping and resizing did to images of these sizes (width, height)."""
+def describe_geometry(sizes: Sequence[ImageSize], side: int, crop: int | None) -> list[str]:
+    """Returns notes on what cropping and resizing to `side` did to images of these sizes (width, height)."""
     notes = []
     small = sum(min(size) < crop for size in sizes) if crop else 0
     oblong = sum(width != height for width, height in sizes if min(width, height) < (crop or 1 << 30))
@@ -65,76 +135,39 @@ def _geometry_notes(sizes: Sequence[Size], side: int, crop: int | None) -> list[
         notes.append(f"centre-cropped {oblong} of {len(sizes)} images to squares")
     if resized := [square for square in squares if square != side]:
         low, high = min(resized), max(resized)
-        was = f"{low}x{low}" if low == high else f"between {low}x{low} and {high}x{high}"
-        notes.append(f"resized {len(resized)} of {len(sizes)} images to {side}x{side}, from {was}")
+        old_size = f"{low}x{low}" if low == high else f"between {low}x{low} and {high}x{high}"
+        notes.append(f"resized {len(resized)} of {len(sizes)} images to {side}x{side}, from {old_size}")
     return notes
 
 
-def check_array(array: np.ndarray | Tensor, source: str) -> Tensor:
-    """An array of images (N, H, W), (N, H, W, C) or (N, C, H, W) as uint8 (N, C, H, W).
+def crop_and_resize(pixels: Tensor, options: ResizeOptions) -> tuple[Tensor, tuple[str, ...]]:
+    """Cuts the centre square out of uint8 images of one size (N, C, H, W) and resizes it.
 
-    Raises:
-        UserError: for another shape or type, and for values that are not finite or out of range.
+    Returns:
+        The images, and notes on what was done to them.
     """
-    x = array.detach().cpu() if isinstance(array, Tensor) else _tensor(array, source)
-    if x.is_complex():
-        raise UserError(f"{source} holds complex values: {_RANGE}.")
-    if x.ndim not in (3, 4) or 0 in x.shape:
-        raise UserError(f"{source} has shape {tuple(x.shape)}: images are (N, H, W), (N, H, W, C) or (N, C, H, W).")
-    if x.ndim == 3:
-        x = x[:, None]
-    elif x.shape[3] in (1, 3):
-        x = x.permute(0, 3, 1, 2)
-    elif x.shape[1] not in (1, 3):
-        raise UserError(f"{source} has shape {tuple(x.shape)}: neither the last axis nor the second is 1 or 3 long.")
-    if min(x.shape[2:]) < 4:
-        raise UserError(
-            f"{source} would be {len(x)} images of {x.shape[2]}x{x.shape[3]} pixels, too small to be meant: "
-            "several images are (N, H, W), (N, H, W, C) or (N, C, H, W); a single one needs array[None]."
-        )
-    return x.contiguous() if x.dtype == torch.uint8 else _quantized(x, source)
-
-
-def _tensor(array: np.ndarray, source: str) -> Tensor:
-    if array.dtype.kind not in "biuf":
-        raise UserError(f"{source} holds values of type {array.dtype}: {_RANGE}.")
-    kind = np.dtype(np.float64) if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
-    return torch.from_numpy(array.astype(kind))  # a copy, since torch knows neither read-only memory nor other byte orders
-
-
-def _quantized(x: Tensor, source: str) -> Tensor:
-    """Floating-point images in [0, 1] as uint8."""
-    if bad := int((~torch.isfinite(x)).sum()):
-        raise UserError(f"{source} holds {bad} values that are NaN or infinite: {_RANGE}; replace or remove them.")
-    real = x.is_floating_point()
-    x = x if real else x.long()  # smaller unsigned types lack a minimum
-    low, high = x.min().item(), x.max().item()
-    if not real or low < 0 or high > 1:
-        kind = "floating-point" if real else "integer"
-        cure = "convert them by .astype('uint8')" if low >= 0 and 1 < high <= 255 else "rescale them"
-        raise UserError(f"{source} holds {kind} values from {low:g} to {high:g}, but {_RANGE}: {cure}.")
-    return torch.cat([(part.float() * 255).round().to(torch.uint8) for part in x.split(_FIT_CHUNK)])
-
-
-def treat(pixels: Tensor, treatment: Treatment) -> tuple[Tensor, tuple[str, ...]]:
-    """Images of one size (N, C, H, W) brought to the shape asked for, and notes."""
     count, channels, height, width = pixels.shape
-    side = _common_side([(width, height)], treatment)
-    notes = _geometry_notes([(width, height)] * count, side, treatment.crop)
-    square = min(width, height, treatment.crop or width)
+    side = choose_side([(width, height)], options)
+    notes = describe_geometry([(width, height)] * count, side, options.crop)
+    square = min(width, height, options.crop or width)
     top, left = (height - square) // 2, (width - square) // 2
     pixels = pixels[:, :, top : top + square, left : left + square]
-    return fit(pixels, (treatment.channels or channels, side, side)).contiguous(), tuple(notes)
+    return resize(pixels, (options.channels or channels, side, side)).contiguous(), tuple(notes)
 
 
-def fit(pixels: Tensor, shape: tuple[int, int, int], pad: int = 0) -> Tensor:
-    """Brings uint8 images (N, C, H, W) to another shape (C, H, W): pads by zeros, resizes, converts the channels.
+def resize(pixels: Tensor, shape: tuple[int, int, int], pad: int = 0) -> Tensor:
+    """Brings uint8 images (N, C, H, W) to another shape (C, H, W): pads with zeros, resizes, converts the channels.
 
-    Resizing is bilinear, antialiased, rounded; gray becomes RGB by repetition, RGB gray by .299 R + .587 G + .114 B
-    (ITU-R BT.601). The very tensor is returned where nothing is to be done.
+    The resize is bilinear and antialiased, and rounds. Gray becomes RGB by repetition, RGB becomes gray by
+    .299 R + .587 G + .114 B (ITU-R BT.601). The same tensor is returned where nothing is to be done.
+
+    Arguments:
+        pixels: The images.
+        shape: The channels, height and width of the result.
+        pad: The number of zeros added on each side before the resize.
 
     Raises:
-        UserError: if the channels are neither 1 nor 3.
+        UserError: If the channels are neither 1 nor 3.
     """
     channels, *size = shape
     if channels not in (1, 3) or pixels.shape[1] not in (1, 3):
@@ -144,11 +177,16 @@ def fit(pixels: Tensor, shape: tuple[int, int, int], pad: int = 0) -> Tensor:
     if pixels.shape[1] == channels and list(pixels.shape[2:]) == size:
         return pixels
     result = torch.empty((len(pixels), *shape), dtype=torch.uint8, device=pixels.device)
-    for target, part in zip(result.split(_FIT_CHUNK), pixels.split(_FIT_CHUNK), strict=True):
+    for target, part in zip(result.split(IMAGES_PER_CHUNK), pixels.split(IMAGES_PER_CHUNK), strict=True):
         x = part.float()
         if x.shape[1] > channels:
             x = (x * x.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
         if list(x.shape[2:]) != size:
             x = F.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
-        target.copy_(x.round().clamp(0, 255))  # one channel fills three
+        target.copy_(x.round().clamp(0, 255))  # where x is gray and the target RGB, this repeats the channel
     return result
+
+
+def remove_padding(images: Tensor, pad: int) -> Tensor:
+    """Returns images (N, C, H, W) without `pad` pixels on each side."""
+    return images[..., pad : images.shape[-2] - pad, pad : images.shape[-1] - pad] if pad else images

@@ -1,21 +1,27 @@
-"""Images from anywhere as one uint8 tensor.
+"""`load(source)`: images from any source as one uint8 tensor.
 
-`load(source)` reads the digits that scikit-learn carries ("digits"); "mnist", "fashion-mnist" and "kmnist" from the
-cache, else from the network (see idx.py); a folder of the four IDX files, of parquet files, or of images; a `.parquet`,
-`.npy` or `.npz` file; a data set of the Hugging Face hub ("hf://org/name" or "hf://org/name/config"); an array.
+| source                                  | what is read                                                                |
+| --------------------------------------- | --------------------------------------------------------------------------- |
+| "digits"                                | the digits that scikit-learn carries (arrays.py)                            |
+| "mnist", "fashion-mnist", "kmnist"      | IDX files from the cache, else from the network (mnist.py)                  |
+| a folder                                | its four IDX files, or parquet files, or images (folder.py)                 |
+| a .parquet, .npy or .npz file           | encoded images (parquet.py), or arrays (arrays.py)                          |
+| "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub (parquet.py)                             |
+| an array                                | itself: (N, H, W), (N, H, W, C) or (N, C, H, W)                             |
 
-**Parts.** Train, test and validation subfolders, and the arrays x_train and x_test of an `.npz`, are the parts of a
-source. Which of them serves as the split asked for, and what is held out where there is no test part, is said in parts.py.
+**Parts.** The parts of a source are the train, test and validation subfolders of a folder, and the arrays x_train and
+x_test of an `.npz`. splits.py selects the part that serves as the split, and holds out a test split where there is none.
 
-**Labels.** Subfolders of a folder of images are classes (two at least). In an `.npz` `labels` or `y`.
+**Labels.** The subfolders of a folder of images are classes if there are at least two. In an `.npz` the labels are the
+array `labels` or `y`.
 
-Parts and labels of parquet and of the hub are said in tables.py; how images of different sizes and kinds are made alike
-in decode.py.
+parquet.py describes the parts and labels of tables, decode.py how images of different sizes and modes are made alike.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,30 +30,31 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError, nearest
-from .arrays import _arrays, _digits, _numpy
-from .folder import _folder, _hidden
+from .arrays import read_array, read_digits, read_numpy_file
+from .folder import is_hidden, read_folder
 from .images import Images
-from .mnist import SETS, fetch, find, read_pair
-from .parquet import parquet_parts, read_hub, read_parquet
-from .resize import Treatment
-from .splits import Read, choose, integer_labels
+from .mnist import HOSTED_DATASETS, fetch_dataset, find_idx_files, read_idx_pair
+from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
+from .resize import ResizeOptions
+from .splits import LoadedSplit, MissingPartError, make_class_labels, select_split
 
-__all__ = ["NAMES", "Source", "load", "whole"]
+__all__ = ["SOURCE_NAMES", "Source", "load", "load_all"]
 
 
 Source = str | os.PathLike | np.ndarray | Tensor
 
 
-NAMES = ("digits", *SETS)
+SOURCE_NAMES = ("digits", *HOSTED_DATASETS)  # the sources that have a name of their own
 
 
-def whole(source: Source) -> Images:
-    """All images of a source without parts; of one with parts the test part, with a note that says so."""
-    try:
+def load_all(source: Source) -> Images:
+    """Reads all images of a source that has no parts, otherwise its test part, with a note that says so.
+
+    Raises:
+        UserError: If the source cannot be read.
+    """
+    with suppress(MissingPartError):
         return load(source, "all")
-    except UserError as error:
-        if "has no all part" not in str(error):
-            raise
     images = load(source, "test")
     return replace(images, notes=(*images.notes, f"{images.source} has parts, of which the {images.split} part is taken"))
 
@@ -62,17 +69,17 @@ def load(
 ) -> Images:
     """Reads one part of a source into memory as uint8 images.
 
-    Args:
+    Arguments:
         source: A name, a path, "hf://org/name", or an array (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or
             floating-point in [0, 1].
         split: "train" or "test"; "validation" where the source has such a part; "all" where it has no parts.
-        side: Height and width in pixels of what is returned. By default the images decide, for each part anew: to read
-            a test part in the shape of its train part, pass side and channels of the latter.
-        crop: Side in pixels of the centre square to keep; smaller images are cut to their shorter side.
+        side: The height and width of the result in pixels. By default the images decide, for each part anew: to read a
+            test part in the shape of its train part, pass the side and channels of the train part.
+        crop: The side in pixels of the centre square to cut out; smaller images are cut to their shorter side.
         channels: 1 or 3; by default 1 if all images are gray.
 
     Raises:
-        UserError: one sentence about what is wrong with the source, and what to do.
+        UserError: If the source cannot be read; the message says what is wrong with it, and what to do.
     """
     if split not in ("train", "test", "validation", "all"):
         raise UserError(f"split={split!r} is unknown: type 'train', 'test', 'validation' or 'all'.")
@@ -84,48 +91,53 @@ def load(
     if not isinstance(source, Source) or (isinstance(source, str) and not source):
         what = "An empty name" if isinstance(source, str) else f"A {type(source).__name__}"
         raise UserError(f"{what} is no source of images: give a name, a path, hf://org/name, or an array.")
-    title = f"array of shape {tuple(source.shape)}" if isinstance(source, np.ndarray | Tensor) else os.fspath(source)
+    source_name = f"array of shape {tuple(source.shape)}" if isinstance(source, np.ndarray | Tensor) else os.fspath(source)
     try:
-        pixels, labels, notes = _read(source, title, split, Treatment(side, crop, channels))
+        pixels, labels, notes = _read_source(source, source_name, split, ResizeOptions(side, crop, channels))
     except OSError as error:
-        raise UserError(f"{title} cannot be read: {error}.") from None
+        raise UserError(f"{source_name} cannot be read: {error}.") from None
     values = torch.from_numpy(labels.values.astype(np.int64)) if labels else None
-    return Images(pixels, values, labels.classes if labels else (), title, split, notes, crop)
+    return Images(pixels, values, labels.classes if labels else (), source_name, split, notes, crop)
 
 
-def _read(source: Source, title: str, split: str, treatment: Treatment) -> Read:
-    """Finds out what a source is, and reads it."""
+def _read_source(source: Source, source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
+    """Reads a split of a source with the reader for its kind."""
     if isinstance(source, np.ndarray | Tensor):
-        choice = choose({"all": source.shape[0] if source.ndim else 0}, split, title)
-        return _arrays(source, None, choice, title, treatment)
-    if title == "digits":
-        return _digits(split, treatment)
-    if title in SETS:
-        folder, notes = fetch(title)
-        read = _idx(folder, split, treatment, SETS[title].classes)
-        return read._replace(notes=notes + read.notes)
-    if title.startswith("hf://"):
-        return read_hub(title, split, treatment)
-    path = Path(os.path.expanduser(title))  # unlike Path.expanduser it lets an unknown user's home pass
+        selection = select_split({"all": source.shape[0] if source.ndim else 0}, split, source_name)
+        return read_array(source, None, selection, source_name, options)
+    if source_name == "digits":
+        return read_digits(split, options)
+    if source_name in HOSTED_DATASETS:
+        folder, notes = fetch_dataset(source_name)
+        loaded = _read_idx_folder(folder, split, options, HOSTED_DATASETS[source_name].classes)
+        return loaded._replace(notes=notes + loaded.notes)
+    if source_name.startswith("hf://"):
+        return read_hub_dataset(source_name, split, options)
+    path = Path(os.path.expanduser(source_name))  # unlike Path.expanduser it does not raise for an unknown user
     if path.is_dir():
-        if find(path):
-            return _idx(path, split, treatment)
-        if tables := sorted(file for file in path.rglob("*.parquet") if not _hidden(file.relative_to(path))):
-            return read_parquet(parquet_parts(tables, path), title, split, treatment)
-        return _folder(path, split, treatment)
+        if find_idx_files(path):
+            return _read_idx_folder(path, split, options)
+        if tables := sorted(file for file in path.rglob("*.parquet") if not is_hidden(file.relative_to(path))):
+            return read_parquet(find_parquet_parts(tables, path), source_name, split, options)
+        return read_folder(path, split, options)
     if path.suffix == ".parquet" and path.is_file():
-        return read_parquet({"all": [path]}, title, split, treatment)
+        return read_parquet({"all": [path]}, source_name, split, options)
     if path.suffix in (".npy", ".npz") and path.is_file():
-        return _numpy(path, title, split, treatment)
+        return read_numpy_file(path, source_name, split, options)
     if path.exists():
-        raise UserError(f"{title} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images.")
-    if os.sep in title:
-        raise UserError(f"{title} does not exist: give a folder or file that is there, or one of {', '.join(NAMES)}.")
-    raise UserError(f"{title!r} is neither a known data set nor a file or folder here: {nearest(title, NAMES)}")
+        raise UserError(
+            f"{source_name} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images."
+        )
+    names = ", ".join(SOURCE_NAMES)
+    if os.sep in source_name:
+        raise UserError(f"{source_name} does not exist: give a folder or file that is there, or one of {names}.")
+    raise UserError(
+        f"{source_name!r} is neither a known data set nor a file or folder here: {nearest(source_name, SOURCE_NAMES)}"
+    )
 
 
-def _idx(folder: Path, split: str, treatment: Treatment, classes: tuple[str, ...] = ()) -> Read:
-    images, values = read_pair(folder, split)
-    choice = choose({"train": len(images), "test": len(images)}, split, str(folder))
-    labels = integer_labels(values, classes)
-    return _arrays(images, labels, choice, str(folder), treatment)
+def _read_idx_folder(folder: Path, split: str, options: ResizeOptions, classes: tuple[str, ...] = ()) -> LoadedSplit:
+    images, values = read_idx_pair(folder, split)
+    selection = select_split({"train": len(images), "test": len(images)}, split, str(folder))
+    labels = make_class_labels(values, classes)
+    return read_array(images, labels, selection, str(folder), options)

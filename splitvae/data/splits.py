@@ -1,8 +1,8 @@
-"""The parts of a source of images: which of them serves as a split, and what is read of it.
+"""The parts of a source of images, and which of them serves as a split.
 
-A source has parts, train, test and validation, or is one whole ("all"). Where there is no test part the validation part
-stands in for it; a source of a single part is divided: a random tenth, always the same
-(`numpy.random.default_rng(0)`), is held out as test. Notes say so.
+A source has parts, train, test and validation, or is not divided ("all"). Where there is no test part, the validation
+part serves as test. A source of a single part is divided: a random tenth, always the same
+(`numpy.random.default_rng(0)`), is held out as test. Notes record both.
 """
 
 from __future__ import annotations
@@ -15,69 +15,111 @@ from torch import Tensor
 
 from ..errors import UserError
 
-__all__ = ["PARTS", "Choice", "Labels", "Read", "choose", "integer_labels"]
+__all__ = [
+    "PART_OF_NAME",
+    "Labels",
+    "LoadedSplit",
+    "MissingPartError",
+    "SplitSelection",
+    "make_class_labels",
+    "select_split",
+]
 
 
-PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+PART_OF_NAME = {  # the part that a folder or a split of this name holds
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+}
 
 
-PARTS |= {"val": "validation", "valid": "validation", "validation": "validation"}
+_MAX_CLASSES = 1 << 16  # larger integers are not taken for classes
 
 
-_MOST_CLASSES = 1 << 16  # integers beyond are no class labels
+class MissingPartError(UserError):
+    """A source has parts, but not the one that should be read."""
 
 
 class Labels(NamedTuple):
-    """Integers, and the names of the classes or of the attributes that they stand for."""
+    """The labels of images, and what they mean.
 
-    values: np.ndarray  # (N,) or (N, A)
+    Arguments:
+        values: Integers: classes with shape (N,), or binary attributes with shape (N, A).
+        classes: The names of the classes or of the attributes.
+    """
+
+    values: np.ndarray
     classes: tuple[str, ...]
 
 
-class Read(NamedTuple):
-    """What was read of a part."""
+class LoadedSplit(NamedTuple):
+    """What a reader of a source returns: the pixels of a split, uint8 (N, C, H, W), its labels, and notes."""
 
-    pixels: Tensor  # uint8 (N, C, H, W)
+    pixels: Tensor
     labels: Labels | None
     notes: tuple[str, ...]
 
 
-class Choice(NamedTuple):
-    """Which part of a source is read, and which of its rows."""
+class SplitSelection(NamedTuple):
+    """Which rows of which part of a source make a split.
+
+    Arguments:
+        part: The part.
+        rows: The row numbers in this part; None for all rows.
+        notes: One line if the split is not the part of its name.
+    """
 
     part: str
-    rows: np.ndarray | None  # None: all
+    rows: np.ndarray | None
     notes: tuple[str, ...] = ()
 
-    def among(self, count: int) -> np.ndarray:
+    def rows_of(self, count: int) -> np.ndarray:
+        """Returns the row numbers, given that the part has `count` rows."""
         return np.arange(count) if self.rows is None else self.rows
 
 
-def choose(sizes: Mapping[str, int], split: str, source: str) -> Choice:
-    """The part that serves as `split`, and its rows; `sizes` counts the images of the parts there are."""
+def select_split(sizes: Mapping[str, int], split: str, source_name: str) -> SplitSelection:
+    """Returns the part that serves as a split, and the rows of this part that belong to the split.
+
+    Arguments:
+        sizes: The number of images in each part of the source.
+        split: "train", "test", "validation" or "all".
+        source_name: What messages call the source.
+
+    Raises:
+        MissingPartError: If the source has several parts, but not this one.
+        UserError: If the source has too few images.
+    """
     if len(sizes) > 1:
         part = "validation" if split == "test" and "test" not in sizes else split
         if part not in sizes:
-            raise UserError(f"{source} has no {split} part, only {' and '.join(sizes)}: ask for one of these.")
+            raise MissingPartError(f"{source_name} has no {split} part, only {' and '.join(sizes)}: ask for one of these.")
         if sizes[part] < 2:
-            raise UserError(f"{source} has {sizes[part]} image(s) in its {part} part: at least 2 are needed.")
-        stands_in = f"{source} has no test part: its validation part stands in for it"
-        return Choice(part, None, (stands_in,) if part != split else ())
+            raise UserError(f"{source_name} has {sizes[part]} image(s) in its {part} part: at least 2 are needed.")
+        note = f"{source_name} has no test part: its validation part stands in for it"
+        return SplitSelection(part, None, (note,) if part != split else ())
     ((part, count),) = sizes.items()
     if split == "validation":
-        raise UserError(f"{source} has no validation part: ask for 'train', or for 'test', a tenth that is held out.")
+        raise UserError(f"{source_name} has no validation part: ask for 'train', or for 'test', a tenth that is held out.")
     if count < 2:
-        raise UserError(f"{source} has {count} image(s): at least 2 are needed, one to train and one to test.")
+        raise UserError(f"{source_name} has {count} image(s): at least 2 are needed, one to train and one to test.")
     if split == "all":
-        return Choice(part, None)
+        return SplitSelection(part, None)
     tenth = max(1, count // 10)
     order = np.random.default_rng(0).permutation(count)
     rows = np.sort(order[:tenth] if split == "test" else order[tenth:])
-    return Choice(part, rows, (f"held out {tenth} of {count} images as test: {source} has no test part",))
+    return SplitSelection(part, rows, (f"held out {tenth} of {count} images as test: {source_name} has no test part",))
 
 
-def integer_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels | None:
-    """Classes (N,) as labels; None where the integers are no classes: hub data sets mark unlabelled images by -1."""
-    if len(values) == 0 or values.min() < 0 or values.max() >= _MOST_CLASSES:
+def make_class_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels | None:
+    """Returns integers (N,) as class labels, named by their numbers where there are too few names.
+
+    Returns None where some integers cannot be classes: data sets of the hub mark unlabelled images by -1.
+    """
+    if len(values) == 0 or values.min() < 0 or values.max() >= _MAX_CLASSES:
         return None
     return Labels(values, tuple(names) if len(names) > values.max() else tuple(map(str, range(int(values.max()) + 1))))

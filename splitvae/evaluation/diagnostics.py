@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..data.images import Images, batches, spaced
+from ..data.images import Images, batches, evenly_spaced
 from ..errors import UserError
 from ..features.base import Extractor
 from ..metrics.high_frequencies import high_frequency_power, power_ratio
@@ -71,7 +71,7 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
     if limit < 1:
         raise UserError(f"limit={limit} leaves no image to measure; give a number such as 10000.")
     images, vae = run.images("test"), run.vae.eval()
-    rows = spaced(len(images), limit)
+    rows = evenly_spaced(len(images), limit)
     outputs = _outputs(vae, images.pixels[rows], seed)
     result: dict[str, Any] = {
         "model": _model(run, vae),

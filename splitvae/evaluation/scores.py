@@ -27,10 +27,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..data.images import Images, batches, spaced
-from ..data.resize import fit, unpadded
+from ..data.images import Images, batches, evenly_spaced
+from ..data.resize import remove_padding, resize
 from ..errors import UserError, nearest
-from ..features.base import Extractor, features
+from ..features.base import Extractor, extract_features
 from ..metrics.distances import measure_distances
 from ..models.codes import encode
 from ..models.split import Canvas
@@ -83,7 +83,7 @@ def score(
         raise UserError(f"no sampler is called {name!r}; {nearest(name, SAMPLERS)}")
     vae, test = run.vae.eval(), run.images("test")
     count, pad = min(images, len(test)), run.config.pad
-    rows = spaced(len(test), count) if protocol == "clean" else torch.arange(count)
+    rows = evenly_spaced(len(test), count) if protocol == "clean" else torch.arange(count)
     chosen = Images(test.pixels[rows], None, (), test.source, test.split, ())
     notes: list[str] = list(test.notes)
     if count < images:
@@ -109,13 +109,13 @@ def score(
             "source": test.source,
             "part": test.split,
             "images": count,
-            "shape": list(unpadded(chosen.pixels[:1], pad).shape[1:]),
+            "shape": list(remove_padding(chosen.pixels[:1], pad).shape[1:]),
             "sha256": chosen.sha256,
         },
         "generated": count,
         "seed": seed,
     }
-    real = features(extractor, batches(unpadded(chosen.pixels, pad), torch.device("cpu")), notes=notes)
+    real = extract_features(extractor, batches(remove_padding(chosen.pixels, pad), torch.device("cpu")), notes=notes)
     same = known is not None and all(known[key] == value for key, value in about.items())
     banks: dict[str, Any] = {}
     for bank, z in latents.items():
@@ -134,7 +134,7 @@ def columns(vae: VAE, z: Tensor, extractor: Extractor, pad: int = 0, seed: int =
     rows: dict[str, list[Tensor]] = {}
     for images in painted(vae, z, pad, seed):
         for name, batch in images.items():
-            rows.setdefault(name, []).append(features(extractor, batch))
+            rows.setdefault(name, []).append(extract_features(extractor, batch))
     return {name: torch.cat(parts) for name, parts in rows.items()}
 
 
@@ -145,7 +145,7 @@ def painted(vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, size: int = 250) -
     for part in z.split(size):
         canvas = vae.decode(part)
         which = torch.randint(vae.split, (len(part),), generator=random)
-        yield {name: unpadded(x.float(), pad) for name, x in _columns(canvas, which).items()}
+        yield {name: remove_padding(x.float(), pad) for name, x in _columns(canvas, which).items()}
 
 
 def _columns(canvas: Canvas, which: Tensor) -> dict[str, Tensor]:
@@ -166,11 +166,11 @@ def between(real: Images, fake: Images, extractor: Extractor, seed: int = 0) -> 
         )
     pixels = fake.pixels
     if real.shape != fake.shape:
-        pixels = fit(pixels, real.shape)
+        pixels = resize(pixels, real.shape)
         notes.append(f"{fake.source} was brought from {fake.shape[1]}x{fake.shape[2]} to {real.shape[1]}x{real.shape[2]}")
     if extractor.name in ("classifier", "rotation"):
         notes.append(f"the features were learned from {real.source} itself, so that its own images are known to them")
-    a, b = (features(extractor, p, notes=notes) for p in (real.pixels, pixels))
+    a, b = (extract_features(extractor, p, notes=notes) for p in (real.pixels, pixels))
     return {
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
         "real": {"source": real.source, "images": len(real), "shape": list(real.shape)},

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..utils.text import aligned, number, spread
+from ..utils.text import align_columns, format_deviation, format_number
 
 __all__ = [
     "ROWS",
@@ -108,7 +108,7 @@ def cell(result: Mapping[str, Any], where: str) -> str:
         if value is None:
             return "not measured"
     if isinstance(value, Mapping):
-        return f"{number(value['value'] if 'value' in value else value['mean'])} {spread(value)}".strip()
+        return f"{format_number(value['value'] if 'value' in value else value['mean'])} {format_deviation(value)}".strip()
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -157,7 +157,7 @@ def score_rows(score: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
 def score_table(score: Mapping[str, Any]) -> str:
     """The scores of one protocol as lines of text."""
     rows = [[what, *cells] for what, cells in score_rows(score)]
-    lines = [f"  {line}" for line in aligned(["", *score["banks"]], rows).splitlines()]
+    lines = [f"  {line}" for line in align_columns(["", *score["banks"]], rows).splitlines()]
     notes = [f"  Note: {note}" for note in (*score["notes"], score["extractor"]["note"]) if note]
     return "\n".join([provenance(score) + ".", *lines, *notes])
 
@@ -236,10 +236,10 @@ def _over_seeds(values: Sequence[Mapping[str, float]]) -> str:
     if len(values) == 1:
         return _measured(values[0])
     numbers = [v["value"] for v in values]
-    return f"{number(statistics.fmean(numbers))} ± {number(statistics.stdev(numbers), 2)}"
+    return f"{format_number(statistics.fmean(numbers))} ± {format_number(statistics.stdev(numbers), 2)}"
 
 
 def _measured(measured: Mapping[str, Any]) -> str:
     if measured["value"] is None:
         return "not measured"
-    return f"{number(measured['value'])} {spread(measured)}".strip()
+    return f"{format_number(measured['value'])} {format_deviation(measured)}".strip()

@@ -1,4 +1,4 @@
-"""TODO features"""
+"""Extractors: networks that turn images into the features in which distances between sets of images are measured."""
 
 import lazy_loader
 

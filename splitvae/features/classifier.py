@@ -1,24 +1,27 @@
-r"""A small network trained on a data set, whose features tell its images apart where Inception's were made for photographs.
+r"""A small network trained on a data set, as an extractor for images that are not photographs, unlike Inception's.
 
     [convolution, BatchNorm, ReLU] x 4 -> mean over pixels -> dense, BatchNorm = features (64) -> ReLU -> dense = logits
 
-The features are taken before the last ReLU: after it half of their values would be zero, and a Gaussian, which is what
-the Frechet distance sees of them, would fit them badly. BatchNorm gives each about the same variance.
+The features are taken before the last ReLU. After it half of their values would be zero, and a Gaussian, which the
+Fréchet distance fits to them, would fit them badly. BatchNorm gives all features about the same variance.
 
-| task         | it is told                                 | and minimises             |
-| ------------ | ------------------------------------------ | ------------------------- |
-| `classifier` | classes (N,)                               | cross-entropy             |
-| `classifier` | binary attributes (N, A)                   | mean binary cross-entropy |
-| `rotation`   | by which of four turns it saw each image   | cross-entropy             |
+| task         | target                                | loss                      |
+| ------------ | ------------------------------------- | ------------------------- |
+| `classifier` | classes (N,)                          | cross-entropy             |
+| `classifier` | binary attributes (N, A)              | mean binary cross-entropy |
+| `rotation`   | the number of quarter turns, 0 ... 3  | cross-entropy             |
 
-Rotation sees shapes and where they stand, but little of which classes there are.
+The rotation task learns shapes and their orientation, but little about the classes.
 
-It is trained once for a data set, for three epochs but at least 200 and at most 1,500 steps, from a fixed seed, and kept
-in cache_dir()/features under the hash of pixels and labels. A tenth of the images, at most 2,000, is held out for its
-accuracy. The same machine with as many threads trains the same network anew; another one differs by rounding, which the
-fingerprint tells: numbers are comparable where it is the same, so take the file along.
+The network is trained once for a data set: three epochs, but at least 200 and at most 1,500 steps, from a fixed seed. It
+is kept in cache_dir()/features under the hash of pixels and labels. A tenth of the images, at most 2,000, is held out to
+measure its accuracy. The same machine with the same number of threads trains the same network again. Another machine's
+network differs by rounding, and so does its fingerprint: distances are comparable if the fingerprint is the same. To
+compare between machines, copy the file.
 
-Reference: Unsupervised representation learning by predicting image rotations (Gidaris, Singh, Komodakis, 2018).
+Reference:
+    S. Gidaris, P. Singh, N. Komodakis, Unsupervised representation learning by predicting image rotations, 2018,
+    https://arxiv.org/abs/1803.07728
 """
 
 from __future__ import annotations
@@ -39,254 +42,259 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import UserError
-from ..utils.console import say
+from ..utils.console import print_once
 from ..utils.download import cache_dir
-from ..utils.files import replacing
-from ..utils.machine import device_here
-from .base import exactly, fingerprint
+from ..utils.files import atomic_write
+from ..utils.machine import default_device
+from .base import deterministic_float32, fingerprint
 
-__all__ = ["Classifier", "Task", "obstacle", "trained"]
+__all__ = ["Classifier", "Task", "load_or_train", "why_unlearnable"]
 
 
 Task = Literal["classifier", "rotation"]
 
 
-RECIPE = 1  # to be counted up with each change of network or training: what was cached before is then not found
+RECIPE_VERSION = 1  # to be increased with each change of network or training, so that older cached files are not found
 
 
-SEED = 0
+TRAINING_SEED = 0
 
 
-WIDTHS = (16, 32, 64, 128)
+STAGE_CHANNELS = (16, 32, 64, 128)
 
 
-DIM = 64
+FEATURE_DIM = 64
 
 
-EPOCHS, LEAST_STEPS, MOST_STEPS, BATCH, RATE = 3, 200, 1500, 128, 5e-3
+EPOCHS, MIN_STEPS, MAX_STEPS, BATCH_IMAGES, PEAK_LEARNING_RATE = 3, 200, 1500, 128, 5e-3
 
 
-HELD_OUT = 2000
+MAX_HELD_OUT_IMAGES = 2000
 
 
-FEWEST = {"classifier": 50, "rotation": 20}
+MIN_IMAGES = {"classifier": 50, "rotation": 20}
 
 
 class Classifier(nn.Module):
-    """`classifier(x)` gives features, (B, C, H, W) in [0, 1] -> (B, 64); `logits(features)` what it tells from them.
+    """Creates an untrained network: `network(x)` gives the features, `network.logits(features)` the predictions.
 
     Arguments:
-        task: what it learns.
-        shape: (C, H, W), square; it reads no other images.
-        outputs: the number of logits.
-        data: what its images are called.
+        task: The task that it learns.
+        shape: The shape (C, H, W) of the images, which must be squares; it reads no others.
+        outputs: The number of logits.
+        data_name: What notes and messages call the data.
     """
 
-    dim = DIM
+    dim = FEATURE_DIM
 
-    def __init__(self, task: Task, shape: tuple[int, int, int], outputs: int, data: str) -> None:
+    def __init__(self, task: Task, shape: tuple[int, int, int], outputs: int, data_name: str) -> None:
         super().__init__()
-        self.name, self.shape, self.data, self.accuracy = task, shape, data, math.nan
+        self.name, self.shape, self.data_name, self.accuracy = task, shape, data_name, math.nan
         self.channels, side, _ = shape
         layers: list[nn.Module] = []
-        for k, (a, b) in enumerate(zip((self.channels, *WIDTHS), WIDTHS, strict=False)):
-            # The first stage strides more over large images: the time of a step hardly depends on their size.
+        for k, (a, b) in enumerate(zip((self.channels, *STAGE_CHANNELS), STAGE_CHANNELS, strict=False)):
+            # The first stage has a larger stride for large images, so that a step hardly takes longer.
             stride = (2 * max(1, side // 64) if side >= 16 else 1) if k == 0 else 2 if side > 2 else 1
             kernel = (stride + 3) | 1 if k == 0 else 3
             layers += [nn.Conv2d(a, b, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
             side = math.ceil(side / stride)
         self.stages = nn.Sequential(*layers)
-        self.features = nn.Sequential(nn.Linear(WIDTHS[-1], DIM, bias=False), nn.BatchNorm1d(DIM))
-        self.head = nn.Sequential(nn.ReLU(), nn.Linear(DIM, outputs))
+        self.features = nn.Sequential(nn.Linear(STAGE_CHANNELS[-1], FEATURE_DIM, bias=False), nn.BatchNorm1d(FEATURE_DIM))
+        self.head = nn.Sequential(nn.ReLU(), nn.Linear(FEATURE_DIM, outputs))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     @property
     def note(self) -> str:
-        """What numbers from it are comparable with."""
+        """One line that says which other numbers a distance in these features can be compared with."""
         what = "classifier trained on" if self.name == "classifier" else "network that tells the rotation of"
-        return f"features of a small {what} {self.data} (accuracy {self.accuracy:.1%}): not comparable with Inception FIDs"
+        return (
+            f"features of a small {what} {self.data_name} (accuracy {self.accuracy:.1%}): "
+            "not comparable with Inception FIDs"
+        )
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits of the SHA-256 of weights, task and shape."""
+        """The first 16 hex digits of the SHA-256 of weights, task and shape."""
         return fingerprint(self, str(self.name), str(self.shape))
 
     def forward(self, x: Tensor) -> Tensor:
         if tuple(x.shape[1:]) != self.shape:
             raise UserError(
                 f"the {self.name} features were learned from images of shape {self.shape} and cannot be taken of images "
-                f"of shape {tuple(x.shape[1:])}: bring them to that shape, or learn from images of theirs."
+                f"of shape {tuple(x.shape[1:])}: resize the images to that shape, or learn the features from such images."
             )
         return self.features(self.stages(x).mean((2, 3)))
 
     def logits(self, features: Tensor) -> Tensor:
-        """(B, 64) -> (B, outputs)"""
+        """Returns the logits (B, outputs) of features (B, 64)."""
         return self.head(features)
 
 
-def obstacle(images: Images, task: Task) -> str:
-    """Why a task cannot be learned from images, with what to do; "" where it can."""
-    title, labels = _title(images), images.labels
+def why_unlearnable(images: Images, task: Task) -> str:
+    """Returns why a task cannot be learned from images, and what to do; "" if it can be learned."""
+    name, labels = _source_title(images), images.labels
     remedy = "type --features rotation" if task == "classifier" else "give more, or type --features inception"
     if task == "classifier" and labels is None:
-        return f"{title} has no labels for a classifier to learn; {remedy}."
-    if task == "classifier" and labels is not None and not _varying(labels).any():
-        return f"{title} has the same labels on all images, and a classifier would learn nothing; {remedy}."
+        return f"{name} has no labels for a classifier to learn; {remedy}."
+    if task == "classifier" and labels is not None and not _varying_columns(labels).any():
+        return f"{name} has the same labels on all images, and a classifier would learn nothing; {remedy}."
     if task == "rotation" and images.shape[1] != images.shape[2]:
         return (
-            f"{title} has images of {images.shape[1]}x{images.shape[2]} pixels, and only squares can be turned; crop them."
+            f"{name} has images of {images.shape[1]}x{images.shape[2]} pixels, and only squares can be turned; crop them."
         )
-    if len(images) < FEWEST[task]:
-        return f"{title} has {len(images)} images, fewer than the {FEWEST[task]} that the features {task} need; {remedy}."
+    if len(images) < MIN_IMAGES[task]:
+        return (
+            f"{name} has {len(images)} images, fewer than the {MIN_IMAGES[task]} that the features {task} need; {remedy}."
+        )
     return ""
 
 
-def trained(
+def load_or_train(
     images: Images, task: Task = "classifier", device: torch.device | None = None, progress: bool = True
 ) -> Classifier:
-    """The network that learned a task from images, in evaluation mode: from the cache, else trained and put there.
+    """Returns the network that learned a task from images, in evaluation mode: from the cache, else newly trained.
 
     Arguments:
-        images: the training part of a data set, in the shape in which features are to be taken.
-        task: "classifier" learns the images' labels, "rotation" needs none.
-        device: where to train and keep it; by default this machine's accelerator.
-        progress: whether to say in a line that it is trained.
+        images: The training part of a data set, in the shape in which features will be extracted.
+        task: "classifier" learns the labels of the images, "rotation" needs none.
+        device: The device that trains the network and then holds it; by default this machine's accelerator.
+        progress: Whether to print a line if the network is trained.
 
     Raises:
-        UserError: where nothing can be learned from the images.
+        UserError: If the task cannot be learned from the images.
     """
-    if reason := obstacle(images, task):
+    if reason := why_unlearnable(images, task):
         raise UserError(reason)
-    device = device or device_here()
-    answers = _answers(images, task)
-    outputs = 4 if answers is None else answers.shape[1] if answers.ndim == 2 else int(answers.max()) + 1
+    device = device or default_device()
+    targets = _targets(images, task)
+    outputs = 4 if targets is None else targets.shape[1] if targets.ndim == 2 else int(targets.max()) + 1
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(SEED)  # torch.manual_seed would seed the accelerator too
-        network = Classifier(task, images.shape, outputs, _title(images))
-    file = cache_dir() / "features" / f"{task}-{_key(images, task)}.safetensors"
-    if not _restored(network, file):
-        steps = _steps(len(images) - _held(len(images)))
-        say(progress, f"Training the features {task} on {_title(images)}, once: {steps} steps, kept in {file}.")
+        torch.default_generator.manual_seed(TRAINING_SEED)  # torch.manual_seed would seed the accelerator too
+        network = Classifier(task, images.shape, outputs, _source_title(images))
+    file = cache_dir() / "features" / f"{task}-{_cache_key(images, task)}.safetensors"
+    if not _load_cached(network, file):
+        steps = _training_steps(len(images) - _held_out_count(len(images)))
+        print_once(progress, f"Training the features {task} on {network.data_name}, once: {steps} steps, kept in {file}.")
         network.to(device)
-        _train(network, images.pixels, answers, steps, device)
+        _train(network, images.pixels, targets, steps, device)
         try:
-            _write(file, network)
-        except UserError as error:  # they can be measured all the same
-            say(progress, f"Note: {error}")
+            _save(file, network)
+        except UserError as error:  # the features can be extracted all the same
+            print_once(progress, f"Note: {error}")
     return network.to(device).eval()
 
 
-# ---------------------------------------------------------------- what is learned
+# ---------------------------------------------------------------- the task
 
 
-def _title(images: Images) -> str:
+def _source_title(images: Images) -> str:
     return Path(images.source).name or images.source
 
 
-def _varying(labels: Tensor) -> Tensor:
-    """Which columns of labels (N,) or (N, A) are not the same in all rows."""
+def _varying_columns(labels: Tensor) -> Tensor:
+    """Returns which columns of labels (N,) or (N, A) are not the same in all rows."""
     return (labels != labels[:1]).any(0, keepdim=labels.ndim == 1)
 
 
-def _answers(images: Images, task: Task) -> Tensor | None:
-    """Classes (N,) counted through, attributes (N, A) as floats; None for turns, which are drawn as they are needed."""
+def _targets(images: Images, task: Task) -> Tensor | None:
+    """Returns class indices (N,) or attributes (N, A) as floats; None for rotations, which each batch draws."""
     if task == "rotation" or images.labels is None:
         return None
     if images.labels.ndim == 1:
         return images.labels.unique(return_inverse=True)[1]
-    return images.labels[:, _varying(images.labels)].float()
+    return images.labels[:, _varying_columns(images.labels)].float()
 
 
-def _loss(logits: Tensor, answers: Tensor) -> Tensor:
-    if answers.is_floating_point():
-        return F.binary_cross_entropy_with_logits(logits, answers)
-    return F.cross_entropy(logits, answers)
+def _loss(logits: Tensor, targets: Tensor) -> Tensor:
+    if targets.is_floating_point():
+        return F.binary_cross_entropy_with_logits(logits, targets)
+    return F.cross_entropy(logits, targets)
 
 
-def _right(logits: Tensor, answers: Tensor) -> Tensor:
-    """1 for each right answer, else 0."""
-    return ((logits > 0 if answers.is_floating_point() else logits.argmax(1)) == answers).double()
+def _is_correct(logits: Tensor, targets: Tensor) -> Tensor:
+    """Returns 1 for each correct prediction, else 0, as float64."""
+    return ((logits > 0 if targets.is_floating_point() else logits.argmax(1)) == targets).double()
 
 
-def _turned(x: Tensor, turns: Tensor) -> Tensor:
-    """Each image (B, C, H, H) rotated by so many quarter turns (B,)."""
-    return torch.stack([x.rot90(k, (2, 3)) for k in range(4)])[turns, torch.arange(len(x), device=x.device)]
+def _rotate(x: Tensor, quarter_turns: Tensor) -> Tensor:
+    """Rotates each image (B, C, H, H) by its number of quarter turns (B,)."""
+    return torch.stack([x.rot90(k, (2, 3)) for k in range(4)])[quarter_turns, torch.arange(len(x), device=x.device)]
 
 
-# ---------------------------------------------------------------- learning
+# ---------------------------------------------------------------- training
 
 
-def _held(count: int) -> int:
-    return min(HELD_OUT, count // 10)
+def _held_out_count(count: int) -> int:
+    return min(MAX_HELD_OUT_IMAGES, count // 10)
 
 
-def _steps(count: int) -> int:
-    return min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * count // BATCH))
+def _training_steps(count: int) -> int:
+    return min(MAX_STEPS, max(MIN_STEPS, EPOCHS * count // BATCH_IMAGES))
 
 
-def _train(network: Classifier, pixels: Tensor, answers: Tensor | None, steps: int, device: torch.device) -> None:
-    """Trains a network on uint8 images, and notes its accuracy on those held out."""
-    draw = torch.Generator().manual_seed(SEED)
-    order = torch.randperm(len(pixels), generator=draw)
-    held, kept = order[: _held(len(pixels))], order[_held(len(pixels)) :]
-    size = min(BATCH, len(kept))
-    epochs = math.ceil(steps * size / len(kept))
-    plan = torch.cat([kept[torch.randperm(len(kept), generator=draw)] for _ in range(epochs)])[: steps * size]
+def _train(network: Classifier, pixels: Tensor, targets: Tensor | None, steps: int, device: torch.device) -> None:
+    """Trains a network on uint8 images, and sets its accuracy on the images held out."""
+    generator = torch.Generator().manual_seed(TRAINING_SEED)
+    order = torch.randperm(len(pixels), generator=generator)
+    held_out_rows, training_rows = order[: _held_out_count(len(pixels))], order[_held_out_count(len(pixels)) :]
+    size = min(BATCH_IMAGES, len(training_rows))
+    epochs = math.ceil(steps * size / len(training_rows))
+    shuffled = [training_rows[torch.randperm(len(training_rows), generator=generator)] for _ in range(epochs)]
 
-    def batch(rows: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
+    def load_batch(rows: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
         x = pixels[rows].to(device).float().div(255)
-        y = (turns if answers is None else answers[rows]).to(device)
-        return (_turned(x, y) if answers is None else x).contiguous(memory_format=torch.channels_last), y
+        y = (turns if targets is None else targets[rows]).to(device)
+        return (_rotate(x, y) if targets is None else x).contiguous(memory_format=torch.channels_last), y
 
     fused = device.type in ("cpu", "cuda", "mps")
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=fused)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-    with exactly(device):
+    optimizer = torch.optim.Adam(network.parameters(), lr=PEAK_LEARNING_RATE, fused=fused)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, total_steps=steps)
+    with deterministic_float32(device):
         with torch.enable_grad():
             network.train()
-            for rows in plan.split(size):
-                x, y = batch(rows, torch.randint(4, (size,), generator=draw))
+            for rows in torch.cat(shuffled)[: steps * size].split(size):
+                x, y = load_batch(rows, torch.randint(4, (size,), generator=generator))
                 optimizer.zero_grad()
                 _loss(network.logits(network(x)), y).backward()
                 optimizer.step()
                 schedule.step()
         network.eval()
-        right = []
-        for turn in range(4) if answers is None else (0,):
-            for rows in held.split(500):
-                x, y = batch(rows, torch.full((len(rows),), turn))
-                right.append(_right(network.logits(network(x)), y))
-    network.accuracy = float(torch.cat(right).mean())
+        correct = []
+        for turn in range(4) if targets is None else (0,):
+            for rows in held_out_rows.split(500):
+                x, y = load_batch(rows, torch.full((len(rows),), turn))
+                correct.append(_is_correct(network.logits(network(x)), y))
+    network.accuracy = float(torch.cat(correct).mean())
 
 
 # ---------------------------------------------------------------- the cache
 
 
-def _key(images: Images, task: Task) -> str:
-    """16 hex digits of the SHA-256 of everything the weights follow from, on one machine."""
-    digest = hashlib.sha256(json.dumps([RECIPE, task, list(images.pixels.shape)]).encode())
+def _cache_key(images: Images, task: Task) -> str:
+    """Returns the first 16 hex digits of the SHA-256 of everything that determines the weights on one machine."""
+    digest = hashlib.sha256(json.dumps([RECIPE_VERSION, task, list(images.pixels.shape)]).encode())
     digest.update(images.pixels.cpu().contiguous().numpy().data)
     if task == "classifier" and images.labels is not None:
         digest.update(images.labels.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:16]
 
 
-def _restored(network: Classifier, file: Path) -> bool:
-    """Gives a network the weights and accuracy in a file; leaves it alone where the file is missing or damaged."""
-    read = copy.deepcopy(network)
+def _load_cached(network: Classifier, file: Path) -> bool:
+    """Loads the weights and accuracy in a file into a network; returns False if the file is missing or damaged."""
+    candidate = copy.deepcopy(network)
     with suppress(OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError):
         with safe_open(file, framework="pt") as content:
-            about = json.loads(content.metadata()["splitvae"])
-            read.load_state_dict({name: content.get_tensor(name) for name in content.keys()})  # noqa: SIM118, no dict
-        if about["fingerprint"] == read.fingerprint:
-            network.accuracy = float(about["accuracy"])
-            network.load_state_dict(read.state_dict())
+            metadata = json.loads(content.metadata()["splitvae"])
+            candidate.load_state_dict({name: content.get_tensor(name) for name in content.keys()})  # noqa: SIM118, no dict
+        if metadata["fingerprint"] == candidate.fingerprint:
+            network.accuracy = float(metadata["accuracy"])
+            network.load_state_dict(candidate.state_dict())
             return True
     return False
 
 
-def _write(file: Path, network: Classifier) -> None:
+def _save(file: Path, network: Classifier) -> None:
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    about = {"accuracy": network.accuracy, "fingerprint": network.fingerprint, "recipe": RECIPE}
-    with replacing(file) as draft:
-        draft.write_bytes(to_bytes(weights, {"splitvae": json.dumps(about)}))
+    metadata = {"accuracy": network.accuracy, "fingerprint": network.fingerprint, "recipe": RECIPE_VERSION}
+    with atomic_write(file) as draft:
+        draft.write_bytes(to_bytes(weights, {"splitvae": json.dumps(metadata)}))

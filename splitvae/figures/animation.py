@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..utils.files import replacing
+from ..utils.files import atomic_write
 
 __all__ = ["film"]
 
@@ -41,7 +41,7 @@ def film(folder: Path, model: str = "") -> Path | None:
         return None
     epochs, count = sorted(files), min(MOST, len(files))
     out = folder / "film.gif"
-    with replacing(out) as draft:
+    with atomic_write(out) as draft:
         while True:
             chosen = [epochs[round(i * (len(epochs) - 1) / (count - 1))] for i in range(count)]
             _write(draft, [_frame(files[epoch], epoch) for epoch in chosen], model)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..utils.text import number
+from ..utils.text import format_number
 from .style import DPI, INK, PALETTE, STYLE
 
 __all__ = ["category_chart"]
@@ -74,7 +74,7 @@ def _marked(axes: Axes, sets: Sequence[Mapping[str, Any]], off: tuple[float, flo
     for row, (value, deviation) in enumerate(zip(values, deviations, strict=True)):
         if not math.isnan(value):
             end = value + (0.0 if math.isnan(deviation) else deviation), row
-            axes.annotate(number(value), end, off, textcoords="offset points", va=va, fontsize=6)
+            axes.annotate(format_number(value), end, off, textcoords="offset points", va=va, fontsize=6)
 
 
 def _references(axes: Axes, result: Mapping[str, Any]) -> None:
@@ -85,5 +85,5 @@ def _references(axes: Axes, result: Mapping[str, Any]) -> None:
     }
     for name, (colour, dashes, what) in looks.items():
         value = result[name]["value"]
-        label = f"{what}: {number(value)} ({result[name]['images']:,} images)"
+        label = f"{what}: {format_number(value)} ({result[name]['images']:,} images)"
         axes.axvline(value, color=colour, linestyle=dashes, linewidth=1, label=label)

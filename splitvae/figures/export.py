@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..models.codes import decode
 from ..models.vae import VAE
-from ..utils.files import replacing
+from ..utils.files import atomic_write
 from .io import save
 from .samples import reconstructions, sheet
 
@@ -27,7 +27,7 @@ def write_canvas(out: Path, vae: VAE, z: Tensor, originals: Tensor | None = None
     """Writes what latents are painted as: by suffix a .png sheet or an .npz, else a folder of PNGs."""
     canvas = decode(vae, z)
     if out.suffix == ".npz":
-        with replacing(out) as draft, draft.open("wb") as file:
+        with atomic_write(out) as draft, draft.open("wb") as file:
             np.savez(file, image=canvas.image.numpy(), images=canvas.images.numpy(), masks=canvas.masks.numpy())
     elif out.suffix == ".png":
         picture = sheet(canvas.image) if originals is None else reconstructions(originals, canvas)
@@ -36,5 +36,5 @@ def write_canvas(out: Path, vae: VAE, z: Tensor, originals: Tensor | None = None
         raise UserError(f"{out} is neither .png nor .npz; without a suffix it is a folder of PNGs.")
     else:
         for i, pixels in enumerate(to_uint8(canvas.image)):
-            with replacing(out / f"{i:05d}.png") as draft:
+            with atomic_write(out / f"{i:05d}.png") as draft:
                 Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(draft)

@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..utils.files import replacing
+from ..utils.files import atomic_write
 from .style import STYLE
 
 __all__ = ["drawn_by", "png", "save"]
@@ -25,7 +25,7 @@ def png(figure: Figure, model: str = "") -> bytes:
 
 def save(figure: Figure, path: Path, model: str = "") -> Path:
     """Writes a figure as a PNG, in one piece."""
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(png(figure, model))
     return path
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..utils.text import number
+from ..utils.text import format_number
 from .categories import COLUMN, FOOT, GAP, HEAD, LARGEST, LETTERS, MEANS
 from .style import DPI, STYLE
 
@@ -23,7 +23,7 @@ def mean_captions(result: Mapping[str, Any]) -> list[str]:
     found = []
     for s in result["sets"]:
         share = "" if s["share_left"] is None else f"\nvariance around it: {100 * s['share_left']:.1f} %"
-        found.append(f"{s['images']:,} images\ncontrast: {number(s['contrast'])}{share}")
+        found.append(f"{s['images']:,} images\ncontrast: {format_number(s['contrast'])}{share}")
     return found
 
 

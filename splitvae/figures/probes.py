@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from ..data.images import spaced
+from ..data.images import evenly_spaced
 from ..errors import UserError
 from .style import DPI, PALETTE, STYLE
 
@@ -101,7 +101,7 @@ def code_maps(codes: Mapping[str, Tensor], labels: Tensor, classes: Sequence[str
     for name, matrix in codes.items():
         if len(matrix) != count or count < 5:
             raise UserError(f"{len(matrix)} codes {name!r} and {count} labels were given; give one each, 5 at least.")
-    rows = spaced(count, POINTS)
+    rows = evenly_spaced(count, POINTS)
     values, told = np.unique(labels[rows].numpy(), return_inverse=True)
     names = [classes[v] if 0 <= v < len(classes) else str(v) for v in values]
     with rc_context(STYLE):

@@ -17,8 +17,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..data.images import Images, batches, spaced
-from ..data.labels import group_labels
+from ..data.images import Images, batches, evenly_spaced
+from ..data.labels import get_group_labels
 from ..errors import UserError
 from ..models.codes import encode
 from ..models.latents import GroupedLatent
@@ -66,7 +66,7 @@ def draw(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 0) -
         if run.config.loss in ("intro", "soft-intro"):
             figures |= _of_introspection(vae, images, seed)
         if isinstance(vae.encoder.latent, GroupedLatent):
-            figures |= _of_groups(vae, images, group_labels(images, run.config.group_by), seed)
+            figures |= _of_groups(vae, images, get_group_labels(images, run.config.group_by), seed)
     mark = vae.fingerprint()
     folder = run.path / "figures"
     paths = [save(figure, folder / f"{name}.png", mark) for name, figure in figures.items()]
@@ -80,7 +80,7 @@ def _of_images(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
     x = next(batches(chosen, next(vae.parameters()).device))
     posterior = vae.encode(x)
     canvas = vae.decode(posterior.mean)
-    codes = encode(vae, replace(images, pixels=images.pixels[spaced(len(images), 2000)], labels=None))
+    codes = encode(vae, replace(images, pixels=images.pixels[evenly_spaced(len(images), 2000)], labels=None))
     ends = torch.stack((posterior.mean, posterior.mean.roll(-8, 0)), 1)[:8]  # wraps around where images are few
     return {
         "components-reconstructed": components(_first(canvas, 10), x[:10]),
@@ -94,7 +94,7 @@ def _of_images(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
 def _of_introspection(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     three = order[torch.arange(3) % len(images)]  # the first of the reconstructions; repeated where images are few
-    codes = encode(vae, replace(images, pixels=images.pixels[spaced(len(images), 2000)], labels=None))
+    codes = encode(vae, replace(images, pixels=images.pixels[evenly_spaced(len(images), 2000)], labels=None))
     corners = encode(vae, replace(images, pixels=images.pixels[three], labels=None)).mean
     return {"plane": plane(vae, corners), "deviations": deviations(vae, codes)}
 

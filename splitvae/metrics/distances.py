@@ -19,7 +19,7 @@ import operator
 import torch
 from torch import Tensor
 
-from ..utils.machine import device_here
+from ..utils.machine import default_device
 from .fid import Moments, fid_infinity, frechet, frechet_distance
 from .mmd import kernel_distance
 from .prdc import neighbour_counts
@@ -44,7 +44,7 @@ def measure_distances(real: Tensor, fake: Tensor, seed: int = 0, every: bool = T
 
     Raises UserError as the distances do: fewer than two images, different columns, values that are not finite.
     """
-    if device_here().type == "cuda":  # others have no float64, or are the CPU
+    if default_device().type == "cuda":  # others have no float64, or are the CPU
         real, fake = real.to("cuda"), fake.to("cuda")
     found: dict[str, Measured] = {
         "fid": {"value": frechet_distance(real, fake), "deviation": jackknife(real, fake)},

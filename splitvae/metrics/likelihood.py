@@ -32,7 +32,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ..data.images import batches, spaced
+from ..data.images import batches, evenly_spaced
 from ..errors import UserError
 from ..models.posteriors import GaussianPosterior
 from ..models.vae import VAE
@@ -115,7 +115,7 @@ def estimate_likelihood(
         raise UserError(f"images={images} leaves no image to measure; give a number such as 100.")
     if not draws or min(draws) < 1:
         raise UserError(f"draws={tuple(draws)} must be numbers of at least 1, such as (1, 64).")
-    pixels = pixels[spaced(len(pixels), images)]
+    pixels = pixels[evenly_spaced(len(pixels), images)]
     drawn = _draw(vae, pixels, v, max(draws), seed)
     if drawn is None:
         return None

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..samplers.fit import fixed_seed
 from ..utils.console import Progress
-from ..utils.machine import device_here
+from ..utils.machine import default_device
 from .codes import Coded
 
 __all__ = ["ITERATIONS", "Accuracy", "Probes", "fit_probes"]
@@ -108,7 +108,7 @@ def fit_probes(
     Raises UserError for codes that do not match or are not finite.
     """
     dim = _checked(train, test, iterations)
-    device = device or device_here()
+    device = device or default_device()
     classes = torch.cat([t.labels for t in train]).unique()
     with fixed_seed(seed):
         probes = Probes(len(train), dim, len(classes)).to(device).train()

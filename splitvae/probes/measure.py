@@ -25,9 +25,8 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
-from .. import __version__
-from ..data.images import Images, batches, spaced
-from ..data.labels import group_labels
+from ..data.images import Images, batches, evenly_spaced
+from ..data.labels import get_group_labels
 from ..errors import UserError
 from ..models.latents import GroupedLatent
 from ..models.posteriors import DiracPosterior, GaussianPosterior
@@ -35,10 +34,10 @@ from ..models.vae import VAE
 from ..objectives.base import squared_error
 from ..presets.build import vae_of
 from ..runs import Run
-from ..samplers.fit import fixed_seed
-from ..utils.console import say
+from ..samplers.fit import seeded
+from ..utils.console import print_once
 from ..utils.files import read_json, write_json
-from ..utils.machine import device_here
+from ..utils.machine import default_device, versions
 from .classifiers import ITERATIONS, fit_probes
 from .codes import Coded, accumulated, coded, majority, member_counts, strangers
 
@@ -95,7 +94,9 @@ def probe(
     train, test = labelled(run, group_by)
     strangers(test.labels)  # which raises where there is but one label
     vae = run.vae.eval()
-    say(progress, f"Encoding {len(train.labels):,} training and {len(test.labels):,} test images, and once more untrained.")
+    print_once(
+        progress, f"Encoding {len(train.labels):,} training and {len(test.labels):,} test images, and once more untrained."
+    )
     fresh = _fresh(run, train.images.pixels, seed)
     counts = _counts(vae, train, test, members)
     jobs = _jobs(vae, "", train, test, counts, seed) | _jobs(fresh, "untrained_", train, test, counts, seed)
@@ -104,7 +105,7 @@ def probe(
         "data": {"train": _data(run, "train", train), "test": _data(run, "test", test), "group_by": group_by},
         "iterations": iterations,
         "seed": seed,
-        "versions": {"splitvae": __version__, "torch": torch.__version__},
+        "versions": versions(),
         "labels": len(train.labels.unique()),
         "majority": majority(train.labels, test.labels),
     }
@@ -147,14 +148,14 @@ def labelled(run: Run, group_by: str = "") -> tuple[Labelled, Labelled]:
                 f"{images.source} has no labels, and a probe learns to tell labels from codes. Give the run's images with "
                 "labels by --data: a folder with one subfolder a class, or an .npz file with `images` and `labels`."
             )
-        rows = spaced(len(images), most)
+        rows = evenly_spaced(len(images), most)
         given.append(images.labels[rows])
         parts.append(dataclasses.replace(images, pixels=images.pixels[rows], labels=given[-1]))
     train, test = parts
     # Attributes are counted through anew in each set of images, so that both parts are looked at as one.
     both = torch.cat(given)
     bare = dataclasses.replace(train, pixels=torch.zeros(len(both), 1, 1, 1, dtype=torch.uint8), labels=both)
-    labels = group_labels(bare, group_by)
+    labels = get_group_labels(bare, group_by)
     names = _names(bare, labels, group_by)
     return Labelled(train, labels[: len(train)], names), Labelled(test, labels[len(train) :], names)
 
@@ -193,7 +194,7 @@ def _fresh(run: Run, pixels: Tensor, seed: int) -> VAE:
     """The run's network as it was before training, with BatchNorm's statistics of training images."""
     with fixed_seed(run.config.seed):
         vae = vae_of(run.config)
-    vae = vae.to(device_here())
+    vae = vae.to(default_device())
     order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:REFRESH]
     update_bn(batches(pixels[order], vae.device, 100), vae.encoder)
     return vae.eval()
@@ -242,7 +243,7 @@ def _fitted(
     for dim in sizes:
         keys = [key for key, (train, _) in jobs.items() if train.codes.shape[1] == dim]
         own = [key for key in keys if not key[2].endswith("samples") or jobs[key][0].noise is not None]
-        say(progress, f"Training {len(own)} probes of codes of {dim} dimensions, {iterations:,} iterations.")
+        print_once(progress, f"Training {len(own)} probes of codes of {dim} dimensions, {iterations:,} iterations.")
         with tqdm(total=iterations, unit="step", leave=False, dynamic_ncols=True, disable=not progress) as bar:
             train, test = zip(*(jobs[key] for key in own), strict=True)
             accuracies = fit_probes(train, test, iterations, seed, progress=lambda *_, bar=bar: bar.update())

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..utils.text import aligned, number
+from ..utils.text import align_columns, format_number, format_percent
 from .measure import KINDS
 
 __all__ = ["table"]
-
-
-PERCENT = "{:.1f}"
 
 
 # ---------------------------------------------------------------- in words
@@ -31,7 +28,7 @@ def table(result: Mapping[str, Any]) -> str:
         f"Probes of {result['iterations']:,} iterations on {test['images']:,} test images of {test['source']}, "
         f"{result['labels']} labels:"
     ]
-    lines += [f"  {line}" for line in aligned(headings, rows).splitlines()]
+    lines += [f"  {line}" for line in align_columns(headings, rows).splitlines()]
     if result["curve"][1:]:
         lines.append(
             '"of k": groups with the evidence of k images of the same true label, which helps an untrained network too; '
@@ -40,18 +37,14 @@ def table(result: Mapping[str, Any]) -> str:
     use = result["use"]
     if use:
         lines += [
-            f"MSE of reconstructions {number(use['mse'])}; with the content of an image of another label "
-            f"{number(use['content_shuffled'])} ({number(use['content_ratio'])} times as much), with its style "
-            f"{number(use['style_shuffled'])} ({number(use['style_ratio'])} times)."
+            f"MSE of reconstructions {format_number(use['mse'])}; with the content of an image of another label "
+            f"{format_number(use['content_shuffled'])} ({format_number(use['content_ratio'])} times as much), with its "
+            f"style {format_number(use['style_shuffled'])} ({format_number(use['style_ratio'])} times)."
         ]
     return "\n".join(lines)
 
 
 def _row(what: str, found: Mapping[str, Any], kind: str, count: int, most: float) -> list[str]:
     own, fresh = found[kind], found[f"untrained_{kind}"]
-    shares = [_percent(own), PERCENT.format(100 * own["train"]), _percent(fresh), PERCENT.format(100 * most)]
-    return [what, f"{count:,}", *shares]
-
-
-def _percent(accuracy: Mapping[str, float]) -> str:
-    return f"{PERCENT.format(100 * accuracy['test'])} ± {PERCENT.format(100 * accuracy['error'])}"
+    tests = [format_percent(accuracy["test"], accuracy["error"]) for accuracy in (own, fresh)]
+    return [what, f"{count:,}", tests[0], format_percent(own["train"]), tests[1], format_percent(most)]

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from ..utils.machine import HEAVY
-
 __all__ = ["Row", "embedded", "escaped", "figure_html", "table_html"]
 
 
 Row = tuple[str, list[str]]
+
+
+LARGE_PNG_BYTES = 250_000  # beyond it a PNG makes a page slow to mail
 
 
 def escaped(text: object) -> str:
@@ -25,7 +26,7 @@ def escaped(text: object) -> str:
 def embedded(picture: bytes) -> str:
     """A PNG or GIF as the source of an image; a heavy PNG as WebP, whose losses no eye sees: the PNG is kept elsewhere."""
     kind = "gif" if picture[:3] == b"GIF" else "png"
-    if kind == "png" and len(picture) > HEAVY:
+    if kind == "png" and len(picture) > LARGE_PNG_BYTES:
         kind, buffer = "webp", io.BytesIO()
         Image.open(io.BytesIO(picture)).convert("RGB").save(buffer, "WEBP", quality=92)
         picture = buffer.getvalue()

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..runs import Run
 from ..utils.files import write_text
-from ..utils.machine import versions
+from ..utils.machine import describe_versions
 from .comparison import _comparison
 from .html import escaped
 from .sections import _gather
@@ -29,7 +29,7 @@ def write(runs: Run | Sequence[Run], path: Path | None = None) -> Path:
     entries = [_gather(run) for run in runs]
     body = _single(entries[0]) if len(entries) == 1 else _comparison(entries)
     title = runs[0].name if len(runs) == 1 else f"Comparison of {len(runs)} runs"
-    parts = {"title": escaped(title), "body": body, "footer": escaped(versions())}
+    parts = {"title": escaped(title), "body": body, "footer": escaped(describe_versions())}
     if path is None:
         path = runs[0].path / "report.html" if len(runs) == 1 else Path("comparison.html")
     write_text(Path(path), PAGE.substitute(parts))

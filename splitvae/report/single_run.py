@@ -19,7 +19,7 @@ from ..presets.registry import PRESETS
 from ..probes.measure import current as current_of_probing
 from ..probes.tables import table
 from ..runs import Run
-from ..utils.text import number, spread
+from ..utils.text import format_deviation, format_number
 from .captions import FIGURES, SOMETIMES, TERMS, VERDICTS
 from .html import escaped, figure_html, table_html
 from .sections import _changes, _commands, _data_notes, _Entry, _measurements, _value
@@ -82,8 +82,9 @@ def _summary(entry: _Entry) -> str:
         return text
     used = vae.latent_dim - m["latent"]["inactive_by_mean"]
     text += (
-        f" On {m['data']['images']:,} test images its mean squared error is {number(m['reconstruction']['mse']['value'])} "
-        f"with {number(m['latent']['kl']['value'])} nats an image; {used} of the {vae.latent_dim} latents are in use"
+        f" On {m['data']['images']:,} test images its mean squared error is "
+        f"{format_number(m['reconstruction']['mse']['value'])} with {format_number(m['latent']['kl']['value'])} nats "
+        f"an image; {used} of the {vae.latent_dim} latents are in use"
     )
     verdict = m["split"] and m["split"]["verdict"]
     return text + (f". The split is {verdict}: {VERDICTS[verdict]}." if verdict else ".")
@@ -111,12 +112,16 @@ def _tiles(measured: Mapping[str, Any], run: Run) -> str:
         if noisy:
             inactive += f", {latent['inactive_by_variance']} by variance"
         tiles = [
-            ("Test MSE", number(mse["value"]), f"{spread(mse)} on {measured['data']['images']:,} images"),
-            ("KL" if noisy else "Rate of the code", f"{number(kl['value'])} nats", f"{spread(kl)} an image"),
+            ("Test MSE", format_number(mse["value"]), f"{format_deviation(mse)} on {measured['data']['images']:,} images"),
+            (
+                "KL" if noisy else "Rate of the code",
+                f"{format_number(kl['value'])} nats",
+                f"{format_deviation(kl)} an image",
+            ),
             ("Latents in use", f"{dim - latent['inactive_by_mean']} of {dim}", inactive),
         ]
         if split:
-            share, overlap = (number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
+            share, overlap = (format_number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
             tiles.append(("The split is", split["verdict"], f"high frequencies {share}, edge overlap {overlap}"))
         else:
             tiles.append(("The split is", "not applicable", "the decoder paints one image"))

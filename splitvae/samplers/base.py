@@ -19,8 +19,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..models.codes import Codes
 from ..utils.console import Progress
-from ..utils.files import replacing, write_json
-from ..utils.settings import Settings
+from ..utils.files import atomic_write, write_json
 
 __all__ = ["Prior", "Sampler", "check_codes"]
 
@@ -90,9 +89,9 @@ class Sampler(Settings):
             provenance: What the sampler was fitted to, as JSON values.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "sampler.safetensors") as draft:
-            draft.write_bytes(to_bytes(self.state_dict()))
-        values = {"sampler": self.name, **provenance, "parameters": self.parameters, "fit_info": self.fit_info}
+        with atomic_write(folder / "sampler.safetensors") as draft:
+            draft.write_bytes(to_bytes(self.tensors()))
+        values = {"sampler": self.name, **about, "parameters": self.parameters, "facts": self.facts}
         write_json(folder / "sampler.json", values)
 
 

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import StepLR
 from ..errors import UserError
 from ..models.codes import Codes
 from ..utils.console import Progress
-from ..utils.machine import device_here
+from ..utils.machine import default_device
 
 __all__ = ["check_positive", "fixed_seed", "train_density"]
 
@@ -61,8 +61,7 @@ def train_density(
     Raises:
         UserError: Where the loss is not finite.
     """
-    epochs, lr, batch, halve_every, draws, seed = training
-    device = device_here()
+    device = default_device()
     network.to(device).train()
     generator = torch.Generator(device).manual_seed(seed)
     mean = codes.mean.to(device, torch.float32)

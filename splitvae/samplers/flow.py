@@ -20,10 +20,9 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..models.codes import Codes
 from ..utils.console import Progress
-from ..utils.machine import device_here
-from ..utils.settings import Option
-from .base import Sampler, check_codes
-from .fit import DensityTraining, check_positive, fixed_seed, train_density
+from ..utils.machine import default_device
+from .base import Sampler, check
+from .fit import descend, seeded, settings_checked
 
 __all__ = ["Flow"]
 
@@ -116,14 +115,14 @@ class Flow(Sampler):
     @torch.no_grad()
     def mean_log_likelihood(self, codes: Codes) -> float:
         """The mean of log p over posterior means, in nats a code."""
-        density = self.density_.to(device_here())
-        losses = [density(z.to(density.mean)) for z in codes.mean.split(CODES_PER_BATCH)]
+        density = self.density_.to(default_device())
+        losses = [density(z.to(density.mean)) for z in codes.mean.split(BLOCK)]
         return -float(torch.cat(losses).double().mean())
 
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """Inverts noise that is drawn on the CPU, shape (n, D)."""
-        density = self.density_.to(device_here())
+        density = self.density_.to(default_device())
         noise = torch.randn(n, len(density.mean), generator=torch.Generator().manual_seed(seed))
         return torch.cat([density.inverse(u.to(density.mean)).cpu() for u in noise.split(CODES_PER_BATCH)])
 

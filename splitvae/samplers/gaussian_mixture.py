@@ -13,9 +13,8 @@ from torch import Tensor
 from ..errors import UserError, nearest
 from ..models.codes import Codes
 from ..utils.console import Progress
-from ..utils.machine import device_here
-from ..utils.settings import Option
-from .base import Sampler, check_codes
+from ..utils.machine import default_device
+from .base import Sampler, check
 from .em import Mixture, expectation_maximisation, log_density
 
 __all__ = ["GaussianMixture"]
@@ -123,7 +122,7 @@ class GaussianMixture(Sampler):
         return torch.from_numpy(labels).long()
 
     def _mixture(self, means: Tensor, clusters: Tensor, components: int, covariance: str) -> Mixture:
-        here = device_here()
+        here = default_device()
         device = here if here.type == "cuda" else torch.device("cpu")  # others have no float64
         try:
             fitted = expectation_maximisation(means.to(device), clusters.to(device), components, covariance == "full")

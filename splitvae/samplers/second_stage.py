@@ -30,10 +30,9 @@ from ..models.codes import Codes
 from ..networks.layers import glorot_
 from ..objectives.variance import Learned, Ratchet, Variance
 from ..utils.console import Progress
-from ..utils.machine import native_bf16
-from ..utils.settings import Option
-from .base import Sampler, check_codes
-from .fit import DensityTraining, check_positive, fixed_seed, train_density
+from ..utils.machine import has_native_bf16
+from .base import Sampler, check
+from .fit import descend, seeded, settings_checked
 
 __all__ = ["NoiselessSecondStage", "SecondStage"]
 
@@ -55,7 +54,7 @@ class DenseStack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = x
-        half = self.training and x.device.type == "cpu" and native_bf16("cpu")
+        half = self.training and x.device.type == "cpu" and has_native_bf16("cpu")
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             for layer in self.layers:
                 h = F.relu(layer(h))

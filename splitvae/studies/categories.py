@@ -31,13 +31,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.images import Images, spaced
-from ..data.labels import labels_of
+from ..data.images import Images, evenly_spaced
+from ..data.labels import get_labels
 from ..errors import UserError
-from ..features.base import Extractor, features
+from ..features.base import Extractor, extract_features
 from ..metrics.distances import GROUPS, jackknife
 from ..metrics.fid import frechet_distance
-from ..utils.text import aligned, number, spread
+from ..utils.text import align_columns, format_deviation, format_number
 
 __all__ = ["category_table", "compare_categories", "titled"]
 
@@ -67,7 +67,7 @@ def compare_categories(
     A set has "images", "value" and "deviation"; the last two are None where it has too few images.
     Raises UserError for images without labels, fewer than two images in a part or in `count`, or different shapes.
     """
-    labels, names = labels_of(train), train.classes
+    labels, names = get_labels(train), train.classes
     if count < 2:
         raise UserError(f"count={count} leaves nothing to compare; give at least 2, better 10000.")
     if train.shape != test.shape:
@@ -79,11 +79,11 @@ def compare_categories(
         if len(part) < 2:
             raise UserError(f"the {part.split} part of {part.source} has {len(part)} image(s): at least 2 are needed.")
     notes = list(dict.fromkeys((*train.notes, *test.notes)))
-    chosen = spaced(len(test), REAL)
-    real = features(extractor, test.pixels[chosen], notes=notes)
-    rows = features(extractor, train.pixels, notes=notes)
+    chosen = evenly_spaced(len(test), REAL)
+    real = extract_features(extractor, test.pixels[chosen], notes=notes)
+    rows = extract_features(extractor, train.pixels, notes=notes)
     if mirror:
-        rows = torch.cat((rows, features(extractor, (part.flip(-1) for part in train.pixels.split(CHUNK)))))
+        rows = torch.cat((rows, extract_features(extractor, (part.flip(-1) for part in train.pixels.split(CHUNK)))))
     random = torch.Generator().manual_seed(seed)
     rank, order = (torch.randperm(n, generator=random) for n in (len(train), len(rows)))
 
@@ -137,7 +137,7 @@ def category_table(result: Mapping[str, Any]) -> str:
     for name, what in (("mix", "mix of all"), ("floor", "all, none mirrored" if result["mirror"] else "all")):
         rows.append([what, f"{result[name]['images']:,}", _value(result[name]), *([""] if result["growing"] else [])])
     headings = [one, "images", "Fréchet distance", *(["with all classes above"] if result["growing"] else [])]
-    lines = [f"  {line}" for line in aligned(headings, rows).splitlines()]
+    lines = [f"  {line}" for line in align_columns(headings, rows).splitlines()]
     about = (
         f"Training images{' and mirror images' if result['mirror'] else ''} of each {one} of {train['source']} against "
         f"{test['images']:,} {test['part']} images; features {extractor['name']} {extractor['fingerprint']}; "
@@ -150,7 +150,7 @@ def category_table(result: Mapping[str, Any]) -> str:
 def _value(measured: Mapping[str, Any]) -> str:
     if measured["value"] is None:
         return "not measured"
-    return f"{number(measured['value'])} {spread(measured)}".strip()
+    return f"{format_number(measured['value'])} {format_deviation(measured)}".strip()
 
 
 def titled(source: str) -> str:

@@ -20,8 +20,8 @@ from ..presets.registry import PRESETS, configure, override
 from ..runs import Run
 from ..training.interrupts import Interrupted
 from ..training.loop import train
-from ..training.recovery import TrainingStopped
-from ..utils.console import say
+from ..training.recovery import Stopped
+from ..utils.console import print_once
 from ..utils.files import read_json, write_json
 
 __all__ = ["BASE", "Cell", "Outcome", "base_named", "cells_of", "train_grid"]
@@ -89,7 +89,7 @@ def train_grid(
     """
     found = []
     for i, cell in enumerate(cells):
-        say(progress, f"[{i + 1} of {len(cells)}] {cell.name}")
+        print_once(progress, f"[{i + 1} of {len(cells)}] {cell.name}")
         try:
             found.append(_trained(config, cell, out / cell.name, typed or {}, progress))
         except Interrupted as stop:
@@ -113,14 +113,16 @@ def _trained(config: Config, cell: Cell, folder: Path, typed: dict[str, Any], pr
     if file.exists():
         known = read_json(file)
         if known["asked"] == asked:
-            say(progress, f"{folder} was stopped by an alarm, {known['alarm']}; --on-alarm rollback goes on gentler.")
+            print_once(
+                progress, f"{folder} was stopped by an alarm, {known['alarm']}; --on-alarm rollback goes on gentler."
+            )
             return Outcome(cell, Run(folder), known["alarm"], known["text"])
     try:
         run = train(settings, out=folder, resume=begun, progress=progress, **({} if begun else typed | cell._asdict()))
     except TrainingStopped as stopped:  # its message says how to go on with this run alone
         alarm, text = stopped.alarms[0].name, " ".join(map(str, stopped.alarms))
         write_json(file, {"asked": asked, "alarm": alarm, "text": text})
-        say(progress, f"Stopped by an alarm. {text}")
+        print_once(progress, f"Stopped by an alarm. {text}")
         return Outcome(cell, Run(folder), alarm, text)
     file.unlink(missing_ok=True)
     return Outcome(cell, run, "", "")

@@ -19,8 +19,8 @@ from ..figures.training_curves import kl_chart
 from ..report.html import embedded, escaped, table_html
 from ..report.template import PAGE
 from ..utils.files import write_text
-from ..utils.machine import versions
-from ..utils.text import number
+from ..utils.machine import describe_versions
+from ..utils.text import format_number
 from .grid import Cell, Outcome
 
 __all__ = ["write"]
@@ -78,7 +78,9 @@ def write(outcomes: Sequence[Outcome], path: Path, command: str = "") -> Path:
         f'<p class="note">{NOTES}</p>',
         *(["<h2>Command</h2>", f'<div class="card"><pre>{escaped(command)}</pre></div>'] if command else []),
     ]
-    write_text(path, PAGE.substitute(title="A sweep of IntroVAEs", body="\n".join(body), footer=escaped(versions())))
+    write_text(
+        path, PAGE.substitute(title="A sweep of IntroVAEs", body="\n".join(body), footer=escaped(describe_versions()))
+    )
     return path
 
 
@@ -150,7 +152,7 @@ def _numbers(outcome: Outcome) -> list[str]:
     """The cells of the table of numbers, a row for each run."""
     run = outcome.run
     last = run.history[-1] if run.history else {}
-    found = [_state(outcome), *(number(last[key]) if key in last else "not measured" for key in TERMS.values())]
+    found = [_state(outcome), *(format_number(last[key]) if key in last else "not measured" for key in TERMS.values())]
     if not (run.path / "model" / "model.safetensors").is_file():
         return [*found, *["not measured" for _ in ROWS]]
     result = current(run)

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import nn
 
-from .. import __version__
 from ..errors import UserError
 from ..figures.io import drawn_by, save
 from ..figures.probes import accuracy_curve, code_maps
@@ -39,9 +38,10 @@ from ..runs import Run
 from ..samplers.fit import fixed_seed
 from ..training.interrupts import Interrupted
 from ..training.loop import train
-from ..utils.console import say
+from ..utils.console import print_once
 from ..utils.files import read_json, write_json, write_text
-from ..utils.text import aligned
+from ..utils.machine import versions
+from ..utils.text import align_columns, format_percent
 
 __all__ = ["README", "SYSTEMS", "System", "reproduce", "table"]
 
@@ -140,7 +140,7 @@ def reproduce(
     """
     found: dict[str, Any] = {}
     for i, (name, system) in enumerate(SYSTEMS.items()):
-        say(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.about}.")
+        print_once(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.about}.")
         run = _trained(out / name, system, data, system.longer * epochs, seed, progress)
         found[name] = _probed(run, name, system, iterations, seed, progress)
         found[name]["seconds"] = round(sum(row["seconds"] for row in run.history), 1)
@@ -151,7 +151,7 @@ def reproduce(
         "data": data,
         "iterations": iterations,
         "seed": seed,
-        "versions": {"splitvae": __version__, "torch": torch.__version__},
+        "versions": versions(),
         "systems": found,
     }
     write_json(out / "ml-vae.json", result)
@@ -238,7 +238,7 @@ def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str
                 jobs[prefix + kind] = (alone[0][i], alone[1][i])
         evidence = [_with_evidence(part, cast(GaussianPosterior, codes["content"]), spread, seed) for part, codes in parts]
         jobs[f"{prefix}content, evidence"] = (evidence[0], evidence[1])
-    say(progress, f"Training {len(jobs)} probes of codes, {iterations:,} iterations.")
+    print_once(progress, f"Training {len(jobs)} probes of codes, {iterations:,} iterations.")
     learned, asked = zip(*jobs.values(), strict=True)
     found = fit_probes(learned, asked, iterations, seed)
     return {name: accuracy._asdict() for name, accuracy in zip(jobs, found, strict=True)}
@@ -277,22 +277,22 @@ def _readme_lines(result: dict[str, Any]) -> Iterator[str]:
             [
                 f"N(0, {spread:g}^2), evidence {'yes' if evidence else 'no'}",
                 f"{style:.1f}",
-                _percent(ours["style"]),
+                _format_accuracy(ours["style"]),
                 f"{content:.1f}",
-                _percent(ours[name]),
-                _percent(ours[f"untrained {name}"]),
+                _format_accuracy(ours[name]),
+                _format_accuracy(ours[f"untrained {name}"]),
             ]
         )
     headings = ["noise of the class code", "style, README", "ours", "class, README", "ours", "untrained encoder"]
-    yield from _indented(aligned(headings, rows))
+    yield from _indented(align_columns(headings, rows))
     yield "The same models by posterior MEANS of single images, which noise does not hide:"
     rows = []
     for name in ("readme-1", "readme-0.1"):
         ours = result["systems"][name]["readme"]
         keys = ("style means", "untrained style means", "content means", "untrained content means")
         epochs = str(result["systems"][name]["epochs"])
-        rows.append([name, epochs, *(_percent(ours[key]) for key in keys)])
-    yield from _indented(aligned(["model", "epochs", "style", "untrained", "class", "untrained"], rows))
+        rows.append([name, epochs, *(_format_accuracy(ours[key]) for key in keys)])
+    yield from _indented(align_columns(["model", "epochs", "style", "untrained", "class", "untrained"], rows))
 
 
 def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
@@ -304,7 +304,7 @@ def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
             continue
         found = result["systems"][name]
         curve = {point["members"]: point for point in found["curve"]}
-        cells = [_percent(found["codes"]["style"]["means"]), _both(curve[1]), *(_both(curve[k]) for k in MEMBERS)]
+        cells = [_format_accuracy(found["codes"]["style"]["means"]), _both(curve[1]), *(_both(curve[k]) for k in MEMBERS)]
         rows.append(
             [
                 name,
@@ -317,10 +317,10 @@ def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
         )
     fused = [f"of {k}" for k in MEMBERS]
     yield from _indented(
-        aligned(["system", "", "epochs", "style", "content of 1", *fused, "MSE", "content swapped, times"], rows)
+        align_columns(["system", "", "epochs", "style", "content of 1", *fused, "MSE", "content swapped, times"], rows)
     )
     majority, probed = result["systems"]["corrected"]["majority"], f"{result['iterations']:,} iterations"
-    yield f"Always the most frequent digit: {100 * majority:.1f} %. Probes of {probed}, seed {result['seed']};"
+    yield f"Always the most frequent digit: {format_percent(majority)} %. Probes of {probed}, seed {result['seed']};"
     yield "± is one standard error over test images, or groups that share none."
 
 
@@ -328,9 +328,9 @@ def _indented(text: str) -> Iterator[str]:
     yield from (f"  {line}" for line in text.splitlines())
 
 
-def _percent(accuracy: dict[str, float]) -> str:
-    return f"{100 * accuracy['test']:.1f} ± {100 * accuracy['error']:.1f}"
+def _format_accuracy(accuracy: dict[str, float]) -> str:
+    return format_percent(accuracy["test"], accuracy["error"])
 
 
 def _both(point: dict[str, Any]) -> str:
-    return f"{_percent(point['means'])} ({100 * point['untrained_means']['test']:.1f})"
+    return f"{_format_accuracy(point['means'])} ({format_percent(point['untrained_means']['test'])})"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..errors import UserError
-from ..utils.files import replacing
+from ..utils.files import atomic_write
 
 __all__ = ["GOOD", "STATE", "load", "mark_good", "save"]
 
@@ -23,7 +23,7 @@ def save(file: Path, state: dict[str, Any]) -> None:
     """Writes a checkpoint in one piece."""
     buffer = io.BytesIO()  # written by Python, whose error on a full disk says so
     torch.save(state, buffer)
-    with replacing(file) as draft:
+    with atomic_write(file) as draft:
         draft.write_bytes(buffer.getbuffer())
 
 
@@ -43,9 +43,9 @@ def damaged(file: Path, error: Exception) -> UserError:
     return UserError(f"{file} is damaged or of another model ({why}); delete it to start this run anew.")
 
 
-def mark_good(folder: Path) -> None:
-    """Makes the present checkpoint in a folder the good one, in one piece and without a copy where the file system can."""
-    with replacing(folder / GOOD) as draft:
+def keep(folder: Path) -> None:
+    """Makes the present checkpoint of a run's folder the good one, in one piece and without a copy where possible."""
+    with atomic_write(folder / GOOD) as draft:
         try:
             os.link(folder / STATE, draft)
         except OSError:

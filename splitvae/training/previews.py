@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 from ..config import Config
-from ..data.images import Images, spaced
-from ..data.resize import unpadded
+from ..data.images import Images, evenly_spaced
+from ..data.resize import remove_padding
 from ..evaluation.scores import columns
-from ..features.base import Extractor, features
-from ..features.registry import extractor_named
+from ..features.base import Extractor, extract_features
+from ..features.registry import load_extractor
 from ..metrics.fid import frechet_distance
 from ..models.vae import VAE
 from ..utils.files import write_json
@@ -37,11 +37,11 @@ class SampleDistance:
     """
 
     def __init__(self, images: Images, config: Config, device: torch.device, progress: bool = True) -> None:
-        self.pad, self.seed, self.device = config.data.pad, config.training.seed, device
-        cropped = dataclasses.replace(images, pixels=unpadded(images.pixels, self.pad))
-        self.extractor: Extractor = extractor_named("auto", cropped, device=device, progress=progress)
-        self.real = features(self.extractor, cropped.pixels[spaced(len(images), IMAGES_PER_SIDE)])
-        self.provenance = {
+        self.pad, self.seed, self.device = config.pad, config.seed, device
+        known = dataclasses.replace(images, pixels=remove_padding(images.pixels, config.pad))
+        self.extractor: Extractor = load_extractor("auto", known, device=device, progress=progress)
+        self.real = extract_features(self.extractor, known.pixels[evenly_spaced(len(images), COUNT)])
+        self.about = {
             "extractor": {name: getattr(self.extractor, name) for name in ("name", "fingerprint", "note")},
             "real": {"source": images.source, "part": images.split, "images": len(self.real), "sha256": images.sha256},
             "generated": len(self.real),

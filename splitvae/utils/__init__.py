@@ -1,1 +1,1 @@
-"""What every package may use and nothing of the field stands in: files, downloads, text, this machine."""
+"""Helpers that know nothing of the field: files, downloads, text, the console and this machine."""

@@ -1,18 +1,23 @@
-"""TODO docstring of utils.console."""
+"""Output on the console: lines that are printed once for all processes, and the type of progress callbacks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from .machine import first_process
+from .machine import is_main_process
 
-__all__ = ["Progress", "say"]
+__all__ = ["Progress", "print_once"]
 
 
-def say(progress: bool, text: str) -> None:
-    """Prints a line, once however many processes there are."""
-    if progress and first_process():
+Progress = Callable[[int, int], None]  # is called with (epochs done, all epochs) after each epoch of a fit
+
+
+def print_once(progress: bool, text: str) -> None:
+    """Prints a line, but only in the main process of several.
+
+    Arguments:
+        progress: Whether to print at all.
+        text: The line.
+    """
+    if progress and is_main_process():
         print(text, flush=True)
-
-
-Progress = Callable[[int, int], None]  # told (epoch, epochs) after each epoch of a fit that has some

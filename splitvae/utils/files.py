@@ -1,4 +1,4 @@
-"""Files that are either the old or the new, never half written."""
+"""Atomic writing: after a crash a file holds either its old content or its new one, never a part of it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["read_json", "replacing", "write_json", "write_text"]
+__all__ = ["atomic_write", "read_json", "write_json", "write_text"]
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`; what was written there takes its place when the block ends without an error."""
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, and renames that file to `path` when the block ends without an error.
+
+    Missing folders are created.
+
+    Raises:
+        UserError: If the file cannot be written. What `path` held before is unchanged.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,18 +40,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in one piece."""
-    with replacing(path) as draft:
+    """Writes a text file atomically, in UTF-8."""
+    with atomic_write(path) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a value as indented JSON in one piece."""
+    """Writes a value as indented JSON atomically."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON file; raises UserError where it is missing or is none."""
+    """Reads a JSON file.
+
+    Raises:
+        UserError: If the file is missing or holds no JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""TODO docstring of utils.machine."""
+"""Facts about this machine and process: devices, native bfloat16, memory, and versions of what runs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from importlib.metadata import version
 
 import torch
 
-__all__ = ["device_here", "first_process", "keep_freed_memory", "native_bf16", "versions"]
+__all__ = [
+    "default_device",
+    "describe_versions",
+    "has_native_bf16",
+    "is_main_process",
+    "keep_freed_memory",
+    "versions",
+]
 
 
-def device_here() -> torch.device:
-    """This machine's accelerator, or the CPU."""
-    here = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return here or torch.device("cpu")
+def default_device() -> torch.device:
+    """Returns this machine's accelerator, or the CPU where there is none."""
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return accelerator or torch.device("cpu")
 
 
-def native_bf16(kind: str) -> bool:
-    """Whether a kind of device ("cpu", "cuda", "mps") computes bfloat16 itself rather than emulating it."""
+def has_native_bf16(kind: str) -> bool:
+    """Returns whether a kind of device ("cpu", "cuda", "mps") computes in bfloat16 itself instead of emulating it."""
     if kind == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     if kind == "cpu":
@@ -28,30 +35,33 @@ def native_bf16(kind: str) -> bool:
     return False
 
 
-def first_process() -> bool:
-    """Whether this is the process that writes and prints."""
+def is_main_process() -> bool:
+    """Returns whether this is the one process of several (rank zero) that writes files and prints."""
     return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
 
 
 def keep_freed_memory() -> None:
-    """Lets glibc keep freed blocks instead of returning them to the system.
+    """Tells glibc to keep freed blocks instead of returning them to the system.
 
-    Activations are freed and asked for again at each step; mapped anew they cost a page fault every 4 kB, a quarter of the
-    step of a small network. Elsewhere than on Linux with glibc nothing is done.
+    Each training step frees its activations and allocates them again. Mapped anew they cost a page fault for every 4 kB,
+    a quarter of the step of a small network. On systems other than Linux with glibc this does nothing.
     """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         m_trim_threshold, m_mmap_threshold = -1, -3
-        # Older glibc takes no threshold above 32 MB; trimming alone would fix the other at its least.
+        # Older versions of glibc accept no mmap threshold above 32 MB. The trim threshold alone is not enough: to set it
+        # fixes the mmap threshold at its minimum.
         if mallopt(m_mmap_threshold, 1 << 30) or mallopt(m_mmap_threshold, 1 << 25):
             mallopt(m_trim_threshold, (1 << 31) - 1)
 
 
-HEAVY = 250_000  # bytes of a PNG that make a page slow to mail
+def versions() -> dict[str, str]:
+    """Returns the versions of splitvae and torch, as result files record them."""
+    return {"splitvae": version("splitvae"), "torch": torch.__version__}
 
 
-def versions() -> str:
-    """What made a page."""
-    return f"splitvae {version('splitvae')}, torch {torch.__version__}, Python {platform.python_version()}"
+def describe_versions() -> str:
+    """Returns the versions of splitvae, torch and Python as one line, as pages show it."""
+    return ", ".join(f"{name} {number}" for name, number in {**versions(), "Python": platform.python_version()}.items())

@@ -1,27 +1,45 @@
-"""TODO docstring of utils.text."""
+"""Text for people: numbers, deviations, percentages, and tables with aligned columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["aligned", "number", "spread"]
+__all__ = ["align_columns", "format_deviation", "format_number", "format_percent"]
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A number to so many significant digits."""
+def format_number(value: float, digits: int = 3) -> str:
+    """Formats a number with so many significant digits.
+
+    >>> format_number(12345.6), format_number(0.004)
+    ('12,300', '0.00400')
+    """
     if 999.5 <= abs(value) < 1e6:
         places = digits - len(str(int(abs(value))))
         return ("−" if value < 0 else "") + f"{round(abs(value), places):,.0f}"
     return ("−" if value < 0 else "") + f"{abs(value):#.{digits}g}".rstrip(".")
 
 
-def spread(measured: Mapping[str, float | None]) -> str:
-    """The deviation of a measured number; empty where there is none."""
-    deviation = measured["deviation"]
-    return "" if deviation is None else f"± {number(deviation, 2)}"
+def format_deviation(measurement: Mapping[str, float | None]) -> str:
+    """Formats the entry "deviation" of a measurement as "± x"; returns "" where it is None."""
+    deviation = measurement["deviation"]
+    return "" if deviation is None else f"± {format_number(deviation, 2)}"
 
 
-def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as lines of text."""
+def format_percent(share: float, error: float | None = None) -> str:
+    """Formats a share in [0, 1] in percent with one decimal and without the sign %.
+
+    Arguments:
+        share: The share.
+        error: Its standard error, which is appended where it is given.
+
+    >>> format_percent(0.5), format_percent(0.987, 0.004)
+    ('50.0', '98.7 ± 0.4')
+    """
+    percent = f"{100 * share:.1f}"
+    return percent if error is None else f"{percent} ± {100 * error:.1f}"
+
+
+def align_columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table as lines of text, with columns that are two spaces apart."""
     widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
     return "\n".join("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in (headings, *rows))

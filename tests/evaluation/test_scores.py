@@ -14,18 +14,18 @@ import splitvae
 from splitvae import report
 from splitvae.cli.app import main
 from splitvae.data.images import Images
-from splitvae.data.sources import whole
+from splitvae.data.sources import load_all
 from splitvae.errors import UserError
 from splitvae.evaluation import scores
 from splitvae.evaluation.diagnostics import diagnose, evaluate
 from splitvae.evaluation.tables import compared, score_table, table
-from splitvae.features.base import ModuleFeatures, features
+from splitvae.features.base import ModuleFeatures, extract_features
 from splitvae.metrics.distances import jackknife, measure_distances
 from splitvae.metrics.fid import frechet_distance
 from splitvae.models.codes import encode
 from splitvae.runs import Run, match_config
 from splitvae.training import previews
-from splitvae.utils.text import aligned
+from splitvae.utils.text import align_columns
 
 SETTINGS = {"width": 4, "scales": 2, "embedding": 16, "latent_dim": 3, "pictures": 0, "validation": 0, "progress": False}
 
@@ -59,9 +59,9 @@ def test_columns_are_features_of_the_blend_of_each_component_and_of_a_mix(runs: 
     with torch.no_grad():
         canvas = vae.decode(z)
     cut = canvas.images[..., 2:14, 2:14]
-    torch.testing.assert_close(found["blend"], features(extractor, canvas.image[..., 2:14, 2:14]))
+    torch.testing.assert_close(found["blend"], extract_features(extractor, canvas.image[..., 2:14, 2:14]))
     for k in (0, 1):
-        torch.testing.assert_close(found[f"x{k + 1}"], features(extractor, cut[:, k]))
+        torch.testing.assert_close(found[f"x{k + 1}"], extract_features(extractor, cut[:, k]))
     first, second = ((found["mix"] - found[f"x{k}"]).abs().amax(1) < 1e-6 for k in (1, 2))
     assert bool((first | second).all())
     assert 8 < int(first.sum()) < 32
@@ -93,12 +93,12 @@ def test_reconstructions_and_samples_are_measured_as_a_reader_would(runs: dict[s
     run, extractor = runs["split"], pooled()
     result = scores.score(run, extractor, "clean", "gmm", components=2, seed=3)
     test = run.images("test")
-    real = features(extractor, test.pixels[..., 2:14, 2:14])
+    real = extract_features(extractor, test.pixels[..., 2:14, 2:14])
     with torch.no_grad():
         blend = run.vae.decode(encode(run.vae, test).mean).image[..., 2:14, 2:14]
         drawn = run.vae.sample(179, 3).image[..., 2:14, 2:14]
     for bank, images in {"REC": blend, "GEN": drawn}.items():
-        expected = frechet_distance(real, features(extractor, images))
+        expected = frechet_distance(real, extract_features(extractor, images))
         assert result["banks"][bank]["blend"]["fid"]["value"] == pytest.approx(expected, rel=1e-6)
 
 
@@ -187,10 +187,10 @@ def test_a_damaged_evaluation_is_named(runs: dict[str, Run]) -> None:
 def test_a_set_with_parts_is_compared_by_its_test_part(tmp_path: Path) -> None:
     import numpy as np
 
-    assert (whole("digits").split, len(whole("digits"))) == ("all", 1797)
+    assert (load_all("digits").split, len(load_all("digits"))) == ("all", 1797)
     pixels = np.random.default_rng(0).integers(0, 256, (30, 16, 16), dtype=np.uint8)
     np.savez(tmp_path / "parts.npz", x_train=pixels[:20], x_test=pixels[20:])
-    images = whole(tmp_path / "parts.npz")
+    images = load_all(tmp_path / "parts.npz")
     assert (images.split, len(images)) == ("test", 10)
     assert any("the test part is taken" in note for note in images.notes)
 
@@ -254,7 +254,7 @@ def test_several_seeds_are_one_row_with_a_deviation() -> None:
     assert table.rows[1][4] == "5.00 ± 0.10"
     assert [row[-1] for row in table.rows] == ["0.500 ± 0.35", "-"]
     assert table.headings[-1] == "GEN sharpness"
-    assert len(aligned(table.headings, table.rows).splitlines()) == 3
+    assert len(align_columns(table.headings, table.rows).splitlines()) == 3
     apart = compared({"a": [evaluation(1.0), evaluation(3.0, "2")]}, "clean")  # of other features: never averaged
     assert [t.rows[0][3] for t in apart] == ["1", "1"]
 
@@ -263,7 +263,7 @@ def test_several_seeds_are_one_row_with_a_deviation() -> None:
 
 
 def test_distances_during_training_change_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(previews, "extractor_named", lambda *_, **__: pooled((1, 16, 16)))
+    monkeypatch.setattr(previews, "load_extractor", lambda *_, **__: pooled((1, 16, 16)))
     images = splitvae.load("digits", side=16)
     with_it, without = (
         splitvae.train("digits-svae", images, out=tmp_path / f"fid-{n}", epochs=3, fid=n, **SETTINGS) for n in (2, 0)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from splitvae import metrics
 from splitvae.config import Config
-from splitvae.data.images import spaced
+from splitvae.data.images import evenly_spaced
 from splitvae.errors import UserError
 from splitvae.evaluation.diagnostics import current, diagnose, measured
 from splitvae.evaluation.tables import table
@@ -20,7 +20,7 @@ from splitvae.models.posteriors import GaussianPosterior
 from splitvae.models.split import Canvas, compose
 from splitvae.presets.build import vae_of
 from splitvae.runs import Run
-from splitvae.utils.text import number
+from splitvae.utils.text import format_number
 
 SIDE = 32
 
@@ -239,8 +239,8 @@ def test_an_evaluation_is_kept_until_the_model_changes(runs: dict[int, Run]) -> 
 
 
 def test_a_limit_chooses_evenly_and_below_one_is_refused(runs: dict[int, Run]) -> None:
-    assert spaced(10, 4).tolist() == [0, 2, 5, 7]
-    assert spaced(3, 10).tolist() == [0, 1, 2]
+    assert evenly_spaced(10, 4).tolist() == [0, 2, 5, 7]
+    assert evenly_spaced(3, 10).tolist() == [0, 1, 2]
     with pytest.raises(UserError, match="limit=0"):
         diagnose(runs[1], limit=0)
 
@@ -255,14 +255,14 @@ def test_a_table_says_each_number_in_a_line(runs: dict[int, Run]) -> None:
     result = diagnose(runs[2])
     text = table(result)
     assert text.startswith(f"Measured on 60 test images of {result['data']['source']}:")
-    assert f"{number(result['latent']['kl']['value'])} ± " in text
+    assert f"{format_number(result['latent']['kl']['value'])} ± " in text
     assert result["split"]["verdict"] in text
     assert table(diagnose(runs[1])).count("not applicable") == 5
 
 
 def test_numbers_keep_their_significant_zeros() -> None:
-    assert [number(value) for value in (-4687.3, 12345.6)] == ["−4,690", "12,300"]
-    assert [number(value) for value in (0.004, -0.0416, 20.0, 100.0, 1.66e-5)] == [
+    assert [format_number(value) for value in (-4687.3, 12345.6)] == ["−4,690", "12,300"]
+    assert [format_number(value) for value in (0.004, -0.0416, 20.0, 100.0, 1.66e-5)] == [
         "0.00400",
         "−0.0416",
         "20.0",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import splitvae
-from splitvae.data.labels import group_labels
+from splitvae.data.labels import get_group_labels
 from splitvae.errors import UserError
 from splitvae.models.groups import Groups, as_groups
 from splitvae.training.sample_order import grouped_epoch_order
@@ -43,26 +43,26 @@ def test_groups_of_another_number_than_images_are_refused() -> None:
 
 def test_labels_of_images_are_their_groups() -> None:
     labels = torch.tensor([3, 1, 3])
-    assert group_labels(images(labels)) is labels
+    assert get_group_labels(images(labels)) is labels
     with pytest.raises(UserError, match=r"no labels.*subfolder.*--latent gaussian"):
-        group_labels(images(None))
+        get_group_labels(images(None))
     with pytest.raises(UserError, match="2 labels for 3 images"):
-        group_labels(dataclasses.replace(images(labels), labels=labels[:2]))
+        get_group_labels(dataclasses.replace(images(labels), labels=labels[:2]))
     with pytest.raises(UserError, match="--group-by"):
-        group_labels(images(labels), "Male")
+        get_group_labels(images(labels), "Male")
 
 
 def test_attributes_make_groups_by_name() -> None:
     attributes = torch.tensor([[0, 1], [1, 1], [0, 0], [0, 1]])
     faces = images(attributes, ("Male", "Smiling"))
-    assert group_labels(faces, "Male").tolist() == [0, 1, 0, 0]
-    assert group_labels(faces, "Male,Smiling").tolist() == [1, 3, 0, 1]
+    assert get_group_labels(faces, "Male").tolist() == [0, 1, 0, 0]
+    assert get_group_labels(faces, "Male,Smiling").tolist() == [1, 3, 0, 1]
     part = dataclasses.replace(faces, labels=attributes[:2], pixels=faces.pixels[:2])
-    assert group_labels(part, "Male,Smiling").tolist() == [1, 3]  # whatever combinations a part has
+    assert get_group_labels(part, "Male,Smiling").tolist() == [1, 3]  # whatever combinations a part has
     with pytest.raises(UserError, match="--group-by NAME"):
-        group_labels(faces)
+        get_group_labels(faces)
     with pytest.raises(UserError, match="Smiling"):
-        group_labels(faces, "Smilin")
+        get_group_labels(faces, "Smilin")
 
 
 @pytest.mark.parametrize("members", [0, 1, 3, 50])

@@ -18,7 +18,7 @@ from splitvae import figures
 from splitvae.cli.app import main
 from splitvae.data.images import Images
 from splitvae.errors import UserError
-from splitvae.features.base import ModuleFeatures, features
+from splitvae.features.base import ModuleFeatures, extract_features
 from splitvae.figures.categories import category_chart
 from splitvae.figures.mean_images import mean_captions, mean_sheet
 from splitvae.metrics.distances import jackknife
@@ -92,7 +92,7 @@ def test_each_image_and_each_mirror_image_is_read_once() -> None:
 def test_sets_are_of_the_images_that_they_should_be() -> None:
     result = compare_categories(TRAIN, TEST, extractor(), count=10**6)
     net = extractor()
-    real, rows, mirrored = (features(net, x) for x in (TEST.pixels, TRAIN.pixels, TRAIN.pixels.flip(-1)))
+    real, rows, mirrored = (extract_features(net, x) for x in (TEST.pixels, TRAIN.pixels, TRAIN.pixels.flip(-1)))
     for k, found in enumerate(result["categories"]):
         both = torch.cat((rows[TRAIN.labels == k], mirrored[TRAIN.labels == k]))
         assert found["name"] == f"class {k}"
@@ -233,7 +233,7 @@ def test_categories_are_written_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("splitvae.features.registry.extractor_named", lambda *_: extractor())
+    monkeypatch.setattr("splitvae.features.registry.load_extractor", lambda *_: extractor())
     assert main(["categories", str(archive(tmp_path / "levels.npz")), "--count", "100", "--no-mirror"]) == 0
     out = capsys.readouterr().out
     result = json.loads(Path("categories-levels/categories.json").read_text())

@@ -1,0 +1,87 @@
+"""Tests of folders of images: classes, parts, and files that are skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from splitvae.data.sources import load
+
+
+def test_a_flat_folder_is_unlabelled_and_keeps_its_pixels(
+    tmp_path: Path, noise: Callable[..., np.ndarray], save: Callable[..., None]
+) -> None:
+    originals = noise(20, 12, 12, 3)
+    for number, image in enumerate(originals):
+        save(tmp_path / f"{number:02}.png", image)
+    train, test = load(tmp_path), load(tmp_path, "test")
+    assert train.labels is None and train.classes == () and train.shape == (3, 12, 12)
+    both = {bytes(x.permute(1, 2, 0).contiguous().numpy()) for x in torch.cat([train.pixels, test.pixels])}
+    assert both == {image.tobytes() for image in originals} and len(test) == 2
+
+
+def test_subfolders_are_classes_and_train_and_test_are_parts(
+    tmp_path: Path, save: Callable[..., None], assert_refused: Callable[..., None]
+) -> None:
+    for part, count in (("train", 3), ("test", 2)):
+        for value, name in enumerate(("cat", "dog", "eel") if part == "train" else ("cat", "eel")):
+            for number in range(count):
+                save(tmp_path / part / name / f"{number}.png", np.full((8, 8), 50 * value, np.uint8))
+    train, test = load(tmp_path), load(tmp_path, "test")
+    assert train.classes == test.classes == ("cat", "dog", "eel")
+    assert train.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2] and test.labels.tolist() == [0, 0, 2, 2]
+    assert (train.pixels[:, 0, 0, 0] == 50 * train.labels).all()
+    assert_refused(tmp_path, "no validation part, only", split="validation")
+
+
+def test_a_validation_part_stands_in_for_a_test_part(
+    tmp_path: Path, noise: Callable[..., np.ndarray], save: Callable[..., None]
+) -> None:
+    for part in ("train", "val"):
+        for number in range(3):
+            save(tmp_path / part / f"{number}.png", noise(8, 8))
+    assert len(load(tmp_path)) == 3 and len(load(tmp_path, "validation")) == 3
+    assert "stands in" in load(tmp_path, "test").notes[0]
+
+
+def test_labels_of_a_held_out_part_belong_to_its_images(tmp_path: Path, save: Callable[..., None]) -> None:
+    for value in range(3):
+        for number in range(10):
+            save(tmp_path / f"class{value}" / f"{number}.png", np.full((8, 8), 50 * value, np.uint8))
+    (tmp_path / "class1/5.png").write_bytes(b"\x89PNG broken")
+    for split in ("train", "test"):
+        images = load(tmp_path, split)
+        assert (images.pixels[:, 0, 0, 0] == 50 * images.labels).all()
+
+
+def test_other_and_damaged_files_are_named_and_skipped(
+    tmp_path: Path, noise: Callable[..., np.ndarray], save: Callable[..., None]
+) -> None:
+    for number in range(20):
+        save(tmp_path / f"{number:02}.png", noise(32, 32, 3))
+    whole = (tmp_path / "00.png").read_bytes()
+    for number in range(20):  # wherever the held-out tenth lies, each split has some of each kind
+        if number % 3 == 0:
+            (tmp_path / f"{number:02}.png").write_bytes((whole[:1500], b"", b"text")[number // 3 % 3])
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / ".DS_Store").write_text("clutter")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "ghost.png").write_text("clutter")
+    images = load(tmp_path)
+    notes = " ".join(images.notes)
+    assert "not images: notes.txt" in notes and "cannot be read" in notes and "truncated" in notes and ".png (" in notes
+    assert "DS_Store" not in notes and "ghost" not in notes
+    assert len(images) + len(load(tmp_path, "test")) == 13
+
+
+def test_a_folder_with_no_images_or_only_bad_ones_is_refused(tmp_path: Path, assert_refused: Callable[..., None]) -> None:
+    assert_refused(tmp_path, "no images", "no files at all")
+    (tmp_path / "a.txt").write_text("hello")
+    assert_refused(tmp_path, "no images", "only a.txt")
+    (tmp_path / "a.png").write_bytes(b"broken")
+    assert_refused(tmp_path, "1 image")
+    (tmp_path / "b.png").write_bytes(b"broken")
+    assert_refused(tmp_path, "can be read")

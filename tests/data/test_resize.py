@@ -1,0 +1,51 @@
+"""Tests of `resize`: padding, channels and interpolation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from splitvae.data.resize import remove_padding, resize
+from splitvae.errors import UserError
+
+
+def test_resize_returns_the_very_tensor_where_nothing_is_to_be_done(noise: Callable[..., np.ndarray]) -> None:
+    x = torch.from_numpy(noise(5, 3, 8, 8))
+    assert resize(x, (3, 8, 8)) is x
+
+
+def test_resize_pads_by_zeros_and_leaves_the_rest_untouched(noise: Callable[..., np.ndarray]) -> None:
+    x = torch.from_numpy(noise(5, 1, 28, 28))
+    y = resize(x, (1, 32, 32), pad=2)
+    assert torch.equal(y[:, :, 2:-2, 2:-2], x) and y.sum() == x.sum() and y.dtype == torch.uint8
+
+
+def test_resize_converts_channels_by_repetition_and_by_luminance(noise: Callable[..., np.ndarray]) -> None:
+    gray = torch.from_numpy(noise(5, 1, 8, 8))
+    rgb = resize(gray, (3, 8, 8))
+    assert torch.equal(rgb, gray.expand(-1, 3, -1, -1)) and torch.equal(resize(rgb, (1, 8, 8)), gray)
+    x = noise(5, 3, 8, 8)
+    pillow = [np.asarray(Image.fromarray(image.transpose(1, 2, 0)).convert("L"), int) for image in x]
+    assert np.abs(resize(torch.from_numpy(x), (1, 8, 8))[:, 0].numpy() - np.stack(pillow)).max() <= 1  # Pillow truncates
+
+
+def test_resize_interpolates_like_pillow_and_keeps_constants(noise: Callable[..., np.ndarray]) -> None:
+    x = noise(3, 1, 30, 30)
+    pillow = [np.asarray(Image.fromarray(image[0]).resize((12, 12), Image.Resampling.BILINEAR), int) for image in x]
+    ours = resize(torch.from_numpy(x), (1, 12, 12))[:, 0].numpy()
+    assert np.abs(ours - np.stack(pillow)).max() <= 1  # Pillow rounds between the two directions
+    assert (resize(torch.full((2, 3, 9, 7), 77, dtype=torch.uint8), (1, 32, 16)) == 77).all()
+
+
+def test_resize_refuses_other_channels(noise: Callable[..., np.ndarray]) -> None:
+    with pytest.raises(UserError, match="only 1 and 3"):
+        resize(torch.from_numpy(noise(5, 3, 8, 8)), (4, 8, 8))
+
+
+def test_padding_is_removed_as_it_was_added(noise: Callable[..., np.ndarray]) -> None:
+    x = torch.from_numpy(noise(5, 1, 28, 28))
+    assert torch.equal(remove_padding(resize(x, (1, 32, 32), pad=2), 2), x) and remove_padding(x, 0) is x
