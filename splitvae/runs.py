@@ -25,12 +25,12 @@ from safetensors.torch import save as to_bytes
 
 from .config import Config
 from .data.images import Images
-from .data.resize import resize
+from .data.geometry import resize
 from .data.sources import load
 from .errors import UserError
 from .models.codes import Codes, encode
 from .models.vae import VAE
-from .utils.files import atomic_write, read_json, write_json
+from .utils.files import read_json, atomic_write, write_json
 from .utils.machine import default_device
 
 PROVENANCE = ("splitvae", "parameters")  # entries of config.json that are no settings
@@ -193,9 +193,9 @@ def match_config(images: Images, config: Config) -> Images:
             f"{have.get(shape[0], 'images')} of {shape[0]}; type --shape {images.shape[0]} {shape[1]} {shape[2]} "
             "to build the network for them."
         )
-    channels, side, _ = config.shape
-    inner = resize(images.pixels, (channels, side - 2 * config.pad, side - 2 * config.pad))
-    return dataclasses.replace(images, pixels=resize(inner, config.shape, config.pad))
+    channels, side, _ = shape
+    inner = resize(images.pixels, (channels, side - 2 * pad, side - 2 * pad))
+    return dataclasses.replace(images, pixels=resize(inner, shape, pad))
 
 
 def group_runs_by_seed(paths: Sequence[Path]) -> dict[str, list[Path]]:

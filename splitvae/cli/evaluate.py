@@ -64,7 +64,7 @@ class Evaluate:
             raise UserError("say of which run, such as `splitvae evaluate runs/mnist-svae`, or --images REAL OTHERS.")
 
     def measure(self) -> None:
-        from ..data.resize import remove_padding
+        from ..data.geometry import remove_padding
         from ..evaluation.diagnostics import evaluate
         from ..evaluation.scores import PROTOCOLS
         from ..evaluation.tables import compared, score_table, table
@@ -85,13 +85,13 @@ class Evaluate:
         for name, paths in groups.items():
             for run in map(Run, paths):
                 config = run.config
-                key = self.data or config.data, config.shape, config.pad, config.crop
+                key = self.data or config.data, config.model.shape, config.data.pad, config.data.crop
                 if key not in read:
                     read = {key: {part: run.images(part, self.data) for part in ("train", "test")}}
                 for part, images in read[key].items():
                     run.remember(part, images)
                 train = run.images("train")
-                known = dataclasses.replace(train, pixels=remove_padding(train.pixels, run.config.pad))
+                known = dataclasses.replace(train, pixels=remove_padding(train.pixels, run.config.data.pad))
                 extractor = load_extractor(self.features, known, self.inception_weights)
                 result = evaluate(
                     run, extractor, protocols, self.sampler or None, self.n, self.draws, self.seed, **parameters

@@ -31,5 +31,8 @@ class List:
         print("Presets that end in -own stand on the network, and follow the schedule, of the baseline's own paper.\n")
         for what, names in {"samplers": SAMPLERS, "features": EXTRACTORS, "protocols": PROTOCOLS}.items():
             print(f"{what:<10} " + ", ".join(names))
-        paths = "hf://ORG/NAME, or the path of a folder, parquet, npy or npz file"
-        print(f"{'data':<10} " + ", ".join((*SOURCE_NAMES, paths)))
+        print(
+            f"{'data':<10} "
+            + ", ".join(SOURCE_NAMES)
+            + ", hf://ORG/NAME, or the path of a folder, parquet, npy or npz file"
+        )

@@ -53,6 +53,6 @@ class Probe:
         folder, model = self.out or run.path / "figures", result["model"]["fingerprint"]
         if result["curve"]:
             print(f"Figure: {save(accuracy_curve(result), folder / 'probes.png', model)}")
-        _, test = labelled(run, self.group_by or run.config.group_by)
+        _, test = labelled(run, self.group_by or run.config.data.group_by)
         codes = {name: posterior.mean for name, posterior in posteriors(run.vae, test.images.pixels).items()}
         print(f"Figure: {save(code_maps(codes, test.labels, test.names, self.seed), folder / 'code-maps.png', model)}")

@@ -42,7 +42,7 @@ def sweep(arguments: Sequence[str]) -> None:
     about = (sweep.__doc__ or "").replace("\n    ", "\n")
     prog = f"splitvae sweep {name}"
     asked = tyro.cli(Sweep, args=rest, prog=prog, description=about, default=Sweep(base))
-    if asked.config.data is None:
+    if asked.config.data.source is None:
         raise UserError("say what to train on: your images with --data FOLDER, or a preset such as mnist-intro.")
     if missing := [field for field in GRID if base is BASE and not values[field]]:
         raise UserError(

@@ -47,7 +47,9 @@ def train(arguments: Sequence[str]) -> None:
         base = min((Run(folder).config for folder in begun), key=lambda config: config.training.seed)
     if resuming and name and name != base.preset:
         raise UserError(f"{folder} was begun as {base.preset or 'a model without preset'}, not {name}.")
-    command = dataclasses.make_dataclass("Train", [("out", TrainOptions.__annotations__["out"], folder)], bases=(TrainOptions,))
+    command = dataclasses.make_dataclass(
+        "Train", [("out", TrainOptions.__annotations__["out"], folder)], bases=(TrainOptions,)
+    )
     description = f"{train.__doc__} Options of other choices: splitvae train --help-all"
     config, explicit, options = parse_config(base, rest, command, f"splitvae train {name or '[PRESET]'}", description)
     if config.data.source is None and not name:
@@ -65,7 +67,7 @@ def train(arguments: Sequence[str]) -> None:
     if options.seeds > 1:
         seeds.train(config, Path(options.out), options.seeds, options.resume, options.report, **explicit)
         return
-    run = run_training(asked.config, out=asked.out, resume=asked.resume, **typed)
-    if asked.report and is_main_process():
+    run = run_training(config, out=options.out, resume=options.resume, **explicit)
+    if options.report and is_main_process():
         print(table(diagnose(run)))
         print(f"Report: {report.write([run])}")

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import UserError
-from .resize import ResizeOptions, array_to_pixels, crop_and_resize
+from .geometry import ResizeOptions, array_to_pixels, crop_and_resize
 from .splits import Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
 
 __all__ = ["read_array", "read_digits", "read_numpy_file"]

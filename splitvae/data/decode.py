@@ -9,7 +9,7 @@ an animation the first frame is taken. Floating-point images are refused, becaus
 resized to `side` with an antialiased bilinear filter. A JPEG of more than four times the size needed is decoded at 1/2,
 1/4 or 1/8 of its size, never below twice the side, which is several times faster and changes the pixels little.
 
-**Side.** `choose_side` (resize.py) chooses it where none is given, from all images of the source, including those of a
+**Side.** `choose_side` (geometry.py) chooses it where none is given, from all images of the source, including those of a
 held-out split.
 
 An image that cannot be read is left out and named in a note. So is one that Pillow takes for a decompression bomb.
@@ -33,7 +33,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import UserError
-from .resize import ImageSize, ResizeOptions, choose_side, describe_geometry
+from .geometry import ImageSize, ResizeOptions, choose_side, describe_geometry
 
 __all__ = ["DecodedImages", "decode_images", "image_suffixes", "shorten_list"]
 

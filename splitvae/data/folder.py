@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import UserError
 from .decode import decode_images, image_suffixes, shorten_list
-from .resize import ResizeOptions
+from .geometry import ResizeOptions
 from .splits import PART_OF_NAME, Labels, LoadedSplit, select_split
 
 __all__ = ["is_hidden", "read_folder"]

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from ..errors import UserError
 from .decode import decode_images
-from .resize import ResizeOptions
+from .geometry import ResizeOptions
 from .splits import PART_OF_NAME, Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
 
 __all__ = ["find_parquet_parts", "read_hub_dataset", "read_parquet"]

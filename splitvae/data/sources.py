@@ -35,7 +35,7 @@ from .folder import is_hidden, read_folder
 from .images import Images
 from .mnist import HOSTED_DATASETS, fetch_dataset, find_idx_files, read_idx_pair
 from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
-from .resize import ResizeOptions
+from .geometry import ResizeOptions
 from .splits import LoadedSplit, MissingPartError, make_class_labels, select_split
 
 __all__ = ["SOURCE_NAMES", "Source", "load", "load_all"]

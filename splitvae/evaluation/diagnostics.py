@@ -127,7 +127,7 @@ def kept_row(run: Run) -> dict[str, Any]:
     """The row of the history whose weights were kept; empty where there is none."""
     if not run.history:
         return {}
-    return min(run.history, key=lambda row: row["val_loss"]) if run.config.best else run.history[-1]
+    return min(run.history, key=lambda row: row["val_loss"]) if run.config.training.best else run.history[-1]
 
 
 def current(run: Run) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _model(run: Run, vae: VAE) -> dict[str, Any]:
         "split": vae.split,
         "latent_dim": vae.latent_dim,
         "parameters": vae.counts(),
-        "seed": run.config.seed,
+        "seed": run.config.training.seed,
         "epochs": last.get("epoch"),
         "seconds": round(sum(row["seconds"] for row in run.history), 1),
     }

@@ -83,12 +83,12 @@ def sampler_parameters(run: Run, name: str, protocol: str = "clean") -> dict[str
     config = run.config
     if name == "gmm":
         size = config.components or PAPER_COMPONENTS
-        return {"components": size if protocol == "paper" else None, "seed": config.seed}
+        return {"components": size if protocol == "paper" else None, "seed": config.training.seed}
     epochs = config.sampler_epochs or max(LEAST_EPOCHS, 2 * len(run.history))
     if name == "flow":
-        return {"epochs": epochs, "lr": config.sampler_lr, "seed": config.seed}
+        return {"epochs": epochs, "lr": config.sampler_lr, "seed": config.training.seed}
     if name.startswith("second-stage"):
-        return {"epochs": epochs, "width": config.sampler_width, "lr": config.sampler_lr, "seed": config.seed}
+        return {"epochs": epochs, "width": config.sampler_width, "lr": config.sampler_lr, "seed": config.training.seed}
     return {}
 
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data.images import Images, batches, evenly_spaced
-from ..data.resize import remove_padding, resize
+from ..data.geometry import remove_padding, resize
 from ..errors import UserError, nearest
 from ..features.base import Extractor, extract_features
 from ..metrics.distances import measure_distances
@@ -82,7 +82,7 @@ def score(
     if name not in SAMPLERS:
         raise UserError(f"no sampler is called {name!r}; {nearest(name, SAMPLERS)}")
     vae, test = run.vae.eval(), run.images("test")
-    count, pad = min(images, len(test)), run.config.pad
+    count, pad = min(images, len(test)), run.config.data.pad
     rows = evenly_spaced(len(test), count) if protocol == "clean" else torch.arange(count)
     chosen = Images(test.pixels[rows], None, (), test.source, test.split, ())
     notes: list[str] = list(test.notes)

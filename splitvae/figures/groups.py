@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..models.fusion import fuse_all
-from ..models.latents import GroupedLatent
+from ..models.latents import GroupedHead
 from ..models.vae import VAE
 from .grid import tiles
 
@@ -40,7 +40,7 @@ def references(vae: VAE, x: Tensor, labels: Tensor) -> References:
     Raises UserError for a model without content and style.
     """
     latent = vae.encoder.latent
-    if not isinstance(latent, GroupedLatent):
+    if not isinstance(latent, GroupedHead):
         raise UserError("this model has no content and style to swap; train one with --latent grouped.")
     features = vae.encoder.features(x.to(vae.device))
     q = latent(features)

@@ -21,7 +21,7 @@ from ..data.images import Images, batches, evenly_spaced
 from ..data.labels import get_group_labels
 from ..errors import UserError
 from ..models.codes import encode
-from ..models.latents import GroupedLatent
+from ..models.latents import GroupedHead
 from ..models.split import Canvas
 from ..models.vae import VAE
 from ..runs import Run
@@ -63,10 +63,10 @@ def draw(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 0) -
         figures["distances"] = sample_distances(run.history)
     if (images := _test_images(run)) is not None:
         figures |= _of_images(vae, images, seed)
-        if run.config.loss in ("intro", "soft-intro"):
+        if isinstance(run.config.objective, Introspective):
             figures |= _of_introspection(vae, images, seed)
-        if isinstance(vae.encoder.latent, GroupedLatent):
-            figures |= _of_groups(vae, images, get_group_labels(images, run.config.group_by), seed)
+        if isinstance(vae.encoder.latent, GroupedHead):
+            figures |= _of_groups(vae, images, get_group_labels(images, run.config.data.group_by), seed)
     mark = vae.fingerprint()
     folder = run.path / "figures"
     paths = [save(figure, folder / f"{name}.png", mark) for name, figure in figures.items()]
@@ -119,6 +119,6 @@ def _test_images(run: Run) -> Images | None:
     try:
         return run.images("test")
     except UserError:
-        if run.config.data is not None:
+        if run.config.data.source is not None:
             raise
         return None

@@ -1,29 +1,37 @@
-from .codes import Codes as Codes
-from .codes import decode as decode
-from .codes import encode as encode
-from .fusion import FUSIONS as FUSIONS
-from .fusion import EvidenceAccumulator as EvidenceAccumulator
-from .fusion import check_fusion as check_fusion
-from .fusion import fuse as fuse
-from .fusion import fuse_all as fuse_all
-from .fusion import subsample_members as subsample_members
-from .groups import Groups as Groups
-from .groups import as_groups as as_groups
-from .latents import LATENTS as LATENTS
-from .latents import AdaptiveLatent as AdaptiveLatent
-from .latents import DeterministicLatent as DeterministicLatent
-from .latents import GaussianLatent as GaussianLatent
-from .latents import GroupedLatent as GroupedLatent
-from .latents import Sharing as Sharing
-from .latents import latent_named as latent_named
-from .posteriors import CONTENT_DRAWS as CONTENT_DRAWS
-from .posteriors import DiracPosterior as DiracPosterior
-from .posteriors import GaussianPosterior as GaussianPosterior
-from .posteriors import GroupedPosterior as GroupedPosterior
-from .posteriors import Posterior as Posterior
-from .split import Canvas as Canvas
-from .split import ambiguity as ambiguity
-from .split import compose as compose
-from .split import logit_channels as logit_channels
-from .split import smoothness as smoothness
-from .vae import VAE as VAE
+from .codes import Codes as Codes, decode as decode, encode as encode
+from .fusion import (
+    EvidenceAccumulator as EvidenceAccumulator,
+    FUSIONS as FUSIONS,
+    check_fusion as check_fusion,
+    fuse as fuse,
+    fuse_all as fuse_all,
+    subsample_members as subsample_members,
+)
+from .groups import Groups as Groups, as_groups as as_groups
+from .latents import (
+    Adaptive as Adaptive,
+    AdaptiveHead as AdaptiveHead,
+    Deterministic as Deterministic,
+    DeterministicHead as DeterministicHead,
+    Gaussian as Gaussian,
+    GaussianHead as GaussianHead,
+    Grouped as Grouped,
+    GroupedHead as GroupedHead,
+    LATENTS as LATENTS,
+    Latent as Latent,
+)
+from .posteriors import (
+    CONTENT_DRAWS as CONTENT_DRAWS,
+    DiracPosterior as DiracPosterior,
+    GaussianPosterior as GaussianPosterior,
+    GroupedPosterior as GroupedPosterior,
+    Posterior as Posterior,
+)
+from .split import (
+    Canvas as Canvas,
+    ambiguity as ambiguity,
+    compose as compose,
+    logit_channels as logit_channels,
+    smoothness as smoothness,
+)
+from .vae import Model as Model, VAE as VAE

@@ -141,7 +141,7 @@ class VAE(
         if x.shape[1:] != self.shape or not x.is_floating_point():
             raise UserError(
                 f"this model reads float images in [0, 1] of shape (B, {', '.join(map(str, self.shape))}), "
-                f"not {x.dtype} of shape {tuple(x.shape)}; `splitvae.resize(pixels, vae.shape) / 255` converts."
+                f"not {x.dtype} of shape {tuple(x.shape)}; `splitvae.fit(pixels, vae.shape) / 255` converts."
             )
         return self.encoder(x.to(self.device), group)
 

@@ -1,21 +1,36 @@
-from .batchnorm import recompute_batchnorm as recompute_batchnorm
-from .dense import DenseDecoder as DenseDecoder
-from .dense import DenseEncoder as DenseEncoder
-from .introvae import INTRO_SIDES as INTRO_SIDES
-from .introvae import IntroDecoder as IntroDecoder
-from .introvae import IntroEncoder as IntroEncoder
-from .introvae import intro_widths as intro_widths
-from .layers import SIDES as SIDES
-from .layers import Down as Down
-from .layers import Up as Up
-from .layers import glorot_ as glorot_
+from .base import EncoderDecoder as EncoderDecoder, Network as Network
+from .dense import Dense as Dense, DenseDecoder as DenseDecoder, DenseEncoder as DenseEncoder
+from .introvae import (
+    INTROVAE_SIDES as INTROVAE_SIDES,
+    IntroDecoder as IntroDecoder,
+    IntroEncoder as IntroEncoder,
+    IntroVAE as IntroVAE,
+    PlainIntroVAE as PlainIntroVAE,
+    intro_widths as intro_widths,
+)
+from .layers import (
+    Down as Down,
+    SIDES as SIDES,
+    SamePadConv2d as SamePadConv2d,
+    Up as Up,
+    Upsample2x as Upsample2x,
+    check_side as check_side,
+    glorot_ as glorot_,
+    recompute_batchnorm as recompute_batchnorm,
+)
 from .registry import NETWORKS as NETWORKS
-from .registry import Plan as Plan
-from .registry import build as build
-from .registry import normalise_spectra as normalise_spectra
-from .residual import ResidualDecoder as ResidualDecoder
-from .residual import ResidualEncoder as ResidualEncoder
-from .residual import TwoStageDecoder as TwoStageDecoder
-from .residual import TwoStageEncoder as TwoStageEncoder
-from .strided import StridedDecoder as StridedDecoder
-from .strided import StridedEncoder as StridedEncoder
+from .residual import (
+    MAX_WIDTH as MAX_WIDTH,
+    Residual as Residual,
+    ResidualBlock as ResidualBlock,
+    ResidualDecoder as ResidualDecoder,
+    ResidualEncoder as ResidualEncoder,
+)
+from .strided import (
+    BetaVAE as BetaVAE,
+    InfoGAN as InfoGAN,
+    RegularizedAE as RegularizedAE,
+    StridedDecoder as StridedDecoder,
+    StridedEncoder as StridedEncoder,
+)
+from .two_stage import TwoStage as TwoStage, TwoStageDecoder as TwoStageDecoder, TwoStageEncoder as TwoStageEncoder

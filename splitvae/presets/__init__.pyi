@@ -1,10 +1,5 @@
 from .automatic import suggest_settings as suggest_settings
 from .baselines import baseline_presets as baseline_presets
-from .build import fields_of as fields_of
-from .build import objective_of as objective_of
-from .build import vae_of as vae_of
+from .build import build_config as build_config, build_vae as build_vae, create as create
 from .introvae import introvae_presets as introvae_presets
-from .registry import PRESETS as PRESETS
-from .registry import configure as configure
-from .registry import create as create
-from .registry import override as override
+from .registry import PRESETS as PRESETS, find_preset as find_preset

@@ -28,11 +28,11 @@ from tqdm import tqdm
 from ..data.images import Images, batches, evenly_spaced
 from ..data.labels import get_group_labels
 from ..errors import UserError
-from ..models.latents import GroupedLatent
+from ..models.latents import GroupedHead
 from ..models.posteriors import DiracPosterior, GaussianPosterior
 from ..models.vae import VAE
 from ..objectives.base import squared_error
-from ..presets.build import vae_of
+from ..presets.build import build_vae
 from ..runs import Run
 from ..samplers.fit import seeded
 from ..utils.console import print_once
@@ -90,7 +90,7 @@ def probe(
         raise UserError(f"iterations={iterations} trains no probe; give a number such as {ITERATIONS}.")
     if seed < 0:
         raise UserError(f"seed={seed} is no seed; it must be at least 0.")
-    group_by = group_by or run.config.group_by
+    group_by = group_by or run.config.data.group_by
     train, test = labelled(run, group_by)
     strangers(test.labels)  # which raises where there is but one label
     vae = run.vae.eval()
@@ -178,7 +178,7 @@ def posteriors(vae: VAE, pixels: Tensor) -> dict[str, GaussianPosterior | DiracP
     """
     latent, rows = vae.encoder.latent, []
     for x in batches(pixels, vae.device):
-        if isinstance(latent, GroupedLatent):
+        if isinstance(latent, GroupedHead):
             features = vae.encoder.features(x)
             rows.append([m.cpu() for m in (*latent(features).style, *latent.evidence(features))])
         else:
@@ -192,8 +192,8 @@ def posteriors(vae: VAE, pixels: Tensor) -> dict[str, GaussianPosterior | DiracP
 
 def _fresh(run: Run, pixels: Tensor, seed: int) -> VAE:
     """The run's network as it was before training, with BatchNorm's statistics of training images."""
-    with fixed_seed(run.config.seed):
-        vae = vae_of(run.config)
+    with fixed_seed(run.config.training.seed):
+        vae = build_vae(run.config)
     vae = vae.to(default_device())
     order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:REFRESH]
     update_bn(batches(pixels[order], vae.device, 100), vae.encoder)
@@ -202,7 +202,7 @@ def _fresh(run: Run, pixels: Tensor, seed: int) -> VAE:
 
 def _counts(vae: VAE, train: Labelled, test: Labelled, members: Sequence[int]) -> list[int]:
     """The numbers of members of the curve, 1 first; none where nothing is shared."""
-    if not isinstance(vae.encoder.latent, GroupedLatent):
+    if not isinstance(vae.encoder.latent, GroupedHead):
         return []
     possible = member_counts(train.labels, test.labels)
     rarest = min(int(part.labels.unique(return_counts=True)[1].min()) for part in (train, test))
@@ -217,7 +217,7 @@ def _jobs(
 ) -> dict[Key, tuple[Coded, Coded]]:
     """The training and test codes of each probe of a network."""
     sets: dict[tuple[str, int], list[tuple[Coded, Coded]]] = {}  # of training and test: means and samples
-    latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedLatent) else None
+    latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedHead) else None
     for part, least in ((train, LEARNED), (test, ASKED)):
         for name, posterior in posteriors(vae, part.images.pixels).items():
             if latent is None or name != "content" or isinstance(posterior, DiracPosterior):
@@ -288,7 +288,7 @@ def _use(vae: VAE, test: Labelled, seed: int) -> dict[str, Any] | None:
     Each image takes both from the same other one, and no evidence is shared.
     """
     latent = vae.encoder.latent
-    if not isinstance(latent, GroupedLatent):
+    if not isinstance(latent, GroupedHead):
         return None
     others = strangers(test.labels, seed)
     pixels = test.images.pixels

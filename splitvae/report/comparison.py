@@ -19,8 +19,9 @@ from .sections import _commands, _Entry, _measurements, _value
 def _comparison(entries: Sequence[_Entry]) -> str:
     runs = [entry.run for entry in entries]
     names = _names(runs)
-    configs = [dataclasses.asdict(run.config) for run in runs]
-    differing = [name for name in configs[0] if any(config[name] != configs[0][name] for config in configs)]
+    configs = [{**run.config.options(), "preset": run.config.preset} for run in runs]
+    names_of_settings = dict.fromkeys(name for config in configs for name in config)
+    differing = [name for name in names_of_settings if any(c.get(name) != configs[0].get(name) for c in configs)]
     said = f"They differ in {', '.join(differing)}." if differing else "Their settings are the same."
     parts = [
         f"<h1>Comparison of {len(runs)} runs</h1>",

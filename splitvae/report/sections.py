@@ -47,8 +47,8 @@ def command(config: Config, out: str) -> str:
 
 def _changes(config: Config, base: Config) -> dict[str, Any]:
     """The fields in which two configs differ, as the first has them."""
-    names = [field.name for field in dataclasses.fields(Config) if field.name != "preset"]
-    return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(base, name)}
+    ours, theirs = config.options(), base.options()
+    return {name: value for name, value in ours.items() if name not in theirs or value != theirs[name]}
 
 
 def _gather(run: Run) -> _Entry:
@@ -88,7 +88,9 @@ def _unmeasured(vae: VAE) -> dict[str, Any]:
 
 def _commands(runs: Sequence[Run]) -> str:
     lines = [
-        command(run.config, str(run.path)) if run.config.data else f"# {run.name} was trained from Python, on an array"
+        command(run.config, str(run.path))
+        if run.config.data.source
+        else f"# {run.name} was trained from Python, on an array"
         for run in runs
     ]
     return f'<div class="card"><pre>{escaped(chr(10).join(lines))}</pre></div>'

@@ -76,7 +76,7 @@ def _summary(entry: _Entry) -> str:
     text = (
         f"This is {kind}: from {vae.latent_dim} latent variables its decoder paints {paints}, {height}×{width} pixels, "
         f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "
-        f"<code>{escaped(config.data or 'images from memory')}</code>, with {weights} and seed {config.seed}."
+        f"<code>{escaped(config.data.source or 'images from memory')}</code>, with {weights} and seed {config.training.seed}."
     )
     if not (m := entry.evaluation):
         return text
@@ -136,7 +136,7 @@ def _tiles(measured: Mapping[str, Any], run: Run) -> str:
 
 def _caption(caption: str, run: Run) -> str:
     """A caption with the rows of the components and the meaning of gray filled in."""
-    k = run.config.split
+    k = run.config.model.split
     if k == 2:
         rows = (
             "From the top: the map σ, the images x̂₁ and x̂₂, and the blend x̂ = σ x̂₁ + (1 − σ) x̂₂. "
@@ -146,7 +146,7 @@ def _caption(caption: str, run: Run) -> str:
     else:
         rows = f"From the top: the {k} maps, which sum to one, the {k} images, and the blend x̂ = Σ σₖ x̂ₖ."
         gray = f"the {k} of a sample side by side, white where a component shows"
-    return Template(caption).substitute(rows=rows, gray=gray, terms=TERMS[run.config.loss in ("intro", "soft-intro")])
+    return Template(caption).substitute(rows=rows, gray=gray, terms=TERMS[isinstance(run.config.objective, Introspective)])
 
 
 def _settings(run: Run) -> str:
@@ -154,7 +154,7 @@ def _settings(run: Run) -> str:
     base = PRESETS.get(run.config.preset)
     changed = _changes(base, run.config) if base else {}  # as the preset has them
     rows = []
-    for name, value in dataclasses.asdict(run.config).items():
+    for name, value in {**run.config.options(), "preset": run.config.preset}.items():
         note = f" <small>(preset: {escaped(_value(changed[name]))})</small>" if name in changed else ""
         mark = ' class="differs"' if note else ""
         rows.append(f"<div{mark}><span>{escaped(name)}</span><span>{escaped(_value(value))}{note}</span></div>")

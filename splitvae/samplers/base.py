@@ -20,6 +20,7 @@ from ..errors import UserError
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.files import atomic_write, write_json
+from ..utils.settings import Settings
 
 __all__ = ["Prior", "Sampler", "check_codes"]
 
@@ -90,8 +91,8 @@ class Sampler(Settings):
         """
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "sampler.safetensors") as draft:
-            draft.write_bytes(to_bytes(self.tensors()))
-        values = {"sampler": self.name, **about, "parameters": self.parameters, "facts": self.facts}
+            draft.write_bytes(to_bytes(self.state_dict()))
+        values = {"sampler": self.name, **provenance, "parameters": self.parameters, "fit_info": self.fit_info}
         write_json(folder / "sampler.json", values)
 
 

@@ -61,6 +61,7 @@ def train_density(
     Raises:
         UserError: Where the loss is not finite.
     """
+    epochs, lr, batch, halve_every, draws, seed = training
     device = default_device()
     network.to(device).train()
     generator = torch.Generator(device).manual_seed(seed)

@@ -21,8 +21,9 @@ from ..errors import UserError
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import default_device
-from .base import Sampler, check
-from .fit import descend, seeded, settings_checked
+from ..utils.settings import Option
+from .base import Sampler, check_codes
+from .fit import DensityTraining, check_positive, fixed_seed, train_density
 
 __all__ = ["Flow"]
 
@@ -116,7 +117,7 @@ class Flow(Sampler):
     def mean_log_likelihood(self, codes: Codes) -> float:
         """The mean of log p over posterior means, in nats a code."""
         density = self.density_.to(default_device())
-        losses = [density(z.to(density.mean)) for z in codes.mean.split(BLOCK)]
+        losses = [density(z.to(density.mean)) for z in codes.mean.split(CODES_PER_BATCH)]
         return -float(torch.cat(losses).double().mean())
 
     @torch.no_grad()

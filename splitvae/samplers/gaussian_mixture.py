@@ -14,7 +14,8 @@ from ..errors import UserError, nearest
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import default_device
-from .base import Sampler, check
+from ..utils.settings import Option
+from .base import Sampler, check_codes
 from .em import Mixture, expectation_maximisation, log_density
 
 __all__ = ["GaussianMixture"]

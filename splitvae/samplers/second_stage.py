@@ -31,8 +31,9 @@ from ..networks.layers import glorot_
 from ..objectives.variance import Learned, Ratchet, Variance
 from ..utils.console import Progress
 from ..utils.machine import has_native_bf16
-from .base import Sampler, check
-from .fit import descend, seeded, settings_checked
+from ..utils.settings import Option
+from .base import Sampler, check_codes
+from .fit import DensityTraining, check_positive, fixed_seed, train_density
 
 __all__ = ["NoiselessSecondStage", "SecondStage"]
 

@@ -64,7 +64,7 @@ def write(outcomes: Sequence[Outcome], path: Path, command: str = "") -> Path:
     cells, x = [outcome.cell for outcome in outcomes], _test_images(outcomes)
     shown = {outcome.cell: "\n".join(_cell(outcome, x)) for outcome in outcomes}
     stopped = [outcome for outcome in outcomes if outcome.alarm]
-    data = next((o.run.config.data for o in outcomes if o.run.config.data), "images from memory")
+    data = next((o.run.config.data.source for o in outcomes if o.run.config.data.source), "images from memory")
     count = f"{len(cells)} cell{'s' * (len(cells) != 1)} on {data}, {len(stopped)} of them stopped by an alarm."
     body = [
         "<h1>What alpha, beta and the margin do</h1>",
@@ -131,7 +131,7 @@ def _picture(title: str, figure: Figure) -> str:
 
 def _state(outcome: Outcome) -> str:
     """How a cell ended, in a few words."""
-    done, asked = len(outcome.run.history), outcome.run.config.epochs
+    done, asked = len(outcome.run.history), outcome.run.config.training.epochs
     if not outcome.alarm:
         return f"{done} epoch{'s' * (done != 1)}"
     place = f"epoch {done} of {asked}" if done else "its beginning"

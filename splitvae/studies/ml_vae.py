@@ -26,10 +26,10 @@ from ..figures.probes import accuracy_curve, code_maps
 from ..figures.run import draw
 from ..models.fusion import fuse
 from ..models.groups import as_groups
-from ..models.latents import GroupedLatent
+from ..models.latents import GroupedHead
 from ..models.posteriors import GaussianPosterior
 from ..models.vae import VAE
-from ..presets.build import objective_of, vae_of
+from ..presets.build import objective_of, build_vae
 from ..presets.registry import PRESETS, override
 from ..probes.classifiers import ITERATIONS, fit_probes
 from ..probes.codes import Coded, coded
@@ -163,7 +163,7 @@ def _trained(folder: Path, system: System, data: str, epochs: int, seed: int, pr
     fields = system.fields | {"data": data, "epochs": epochs, "seed": seed}
     config = override(BASE, **fields)
     with fixed_seed(seed):
-        vae = vae_of(config)
+        vae = build_vae(config)
         if system.readme:
             begin_as_readme(vae)
     objective = objective_of(config)
@@ -184,7 +184,7 @@ def begin_as_readme(vae: VAE) -> None:
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=README_SPREAD)
             nn.init.zeros_(layer.bias)
-    cast(GroupedLatent, vae.encoder.latent).train_content = False
+    cast(GroupedHead, vae.encoder.latent).train_content = False
 
 
 def _pictured(run: Run, found: dict[str, Any], seed: int) -> None:
@@ -225,9 +225,9 @@ def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str
     Samples without evidence are drawn with N(0, 1), those with it with the spread of training, as in that code.
     """
     train_part, test_part = labelled(run)
-    spread = run.config.eps_std
-    with fixed_seed(run.config.seed):
-        fresh = vae_of(run.config)
+    spread = run.config.model.latent.eps_std
+    with fixed_seed(run.config.training.seed):
+        fresh = build_vae(run.config)
         begin_as_readme(fresh)
     jobs: dict[str, tuple[Coded, Coded]] = {}
     for prefix, vae in (("", run.vae), ("untrained ", fresh.to(run.vae.device).eval())):

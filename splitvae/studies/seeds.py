@@ -22,14 +22,14 @@ __all__ = ["summarise", "train"]
 def train(config: Config, out: Path, seeds: int, resume: bool, write_report: bool, **overrides: Any) -> dict[str, Any]:
     """Trains `seeds` runs in out/seed-N and writes out/summary.json; finished ones are kept when resuming."""
     runs = []
-    for seed in range(config.seed, config.seed + seeds):
+    for seed in range(config.training.seed, config.training.seed + seeds):
         print(f"Seed {seed}:")
         folder = out / f"seed-{seed}"
         begun = resume and (folder / "config.json").exists()
         settings = config
         if begun:  # as one run that is resumed: what was typed may change it, and what nobody typed does not
             kept = Run(folder).config
-            settings = dataclasses.replace(kept, **{"epochs": config.epochs, **overrides, "seed": kept.seed})
+            settings = dataclasses.replace(kept, **{"epochs": config.training.epochs, **overrides, "seed": kept.seed})
         again = overrides | {"seed": seed}
         try:
             runs.append(run_training(settings, out=folder, resume=resume, **({} if begun else again)))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..config import Config
 from ..data.images import Images
-from ..data.labels import group_labels
+from ..data.labels import get_group_labels
 from ..errors import UserError
 from ..models.groups import Groups, as_groups
 from ..models.vae import VAE
@@ -149,7 +149,7 @@ def _labels_of_groups(images: Images, config: Config, vae: VAE) -> Tensor | None
     """Returns the group of each training image, (N,), or None where the latent needs none."""
     if not vae.uses_groups:
         return None
-    labels = group_labels(images, config.data.group_by)
+    labels = get_group_labels(images, config.data.group_by)
     if vae.needs_pairs:
         values, counts = labels.unique(return_counts=True)
         if (single := values[counts < 2]).numel():

@@ -43,8 +43,8 @@ def damaged(file: Path, error: Exception) -> UserError:
     return UserError(f"{file} is damaged or of another model ({why}); delete it to start this run anew.")
 
 
-def keep(folder: Path) -> None:
-    """Makes the present checkpoint of a run's folder the good one, in one piece and without a copy where possible."""
+def mark_good(folder: Path) -> None:
+    """Makes the present checkpoint in a folder the good one, in one piece and without a copy where the file system can."""
     with atomic_write(folder / GOOD) as draft:
         try:
             os.link(folder / STATE, draft)

@@ -31,10 +31,10 @@ __all__ = [
 AllReduce = Callable[[Tensor, str], Tensor]  # the "mean" or "min" of a tensor over processes, which all must ask for
 
 
-def engine(config: Config) -> Fabric:
-    """A launched Fabric for a config; raises UserError where its accelerator is not here."""
-    kind = default_device().type if config.accelerator == "auto" else config.accelerator
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and has_native_bf16(kind))
+def launch_fabric(hardware: Hardware) -> Fabric:
+    """Returns a launched Fabric; raises UserError where the accelerator is not here."""
+    kind = default_device().type if hardware.accelerator == "auto" else hardware.accelerator
+    bf16 = hardware.precision == "bf16" or (hardware.precision == "auto" and has_native_bf16(kind))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning_fabric")
     try:

@@ -12,9 +12,9 @@ from ..config import Config
 from ..data.images import Images
 from ..data.sources import Source, load
 from ..models.vae import VAE
-from ..objectives.base import Objective
-from ..presets.build import fields_of, objective_of, vae_of
-from ..runs import Run, fitted
+from ..objectives.base import Loss, Objective
+from ..presets.build import build_config, build_vae
+from ..runs import Run, match_config
 from ..utils.console import print_once
 from .alarms import Alarmed
 from .checkpoints import STATE
@@ -62,23 +62,23 @@ def train(
     folder = Path(out) if out is not None else Path("runs") / (config.preset or "vae")
     run = find_run_to_resume(folder, resume, progress)
     if run is not None:
-        asked = dataclasses.asdict(config) if isinstance(model, Config | VAE) else {**overrides, "preset": model}
-        config = agreed(run, asked)
-        if len(run.history) >= config.epochs:
-            print_once(progress, f"{folder} is finished after {config.epochs} epochs; a larger --epochs goes on.")
+        explicit = {**options, "preset": model} if isinstance(model, str) else config.options()
+        config = resume_config(run, explicit, settings)
+        if len(run.history) >= config.training.epochs:
+            print_once(progress, f"{folder} is finished after {config.training.epochs} epochs; a larger --epochs goes on.")
             return run
-    for doubt in doubts(config):
-        print_once(progress, f"Note: {doubt}")
-    told = overrides.keys() | (fields_of(objective) if objective else {}).keys()
-    known["train"], config = images_of(known.get("train"), config, frozenset(told), progress)
-    torch.manual_seed(config.seed)
-    vae = model if isinstance(model, VAE) else vae_of(config)
-    training = Training(vae, objective or objective_of(config), known["train"], config)
-    if run is not None and continue_from(training, folder / STATE):
-        print_once(progress, f"Resuming {folder} at epoch {training.epoch + 1}, step {training.step}.")
+    for warning in config.objective.warnings(config.model.latent_dim, config.training.epochs):
+        print_once(progress, f"Note: {warning}")
+    fixed = options.keys() | (settings.options().keys() if settings is not None else set())
+    parts["train"], config = prepare_images(parts.get("train"), config, frozenset(fixed), progress)
+    torch.manual_seed(config.training.seed)
+    vae = model if isinstance(model, VAE) else build_vae(config)
+    trainer = Trainer(vae, objective if isinstance(objective, Loss) else config.objective, parts["train"], config)
+    if run is not None and load_checkpoint(trainer, folder / STATE):
+        print_once(progress, f"Resuming {folder} at epoch {trainer.epoch + 1}, step {trainer.step}.")
     elif run is not None:
         print_once(progress, f"{folder} has no checkpoint yet; starting anew.")
-    if training.fabric.is_global_zero:
+    if trainer.fabric.is_global_zero:
         if run is None:
             Run.begin(folder, config, vae.counts())
         else:

@@ -9,7 +9,7 @@ import torch
 
 from ..config import Config
 from ..data.images import Images, evenly_spaced
-from ..data.resize import remove_padding
+from ..data.geometry import remove_padding
 from ..evaluation.scores import columns
 from ..features.base import Extractor, extract_features
 from ..features.registry import load_extractor
@@ -37,11 +37,11 @@ class SampleDistance:
     """
 
     def __init__(self, images: Images, config: Config, device: torch.device, progress: bool = True) -> None:
-        self.pad, self.seed, self.device = config.pad, config.seed, device
-        known = dataclasses.replace(images, pixels=remove_padding(images.pixels, config.pad))
-        self.extractor: Extractor = load_extractor("auto", known, device=device, progress=progress)
-        self.real = extract_features(self.extractor, known.pixels[evenly_spaced(len(images), COUNT)])
-        self.about = {
+        self.pad, self.seed, self.device = config.data.pad, config.training.seed, device
+        cropped = dataclasses.replace(images, pixels=remove_padding(images.pixels, self.pad))
+        self.extractor: Extractor = load_extractor("auto", cropped, device=device, progress=progress)
+        self.real = extract_features(self.extractor, cropped.pixels[evenly_spaced(len(images), IMAGES_PER_SIDE)])
+        self.provenance = {
             "extractor": {name: getattr(self.extractor, name) for name in ("name", "fingerprint", "note")},
             "real": {"source": images.source, "part": images.split, "images": len(self.real), "sha256": images.sha256},
             "generated": len(self.real),

@@ -10,14 +10,12 @@ import torch
 
 from ..config import Config
 from ..data.images import Images
-from ..data.labels import get_group_labels
 from ..errors import UserError
 from ..objectives.base import Objective
-from ..presets.automatic import suggest
-from ..presets.build import fields_of
-from ..presets.registry import configure, override
-from ..runs import Run, fitted, images_for
+from ..presets.automatic import suggest_settings
+from ..runs import Run, images_for, match_config
 from ..utils.console import print_once
+from .batches import held_out_count
 
 __all__ = ["find_run_to_resume", "prepare_images", "resume_config"]
 
@@ -93,20 +91,21 @@ def prepare_images(
         config = config.override(data=source, crop=images.crop)  # test images are to be cut as these were
         if images.split not in ("train", "") and source is not None:
             print_once(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")
-    if config.shape is None:
-        fields = suggest(found.shape, len(found), torch.cuda.is_available(), config, fixed)
-        default = Config()
-        chosen = {k: v for k, v in fields.items() if k not in fixed and getattr(config, k) == getattr(default, k)}
-        config = dataclasses.replace(config, **chosen)
+    if config.model.shape is None:
+        suggested = suggest_settings(loaded.shape, len(loaded), torch.cuda.is_available(), config, explicit)
+        present, default = config.options(), _defaults(config)
+        chosen = {k: v for k, v in suggested.items() if k not in explicit and present[k] == default[k]}
+        config = config.override(**chosen)
         print_once(progress, "Chosen for these images: " + ", ".join(f"{k}={v}" for k, v in chosen.items()) + ".")
-        found = fitted(found, config)
+        loaded = match_config(loaded, config)
     elif images is not None:
-        found = fitted(found, config)
-    for note in found.notes:
+        loaded = match_config(loaded, config)
+    for note in loaded.notes:
         print_once(progress, f"Note: {note}")
-    if not held_out(len(found), config) and (config.best or config.schedule == "plateau"):
-        raise UserError(f"{found.source} holds too few images to hold some out; --best and --schedule plateau need that.")
-    if len(found) - held_out(len(found), config) < config.batch_size * config.devices:
+    held_out, training = held_out_count(len(loaded), config), config.training
+    if not held_out and (training.best or training.schedule == "plateau"):
+        raise UserError(f"{loaded.source} holds too few images to hold some out; --best and --schedule plateau need that.")
+    if len(loaded) - held_out < training.batch_size * config.hardware.devices:
         raise UserError(
             f"{loaded.source} holds {len(loaded)} training images, fewer than a batch of {training.batch_size} after "
             f"validation; type --batch-size {max(2, len(loaded) // 4)} or give more images."
@@ -114,42 +113,7 @@ def prepare_images(
     return loaded, config
 
 
-def doubts(config: Config) -> list[str]:
-    """What is to be said, before training starts, of settings that can be meant but seldom are."""
-    found = []
-    if config.loss == "intro" and not config.alpha:
-        also = f" but for its decoder, whose alpha_decoder={config.alpha_decoder:g}" if config.alpha_decoder else ""
-        found.append(f"alpha=0 trains a plain VAE{also}; alpha=0.25 is the paper's.")
-    if config.loss == "intro" and config.margin > REACH * config.latent_dim:
-        found.append(
-            f"margin={config.margin:g} asks for more than {REACH:.0f} nats of each of {config.latent_dim} latent "
-            "variables; a margin somewhat above the images' own KL is enough."
-        )
-    if config.loss == "soft-intro" and not config.beta_neg:
-        found.append("with beta_neg=0 the encoder does not raise the KL of what is painted; beta_neg=256 is the authors'.")
-    if config.loss in WEIGHTS and 0 < config.epochs <= config.vae_epochs:
-        found.append(f"all {config.epochs} epochs train a plain VAE, since vae_epochs={config.vae_epochs}.")
-    return found
-
-
-def labels_for(images: Images, config: Config, vae: VAE) -> Tensor | None:
-    """The group of each training image where the latent shares something, else None; UserError where none is known."""
-    if not vae.shares:
-        return None
-    labels = get_group_labels(images, config.group_by)
-    if vae.pairs:
-        values, counts = labels.unique(return_counts=True)
-        if (single := values[counts < 2]).numel():
-            name = images.classes[int(single[0])] if labels is images.labels and images.classes else int(single[0])
-            raise UserError(
-                f"{images.source} has only one image in group {name} (of {len(single)} such groups), and latent='adaptive' "
-                "compares pairs; give each group two images at least, or leave those groups out."
-            )
-        if config.batch_size % 2:
-            raise UserError(f"pairs fill no batch of {config.batch_size}; type --batch-size {config.batch_size + 1}.")
-    return labels
-
-
-def held_out(count: int, config: Config) -> int:
-    """How many training images the validation loss takes: what was asked for, at most a tenth."""
-    return min(config.validation, count // 10)
+def _defaults(config: Config) -> dict[str, Any]:
+    """Returns the default settings of the choices of a configuration, by flat name."""
+    choices = {field.option: value.name for _, field, value in config.walk() if field.registry is not None}
+    return Config().override(**choices).options()

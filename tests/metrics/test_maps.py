@@ -205,7 +205,9 @@ def test_what_is_written_is_what_the_functions_give(runs: dict[int, Run]) -> Non
     x = run.images("test").pixels.float() / 255
     canvas, codes = run.vae.reconstruct(x), run.codes("test")
     assert result["reconstruction"]["mse"]["value"] == pytest.approx(float((canvas.image - x).square().mean()), rel=1e-5)
-    assert result["latent"]["kl"]["value"] == pytest.approx(float(GaussianPosterior(codes.mean, codes.logvar).kl().mean()), rel=1e-5)
+    assert result["latent"]["kl"]["value"] == pytest.approx(
+        float(GaussianPosterior(codes.mean, codes.logvar).kl().mean()), rel=1e-5
+    )
     assert result["latent"]["inactive_by_mean"] == metrics.inactive_by_mean(codes.mean)
     split = result["split"]
     assert split["high_frequency_share"]["value"] == pytest.approx(metrics.high_frequency_share(canvas.masks), rel=1e-4)

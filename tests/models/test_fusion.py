@@ -98,7 +98,9 @@ def test_fusion_is_finite_and_exact_in_float32_at_extreme_variances(mode: str, s
 
 def test_a_member_that_knows_nothing_changes_nothing(members: GaussianPosterior) -> None:
     two = GaussianPosterior(members.mean[:2], members.logvar[:2])
-    with_noise = GaussianPosterior(torch.cat((two.mean, torch.full((1, 3), 9.0))), torch.cat((two.logvar, torch.full((1, 3), 80.0))))
+    with_noise = GaussianPosterior(
+        torch.cat((two.mean, torch.full((1, 3), 9.0))), torch.cat((two.logvar, torch.full((1, 3), 80.0)))
+    )
     together = torch.zeros(3, dtype=torch.int64)
     assert all(map(torch.equal, fuse(with_noise, groups_of(together)), fuse(two, groups_of(together[:2]))))
 

@@ -188,7 +188,9 @@ def test_means_have_no_noise_and_samples_the_posteriors_times_its_spread() -> No
 def test_evidence_is_that_of_groups_of_one_label(mode: str) -> None:
     labels = torch.arange(60) % 4
     posterior = members()
-    posterior = GaussianPosterior(labels[:, None] + 0.01 * posterior.mean, torch.zeros(60, 3))  # a code that names its label
+    posterior = GaussianPosterior(
+        labels[:, None] + 0.01 * posterior.mean, torch.zeros(60, 3)
+    )  # a code that names its label
     fused, told, independent = accumulated(posterior, labels, 5, mode, 60)
     assert independent == 12  # 15 images of each label
     assert len(told) == len(fused.mean) == 60  # five divisions of 12

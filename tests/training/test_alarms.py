@@ -48,7 +48,9 @@ def test_values_are_in_the_sentence() -> None:
 
 def test_an_alpha_above_one_is_blamed_before_the_margin() -> None:
     strong = objective_weights(Intro(1e3, 2.0, 20.0))
-    (alarm,) = find_alarms(HEALTHY | {"kl_real": 1e4, "kl_rec": 2e4, "kl_fake": 2e4, "hinge_rec": 0, "hinge_fake": 0}, strong)
+    (alarm,) = find_alarms(
+        HEALTHY | {"kl_real": 1e4, "kl_rec": 2e4, "kl_fake": 2e4, "hinge_rec": 0, "hinge_fake": 0}, strong
+    )
     assert (alarm.name, alarm.change) == ("reals-over-margin", {"alpha": 0.25})
     (alarm,) = find_alarms(HEALTHY | {"kl_rec": 2e4, "kl_fake": 2e4, "hinge_rec": 0, "hinge_fake": 0}, strong)
     assert (alarm.name, alarm.change) == ("hinges-idle", {"alpha": 0.25})

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from splitvae.data.resize import remove_padding, resize
+from splitvae.data.geometry import remove_padding, resize
 from splitvae.errors import UserError
 
 
