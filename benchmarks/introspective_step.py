@@ -18,7 +18,7 @@ import torch
 
 from splitvae import Images
 from splitvae.config import Config
-from splitvae.presets.build import objective_of, vae_of
+from splitvae.presets.build import objective_of, build_vae
 from splitvae.training.trainer import Trainer
 
 BATCH = 64
@@ -33,7 +33,7 @@ def step_of(fields: dict[str, object], config: Config) -> Callable[[], None]:
     assert config.shape is not None
     pixels = torch.randint(0, 256, (2 * BATCH, *config.shape), dtype=torch.uint8)
     images = Images(pixels, None, (), "noise", "train", ())
-    loop = Trainer(vae_of(config), objective_of(config), images, config)
+    loop = Trainer(build_vae(config), objective_of(config), images, config)
     x = loop.prepared(loop.pixels[:BATCH])
 
     def step() -> None:

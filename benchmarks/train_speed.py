@@ -20,8 +20,8 @@ from torch import nn
 
 from splitvae.data.images import Images
 from splitvae.models.vae import VAE
-from splitvae.presets.build import objective_of, vae_of
-from splitvae.presets.registry import configure
+from splitvae.presets.build import objective_of, build_vae
+from splitvae.presets.registry import find_preset
 from splitvae.training.trainer import Trainer
 
 BATCH = 100
@@ -68,11 +68,11 @@ def products(vae: VAE) -> tuple[float, set[tuple[int, int, int]]]:
 
 def step_of(width: int, precision: str, device: str, compiled: bool) -> tuple[Callable[[], object], torch.device]:
     """The trainer's own step on random images."""
-    config = configure(
+    config = find_preset(
         "mnist-svae", width=width, batch_size=BATCH, precision=precision, accelerator=device, compile=compiled, validation=0
     )
     pixels = torch.randint(0, 256, (4 * BATCH, 1, 32, 32), dtype=torch.uint8)
-    vae = vae_of(config)
+    vae = build_vae(config)
     loop = Trainer(vae, objective_of(config), Images(pixels, None, (), "noise", "train", ()), config)
 
     def step() -> None:
@@ -96,7 +96,7 @@ def main() -> None:
     shapes: set[tuple[int, int, int]] = set()
     for width in (64, 16):
         step, device = step_of(width, asked.precision, asked.device, asked.compile)
-        flops[width], found = products(vae_of(configure("mnist-svae", width=width)))
+        flops[width], found = products(build_vae(find_preset("mnist-svae", width=width)))
         work[f"step, width {width}"] = step
         shapes |= found if width == 64 else set()
     for a, b, side in sorted(shapes):

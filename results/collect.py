@@ -23,7 +23,7 @@ from splitvae.evaluation.scores import PROTOCOLS
 from splitvae.evaluation.tables import compared
 from splitvae.presets.registry import PRESETS
 from splitvae.report.sections import command
-from splitvae.runs import grouped
+from splitvae.runs import group_runs_by_seed
 from splitvae.utils.machine import versions
 from splitvae.utils.text import align_columns
 

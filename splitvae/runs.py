@@ -24,13 +24,13 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from .config import Config
-from .data.images import Images
 from .data.geometry import resize
+from .data.images import Images
 from .data.sources import load
 from .errors import UserError
 from .models.codes import Codes, encode
 from .models.vae import VAE
-from .utils.files import read_json, atomic_write, write_json
+from .utils.files import atomic_write, read_json, write_json
 from .utils.machine import default_device
 
 PROVENANCE = ("splitvae", "parameters")  # entries of config.json that are no settings

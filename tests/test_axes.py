@@ -15,7 +15,7 @@ from splitvae.networks.registry import NETWORKS
 from splitvae.objectives.elbo import ELBO
 from splitvae.objectives.introspective import Introspective
 from splitvae.objectives.introvae import Intro
-from splitvae.objectives.kl_weight import KL_WEIGHTS
+from splitvae.objectives.kl_weight import KL_SCHEDULES
 from splitvae.objectives.rae import PENALTIES, RAE
 from splitvae.objectives.soft_introvae import SoftIntro
 from splitvae.objectives.variance import VARIANCES, variance_named
@@ -30,8 +30,8 @@ SHAPES = ((1, 16, 16), (3, 32, 32))
 def test_every_combination_trains_encodes_fits_and_samples(shape: tuple[int, int, int], split: int, variance: str) -> None:
     vae = splitvae.VAE(shape, latent_dim=3, split=split, width=4, scales=3, embedding=16)
     pixels = torch.randint(0, 256, (120, *shape), dtype=torch.uint8)
-    for weight in KL_WEIGHTS.values():
-        objective = ELBO(weight(1.0, 10), variance_named(variance), ambiguity=0.1, smoothness=0.1)
+    for weight in KL_SCHEDULES.values():
+        objective = ELBO(weight(1.0, 10), VARIANCES.make(variance), ambiguity=0.1, smoothness=0.1)
         for player, loss in objective(vae, pixels[:8].float() / 255, None, 3):
             assert player in objective.players(vae)
             loss.backward()
@@ -50,7 +50,7 @@ def test_every_network_and_latent_trains_with_every_objective(net: str, latent: 
     shape = (1, 16, 16)
     vae = splitvae.VAE(shape, 3, split, width=4, scales=2, kernel=4, embedding=16, net=net, latent=latent)
     x = torch.rand(6, *shape)
-    objectives = [ELBO(1.0, variance_named("computed"), 0.1, 0.1), *(RAE(1e-3, kind, 1e-6, 0.1, 0.1) for kind in PENALTIES)]
+    objectives = [ELBO(1.0, VARIANCES.make("computed"), 0.1, 0.1), *(RAE(1e-3, kind, 1e-6, 0.1, 0.1) for kind in PENALTIES)]
     for objective in objectives:
         vae.zero_grad()
         for player, loss in objective(vae, x, None, 3):

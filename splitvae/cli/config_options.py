@@ -1,6 +1,8 @@
 """The options of a configuration: which there are follows from its choices (the network, the latent, the loss, ...)."""
 
 import dataclasses
+import functools
+import operator
 import re
 import textwrap
 import types
@@ -52,9 +54,9 @@ def parse_config(base: Config, arguments: Sequence[str], command: type, prog: st
     groups = _groups(config)
     fields: list[Any] = [(f.name, f.type, dataclasses.field(default=f.default)) for f in dataclasses.fields(command)]
     fields += [(title, type(group), dataclasses.field(default=group)) for title, group in groups.items()]
-    everything = dataclasses.make_dataclass("Options", fields)
+    everything: Any = dataclasses.make_dataclass("Options", fields)
     everything.__doc__ = None
-    parsed = parse(tyro.conf.OmitArgPrefixes[everything], arguments, prog, description)
+    parsed = parse(everything, arguments, prog, description, config=(tyro.conf.OmitArgPrefixes,))
     values = {name: value for title in groups for name, value in vars(getattr(parsed, title)).items()}
     explicit |= {name: values[name] for name in typed & values.keys() - explicit.keys()}
     return ParsedConfig(config.override(**explicit), explicit, command(**{name: getattr(parsed, name) for name in own}))
@@ -106,14 +108,12 @@ def _as_options(settings: Settings, fields: Sequence[tuple[Field, Any]]) -> Any:
     """Returns an object whose fields are flat names with types that the parser knows."""
     members = []
     for field, value in fields:
-        kind, default = _command_line_type(field.hint), value
-        if field.registry is not None:
-            kind, default = Literal[tuple(field.registry)], value.name  # type: ignore[valid-type]  # known at run time
-        elif field.names:
-            kind = Literal[field.names]  # type: ignore[valid-type]  # known at run time
-        hint = Annotated[kind, tyro.conf.arg(name=_dashed(field.option)[2:], help=field.help)]
+        names = tuple(field.registry) if field.registry is not None else field.names
+        kind: Any = Literal.__getitem__(names) if names else _command_line_type(field.hint)
+        hint = Annotated.__class_getitem__((kind, tyro.conf.arg(name=_dashed(field.option)[2:], help=field.help)))
+        default = value if field.registry is None else value.name
         members.append((field.option, hint, dataclasses.field(default=default)))
-    group = dataclasses.make_dataclass(type(settings).__name__, members, frozen=True)
+    group: Any = dataclasses.make_dataclass(type(settings).__name__, members, frozen=True)
     group.__doc__ = _summary(type(settings))
     return group()
 
@@ -122,7 +122,8 @@ def _command_line_type(hint: Any) -> Any:
     """Returns the type of a field without the functions that only Python can give."""
     if get_origin(hint) not in (Union, types.UnionType):
         return hint
-    return Union[tuple(part for part in get_args(hint) if get_origin(part) is not Callable)]
+    parts = [part for part in get_args(hint) if get_origin(part) is not Callable]
+    return functools.reduce(operator.or_, parts)
 
 
 def _registries(kind: type[Settings]) -> list[Registry[Any]]:

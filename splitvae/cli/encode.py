@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from .options import tell
+from .options import print_notes
 
 __all__ = ["Encode"]
 
@@ -33,7 +33,7 @@ class Encode:
         run = Run(self.run)
         split = self.split or ("all" if self.data else "test")
         images = run.images(split, self.data)
-        tell(images)
+        print_notes(images)
         codes = encode(run.vae, images)
         out = self.out or run.path / f"codes-{split}.npz"
         arrays = {name: value.numpy() for name, value in codes._asdict().items() if value is not None}

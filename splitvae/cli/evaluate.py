@@ -77,7 +77,7 @@ class Evaluate:
         configs = [Run(path).config for paths in groups.values() for path in paths]  # all are there before any is scored
         parameters: dict[str, Any] = {}
         if self.components:
-            if any((self.sampler or config.sampler) != "gmm" for config in configs):
+            if any((self.sampler or config.sampler.name) != "gmm" for config in configs):
                 raise UserError("--components are those of a mixture; add --sampler gmm.")
             parameters["components"] = self.components
         read: dict[Any, dict[str, Images]] = {}  # images of the runs so far, by source and shape
@@ -85,7 +85,7 @@ class Evaluate:
         for name, paths in groups.items():
             for run in map(Run, paths):
                 config = run.config
-                key = self.data or config.data, config.model.shape, config.data.pad, config.data.crop
+                key = self.data or config.data.source, config.model.shape, config.data.pad, config.data.crop
                 if key not in read:
                     read = {key: {part: run.images(part, self.data) for part in ("train", "test")}}
                 for part, images in read[key].items():
@@ -113,11 +113,11 @@ class Evaluate:
         from ..evaluation.tables import between_table
         from ..features.registry import load_extractor
         from ..utils.files import write_json
-        from .options import tell
+        from .options import print_notes
 
         first, second = load_all(real), load_all(others)
-        tell(first)
-        tell(second)
+        print_notes(first)
+        print_notes(second)
         extractor = load_extractor(self.features, first, self.inception_weights)
         result = between(first, second, extractor, self.seed)
         print(between_table(result))

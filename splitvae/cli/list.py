@@ -1,38 +1,39 @@
-"""TODO docstring of cli.list."""
+"""The command that shows what there is."""
 
 from dataclasses import dataclass
 
 __all__ = ["List"]
 
+# Heavy imports stand in the commands, so that --help and mistakes answer at once.
+
 
 @dataclass
 class List:
-    """Show the presets, data sets, samplers, features and protocols there are."""
+    """Show the presets, data sets, and every choice by name: networks, latents, losses, samplers, features."""
 
     def __call__(self) -> None:
         from ..data.sources import SOURCE_NAMES
         from ..evaluation.scores import PROTOCOLS
         from ..features.registry import EXTRACTORS
+        from ..models.latents import LATENTS
+        from ..networks.registry import NETWORKS
+        from ..objectives.kl_weight import KL_SCHEDULES
+        from ..objectives.registry import OBJECTIVES
+        from ..objectives.variance import VARIANCES
         from ..presets.registry import PRESETS
         from ..samplers.registry import SAMPLERS
         from ..utils.text import align_columns
 
-        rows = [
-            [
-                name,
-                str(c.data),
-                "x".join(map(str, c.shape or ())),
-                c.net,
-                *map(str, (c.latent_dim, c.split, c.width, c.epochs)),
-            ]
-            for name, c in PRESETS.items()
-        ]
+        rows = []
+        for name, config in PRESETS.items():
+            model, options = config.model, config.options()
+            shape = "x".join(map(str, model.shape or ()))
+            sizes = model.latent_dim, model.split, options.get("width", "-"), config.training.epochs
+            rows.append([name, str(config.data.source), shape, model.net.name, *map(str, sizes)])
         print(align_columns(["preset", "data", "image", "network", "latent", "split", "width", "epochs"], rows))
         print("Presets that end in -own stand on the network, and follow the schedule, of the baseline's own paper.\n")
-        for what, names in {"samplers": SAMPLERS, "features": EXTRACTORS, "protocols": PROTOCOLS}.items():
-            print(f"{what:<10} " + ", ".join(names))
-        print(
-            f"{'data':<10} "
-            + ", ".join(SOURCE_NAMES)
-            + ", hf://ORG/NAME, or the path of a folder, parquet, npy or npz file"
-        )
+        for registry in (NETWORKS, LATENTS, OBJECTIVES, VARIANCES, KL_SCHEDULES, SAMPLERS):
+            print(f"--{registry.option:<10} " + ", ".join(registry))
+        for option, names in {"features": EXTRACTORS, "protocol": PROTOCOLS}.items():
+            print(f"--{option:<10} " + ", ".join(names))
+        print(f"--{'data':<10} {', '.join(SOURCE_NAMES)}, hf://ORG/NAME, or a folder, parquet, npy or npz file")

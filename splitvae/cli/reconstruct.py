@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from ..errors import UserError
-from .options import tell
+from .options import print_notes
 
 __all__ = ["Reconstruct"]
 
@@ -39,7 +39,7 @@ class Reconstruct:
         if self.n < 1:
             raise UserError(f"-n {self.n} asks for no image; it must be at least 1.")
         images = run.images(self.split or ("all" if self.data else "test"), self.data)
-        tell(images)
+        print_notes(images)
         some = dataclasses.replace(images, pixels=images.pixels[: self.n], labels=None)
         out = self.out or run.path / "reconstructions.png"
         write_canvas(out, run.vae, encode(run.vae, some).mean, originals=some.pixels.to(torch.float32) / 255)

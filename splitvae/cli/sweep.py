@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
+from tyro.conf import arg
 
 from ..errors import UserError
 
@@ -19,48 +19,46 @@ __all__ = ["sweep"]
 GRID = ("alpha", "beta", "margin")
 
 
+@dataclass
+class SweepOptions:
+    """The options of the command itself."""
+
+    out: Annotated[str, arg(help="Folder of the cells and of sweep.html.")] = "runs/sweep"
+
+
 def sweep(arguments: Sequence[str]) -> None:
     """Train IntroVAEs on a grid of weights, and write one page: --alpha, --beta and --margin take several values each.
 
     `introvae` is the paper's network on your images; presets of IntroVAEs, such as mnist-intro, bring theirs. Finished
     cells are kept, so that the same command goes on; a cell that an alarm stops is shown as it was.
     """
-    from ..config import Config
     from ..studies.grid import BASE, base_named, cells_of
     from ..studies.grid import train_grid as train_all
+    from .config_options import parse_config
 
     rest, values = several(arguments)
     name, rest = (rest[0], rest[1:]) if rest and not rest[0].startswith("-") else ("introvae", rest)
-
-    @dataclass
-    class Sweep:
-        config: Annotated[Config, tyro.conf.OmitArgPrefixes]
-        out: str = f"runs/sweep-{name}"
-        """Folder of the cells and of sweep.html."""
-
+    folder = f"runs/sweep-{name}"
+    command = dataclasses.make_dataclass("Sweep", [("out", SweepOptions.__annotations__["out"], folder)])
     base = base_named(name)
-    about = (sweep.__doc__ or "").replace("\n    ", "\n")
-    prog = f"splitvae sweep {name}"
-    asked = tyro.cli(Sweep, args=rest, prog=prog, description=about, default=Sweep(base))
-    if asked.config.data.source is None:
+    description = (sweep.__doc__ or "").replace("\n    ", "\n")
+    config, explicit, options = parse_config(base, rest, command, f"splitvae sweep {name}", description)
+    if config.data.source is None:
         raise UserError("say what to train on: your images with --data FOLDER, or a preset such as mnist-intro.")
     if missing := [field for field in GRID if base is BASE and not values[field]]:
         raise UserError(
             f"introvae has no {missing[0]} of its own; say all three, such as --alpha 0.1 0.25 --beta 8 --margin 60, or "
             "take a preset such as mnist-intro."
         )
-    cells = cells_of(*(values[field] or [getattr(base, field)] for field in GRID))
+    cells = cells_of(*(values[field] or [getattr(base.objective, field)] for field in GRID))
 
     from ..studies.grid_report import write
 
-    flags = {word.split("=")[0].replace("_", "-") for word in rest}
-    fields = {f.name: f"-{f.name.replace('_', '-')}" for f in dataclasses.fields(Config)}
-    typed = {field: getattr(asked.config, field) for field, f in fields.items() if {"-" + f, "--no" + f} & flags}
-    outcomes = train_all(base, cells, Path(asked.out), typed)
+    outcomes = train_all(base, cells, Path(options.out), explicit)
     stopped = [outcome.cell.name for outcome in outcomes if outcome.alarm]
     if stopped:
         print(f"{len(stopped)} of {len(cells)} cells were stopped by an alarm: {', '.join(stopped)}.")
-    print(f"Page: {write(outcomes, Path(asked.out) / 'sweep.html', shlex.join(['splitvae', 'sweep', *arguments]))}")
+    print(f"Page: {write(outcomes, Path(options.out) / 'sweep.html', shlex.join(['splitvae', 'sweep', *arguments]))}")
 
 
 def several(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[float]]]:

@@ -1,10 +1,10 @@
+from .geometry import remove_padding as remove_padding
+from .geometry import resize as resize
 from .images import Images as Images
 from .images import batches as batches
 from .images import evenly_spaced as evenly_spaced
 from .labels import get_group_labels as get_group_labels
 from .labels import get_labels as get_labels
-from .geometry import remove_padding as remove_padding
-from .geometry import resize as resize
 from .sources import SOURCE_NAMES as SOURCE_NAMES
 from .sources import Source as Source
 from .sources import load as load

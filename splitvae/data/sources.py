@@ -32,10 +32,10 @@ from torch import Tensor
 from ..errors import UserError, nearest
 from .arrays import read_array, read_digits, read_numpy_file
 from .folder import is_hidden, read_folder
+from .geometry import ResizeOptions
 from .images import Images
 from .mnist import HOSTED_DATASETS, fetch_dataset, find_idx_files, read_idx_pair
 from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
-from .geometry import ResizeOptions
 from .splits import LoadedSplit, MissingPartError, make_class_labels, select_split
 
 __all__ = ["SOURCE_NAMES", "Source", "load", "load_all"]

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..data.images import Images, batches, evenly_spaced
 from ..data.geometry import remove_padding, resize
+from ..data.images import Images, batches, evenly_spaced
 from ..errors import UserError, nearest
 from ..features.base import Extractor, extract_features
 from ..metrics.distances import measure_distances
@@ -78,7 +78,7 @@ def score(
         raise UserError(f"no protocol is called {protocol!r}; {nearest(protocol, PROTOCOLS)}")
     if images < 2:
         raise UserError(f"{images} images leave nothing to compare; give at least 2, better 10000.")
-    name = sampler or run.config.sampler
+    name = sampler or run.config.sampler.name
     if name not in SAMPLERS:
         raise UserError(f"no sampler is called {name!r}; {nearest(name, SAMPLERS)}")
     vae, test = run.vae.eval(), run.images("test")

@@ -45,7 +45,7 @@ def references(vae: VAE, x: Tensor, labels: Tensor) -> References:
     features = vae.encoder.features(x.to(vae.device))
     q = latent(features)
     members = latent.evidence(features)  # before a prior is taken in, which a group owes once
-    fused, names = fuse_all(members.mean, members.logvar, labels.to(vae.device), latent.fusion)
+    fused, names = fuse_all(members.mean, members.logvar, labels.to(vae.device), latent.settings.fusion)
     place = torch.searchsorted(names, labels.to(names))
     first = torch.stack([(place == i).nonzero()[0, 0] for i in range(min(MOST, len(names)))])
     evidence = fused.mean.float()[place[first]]

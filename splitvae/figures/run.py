@@ -24,6 +24,7 @@ from ..models.codes import encode
 from ..models.latents import GroupedHead
 from ..models.split import Canvas
 from ..models.vae import VAE
+from ..objectives.introspective import Introspective
 from ..runs import Run
 from .animation import film
 from .groups import content_interpolations, references, style_interpolations, swaps

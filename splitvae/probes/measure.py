@@ -34,7 +34,7 @@ from ..models.vae import VAE
 from ..objectives.base import squared_error
 from ..presets.build import build_vae
 from ..runs import Run
-from ..samplers.fit import seeded
+from ..samplers.fit import fixed_seed
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
 from ..utils.machine import default_device, versions
@@ -223,9 +223,9 @@ def _jobs(
             if latent is None or name != "content" or isinstance(posterior, DiracPosterior):
                 sets.setdefault((name, 1), []).append(coded(posterior, part.labels))
                 continue
-            spread = 0.0 if latent.draw == "mean" else latent.eps_std
+            spread = 0.0 if latent.settings.content_draw == "mean" else latent.settings.eps_std
             for k in counts:
-                found = accumulated(posterior, part.labels, k, latent.fusion, least, seed)
+                found = accumulated(posterior, part.labels, k, latent.settings.fusion, least, seed)
                 sets.setdefault((name, k), []).append(coded(found[0], found[1], spread, found[2]))
     jobs = {}
     for (name, k), (learned, asked) in sets.items():

@@ -7,14 +7,14 @@ is said on the page, and the rest stands. The page's looks and captions are in p
 
 from __future__ import annotations
 
-import dataclasses
+import re
 from collections.abc import Mapping
 from string import Template
 from typing import Any
 
-from ..config import Config
 from ..evaluation.scores import BANKS, PROTOCOLS
 from ..evaluation.tables import provenance, rows_of, score_rows
+from ..objectives.introspective import Introspective
 from ..presets.registry import PRESETS
 from ..probes.measure import current as current_of_probing
 from ..probes.tables import table
@@ -65,7 +65,8 @@ def _summary(entry: _Entry) -> str:
     """What was trained on what, in plain words."""
     run, config, vae = entry.run, entry.run.config, entry.run.vae
     (channels, height, width), k = vae.shape, vae.split
-    name, weights = _system(config)
+    name, weights = config.objective.describe()
+    weights = re.sub(r"_(\w+)", r"<sub>\1</sub>", weights)
     a = "an" if name[0] == "I" else "a"
     plain = name == "VAE"
     kind = f"{a} {'plain ' * plain}{name}" if k == 1 else f"a Split-{name}" if k == 2 else f"{a} {name} split in {k}"
@@ -76,7 +77,8 @@ def _summary(entry: _Entry) -> str:
     text = (
         f"This is {kind}: from {vae.latent_dim} latent variables its decoder paints {paints}, {height}×{width} pixels, "
         f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "
-        f"<code>{escaped(config.data.source or 'images from memory')}</code>, with {weights} and seed {config.training.seed}."
+        f"<code>{escaped(config.data.source or 'images from memory')}</code>, with {weights} "
+        f"and seed {config.training.seed}."
     )
     if not (m := entry.evaluation):
         return text
@@ -88,17 +90,6 @@ def _summary(entry: _Entry) -> str:
     )
     verdict = m["split"] and m["split"]["verdict"]
     return text + (f". The split is {verdict}: {VERDICTS[verdict]}." if verdict else ".")
-
-
-def _system(config: Config) -> tuple[str, str]:
-    """What the objective is called, and the weights it has."""
-    if config.loss == "soft-intro":
-        weights = {"rec": config.beta_rec, "kl": config.beta_kl, "neg": config.beta_neg}
-        return "Soft-IntroVAE", ", ".join(f"β<sub>{name}</sub> = {value:g}" for name, value in weights.items())
-    if config.loss == "intro" and (config.alpha or config.alpha_decoder):
-        own = "" if config.alpha_decoder is None else f" (the decoder's {config.alpha_decoder:g})"
-        return "IntroVAE", f"α = {config.alpha:g}{own}, β = {config.beta:g}, a margin of {config.margin:g} nats"
-    return "regularized autoencoder" if config.loss == "rae" else "VAE", f"β = {config.beta:g}"
 
 
 def _tiles(measured: Mapping[str, Any], run: Run) -> str:

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import Config
 from ..errors import UserError
-from ..presets.build import objective_of
-from ..presets.registry import PRESETS, configure, override
+from ..presets.registry import PRESETS, find_preset
 from ..runs import Run
 from ..training.interrupts import Interrupted
 from ..training.loop import train
-from ..training.recovery import Stopped
+from ..training.recovery import TrainingStopped
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
 
@@ -28,7 +26,7 @@ __all__ = ["BASE", "Cell", "Outcome", "base_named", "cells_of", "train_grid"]
 
 
 # What `introvae` stands for: the paper's network and learning rate, for images that say the rest (presets.suggest).
-BASE = Config(loss="intro", net="intro", split=1, lr=2e-4, pictures=0)
+BASE = Config().override(loss="intro", net="intro", split=1, lr=2e-4, preview_every=0)
 
 
 class Cell(NamedTuple):
@@ -57,9 +55,9 @@ def base_named(name: str) -> Config:
     """What `introvae` stands for, or the preset of an IntroVAE; raises UserError for any other."""
     if name == "introvae":
         return BASE
-    config = configure(name)
-    if config.loss != "intro":
-        known = ", ".join(["introvae", *(other for other, c in PRESETS.items() if c.loss == "intro")])
+    config = find_preset(name)
+    if config.objective.name != "intro":
+        known = ", ".join(["introvae", *(other for other, c in PRESETS.items() if c.objective.name == "intro")])
         raise UserError(f"{name} has no alpha, beta and margin of an IntroVAE to sweep over; take one of {known}.")
     return config
 
@@ -68,7 +66,7 @@ def cells_of(alphas: Sequence[float], betas: Sequence[float], margins: Sequence[
     """The grid, each cell once; raises UserError where a weight is one that nothing can be trained with."""
     cells = list(dict.fromkeys(Cell(*weights) for weights in itertools.product(alphas, betas, margins)))
     for cell in cells:
-        objective_of(replace(BASE, **cell._asdict()))
+        BASE.override(**cell._asdict())
     names = [cell.name for cell in cells]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"several cells would be called {twice[0]}; give weights that differ in six digits.")
@@ -106,10 +104,10 @@ def _trained(config: Config, cell: Cell, folder: Path, typed: dict[str, Any], pr
         kept = Run(folder).config
         if kept.preset != config.preset:
             raise UserError(f"{folder} was begun as {kept.preset or 'introvae'}; give another folder with --out.")
-        settings = override(kept, **typed)
+        settings = kept.override(**typed)
     else:
-        settings = override(config, **typed, **cell._asdict())
-    asked = {"epochs": settings.epochs, "on_alarm": settings.on_alarm}
+        settings = config.override(**typed, **cell._asdict())
+    asked = {"epochs": settings.training.epochs, "on_alarm": settings.monitoring.on_alarm}
     if file.exists():
         known = read_json(file)
         if known["asked"] == asked:

@@ -29,8 +29,8 @@ from ..models.groups import as_groups
 from ..models.latents import GroupedHead
 from ..models.posteriors import GaussianPosterior
 from ..models.vae import VAE
-from ..presets.build import objective_of, build_vae
-from ..presets.registry import PRESETS, override
+from ..presets.build import build_vae
+from ..presets.registry import PRESETS
 from ..probes.classifiers import ITERATIONS, fit_probes
 from ..probes.codes import Coded, coded
 from ..probes.measure import Labelled, current, labelled, posteriors, probe
@@ -60,7 +60,7 @@ README_BATCH = 128  # images among which its probes gather evidence
 README_SPREAD = 0.05  # deviation of its first weights
 
 
-PAPER: dict[str, Any] = {"head_units": 0, "independence": 0.0}  # the paper's network and bound
+PAPER: dict[str, Any] = {"group_head_units": 0, "independence": 0.0}  # the paper's network and bound
 
 
 OF_README: dict[str, Any] = {"scaling": "pixels", "schedule": "constant", "batch_size": 256}
@@ -93,10 +93,10 @@ class System(NamedTuple):
 CORRECTED = PRESETS["mnist-ml-vae"]
 
 
-BASE = replace(CORRECTED, preset="", pictures=0, precision="32", **PAPER)
+BASE = replace(CORRECTED, preset="").override(preview_every=0, precision="32", **PAPER)
 
 
-APART = {name: getattr(CORRECTED, name) for name in PAPER}  # what keeps the class out of the style
+APART = {name: CORRECTED.options()[name] for name in PAPER}  # what keeps the class out of the style
 
 
 HEADS = APART | {"independence": 0.0}
@@ -161,13 +161,14 @@ def reproduce(
 
 def _trained(folder: Path, system: System, data: str, epochs: int, seed: int, progress: bool) -> Run:
     fields = system.fields | {"data": data, "epochs": epochs, "seed": seed}
-    config = override(BASE, **fields)
+    config = BASE.override(**fields)
     with fixed_seed(seed):
         vae = build_vae(config)
         if system.readme:
             begin_as_readme(vae)
-    objective = objective_of(config)
-    fields = {name: getattr(config, name) for name in OF_TRAINING}
+    objective = config.objective
+    options = config.options()
+    fields = {name: options[name] for name in OF_TRAINING if name in options}
     try:
         return train(
             vae, objective=objective, out=folder, resume=(folder / "config.json").exists(), progress=progress, **fields
@@ -225,7 +226,7 @@ def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str
     Samples without evidence are drawn with N(0, 1), those with it with the spread of training, as in that code.
     """
     train_part, test_part = labelled(run)
-    spread = run.config.model.latent.eps_std
+    spread = run.config.model.latent.options()["group_eps_std"]
     with fixed_seed(run.config.training.seed):
         fresh = build_vae(run.config)
         begin_as_readme(fresh)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ def train(config: Config, out: Path, seeds: int, resume: bool, write_report: boo
         settings = config
         if begun:  # as one run that is resumed: what was typed may change it, and what nobody typed does not
             kept = Run(folder).config
-            settings = dataclasses.replace(kept, **{"epochs": config.training.epochs, **overrides, "seed": kept.seed})
+            settings = kept.override(**{"epochs": config.training.epochs, **overrides, "seed": kept.training.seed})
         again = overrides | {"seed": seed}
         try:
             runs.append(run_training(settings, out=folder, resume=resume, **({} if begun else again)))

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from ..config import Config
-from ..data.images import Images, evenly_spaced
 from ..data.geometry import remove_padding
+from ..data.images import Images, evenly_spaced
 from ..evaluation.scores import columns
 from ..features.base import Extractor, extract_features
 from ..features.registry import load_extractor

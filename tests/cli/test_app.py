@@ -13,7 +13,7 @@ from PIL import Image
 
 from splitvae.cli.app import COMMANDS, main
 
-SMALL = ["--width", "4", "--embedding", "32", "--epochs", "2", "--pictures", "0"]
+SMALL = ["--width", "4", "--embedding", "32", "--epochs", "2", "--preview-every", "0"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:

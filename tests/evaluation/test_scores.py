@@ -27,7 +27,7 @@ from splitvae.runs import Run, match_config
 from splitvae.training import previews
 from splitvae.utils.text import align_columns
 
-SETTINGS = {"width": 4, "scales": 2, "embedding": 16, "latent_dim": 3, "pictures": 0, "validation": 0, "progress": False}
+SETTINGS = {"width": 4, "scales": 2, "embedding": 16, "latent_dim": 3, "preview_every": 0, "validation": 0, "progress": False}
 
 
 def pooled(shape: tuple[int, int, int] = (1, 12, 12)) -> ModuleFeatures:
@@ -266,7 +266,7 @@ def test_distances_during_training_change_nothing_of_it(tmp_path: Path, monkeypa
     monkeypatch.setattr(previews, "load_extractor", lambda *_, **__: pooled((1, 16, 16)))
     images = splitvae.load("digits", side=16)
     with_it, without = (
-        splitvae.train("digits-svae", images, out=tmp_path / f"fid-{n}", epochs=3, fid=n, **SETTINGS) for n in (2, 0)
+        splitvae.train("digits-svae", images, out=tmp_path / f"fid-{n}", epochs=3, fid_every=n, **SETTINGS) for n in (2, 0)
     )
     assert [sorted(k for k in row if k.startswith("fid")) for row in with_it.history] == [
         [],

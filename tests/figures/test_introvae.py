@@ -19,7 +19,7 @@ from splitvae.figures.introvae import deviations, plane
 from splitvae.figures.training_curves import kl_chart
 from splitvae.models.codes import Codes
 from splitvae.models.vae import VAE
-from splitvae.presets.build import vae_of
+from splitvae.presets.build import build_vae
 from splitvae.report.captions import LATER, SOMETIMES
 from splitvae.report.page import write
 from splitvae.runs import Run
@@ -31,7 +31,7 @@ TILE, STEP = 96, 100  # pixels of an image of side 16, and to the next
 @pytest.fixture(scope="module")
 def vae() -> VAE:
     torch.manual_seed(0)
-    return vae_of(SMALL).eval()
+    return build_vae(SMALL).eval()
 
 
 def pixels(figure: figures.Figure) -> np.ndarray:
@@ -105,7 +105,7 @@ def test_reports_of_introspective_runs_show_them_and_those_of_others_do_not(tmp_
     torch.manual_seed(0)
     config = Config(**{**vars(SMALL), "data": str(data), "loss": loss})
     run = Run.begin(tmp_path / "run", config, {})
-    run.save_model(vae_of(config).eval())
+    run.save_model(build_vae(config).eval())
     page = write(run).read_text()
     drawn = {file.stem for file in (run.path / "figures").iterdir()}
     assert {"plane", "deviations"} & drawn == ({"plane", "deviations"} if loss == "intro" else set())
@@ -131,5 +131,5 @@ def test_every_caption_of_a_later_figure_exists() -> None:
 def test_a_report_calls_a_system_by_its_name(tmp_path: Path, fields: dict[str, Any], words: str) -> None:
     config = replace(SMALL, **fields)
     run = Run.begin(tmp_path / "run", config, {})
-    run.save_model(vae_of(config))
+    run.save_model(build_vae(config))
     assert words in write([run]).read_text(encoding="utf-8")

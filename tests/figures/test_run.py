@@ -22,8 +22,8 @@ from splitvae.errors import UserError
 from splitvae.figures import grid as sheets
 from splitvae.models.codes import Codes
 from splitvae.models.split import Canvas, compose
-from splitvae.presets.build import vae_of
-from splitvae.presets.registry import configure
+from splitvae.presets.build import build_vae
+from splitvae.presets.registry import find_preset
 from splitvae.report.page import write
 from splitvae.report.sections import command
 from splitvae.runs import Run
@@ -109,7 +109,7 @@ def test_reconstructions_stand_below_their_originals() -> None:
 
 
 def test_interpolations_end_at_the_two_codes() -> None:
-    vae = vae_of(Config(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
+    vae = build_vae(Config(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
     pairs = torch.randn(2, 2, 3)
     page = pixels(figures.interpolations(vae, pairs)).astype(int)
     with torch.no_grad():
@@ -119,7 +119,7 @@ def test_interpolations_end_at_the_two_codes() -> None:
 
 
 def test_traversals_order_latents_by_their_kl() -> None:
-    vae = vae_of(Config(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
+    vae = build_vae(Config(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
     mean = torch.randn(50, 3) * torch.tensor([0.1, 2.0, 1.0])
     figure = figures.traversals(vae, Codes(mean, torch.zeros(50, 3)), rows=2)
     labels = [text.get_text() for text in figure.texts]
@@ -183,8 +183,8 @@ def make(path: Path, data: Path | None, split: int = 2, **overrides: object) -> 
     torch.manual_seed(split)
     source = None if data is None else str(data)
     small = {"latent_dim": 4, "width": 4, "scales": 2, "embedding": 8} | overrides
-    config = configure("digits-svae", data=source, split=split, **small)
-    vae = vae_of(config).eval()
+    config = find_preset("digits-svae", data=source, split=split, **small)
+    vae = build_vae(config).eval()
     run = Run.begin(path, config, vae.counts())
     run.save_model(vae)
     (path / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in HISTORY))
@@ -284,7 +284,7 @@ def test_an_unsplit_model_is_reported_without_a_split(plain: Run) -> None:
 def test_figures_and_numbers_are_made_anew_when_the_model_changed(plain: Run, tmp_path: Path) -> None:
     run = copied(plain, tmp_path / "run")
     torch.manual_seed(5)
-    run.save_model(vae_of(run.config))
+    run.save_model(build_vae(run.config))
     write([run])
     assert run.evaluation["reconstruction"]["mse"] != plain.evaluation["reconstruction"]["mse"]
     assert figures.drawn_by(run.path / "figures" / "samples.png") == run.vae.fingerprint()
@@ -337,8 +337,8 @@ def test_a_report_of_nothing_is_refused() -> None:
 
 
 def test_a_command_names_the_preset_and_what_differs_from_it() -> None:
-    config = configure("mnist-svae", data="my data", latent_dim=16, mirror=True, shape=(1, 64, 64))
+    config = find_preset("mnist-svae", data="my data", latent_dim=16, mirror=True, shape=(1, 64, 64))
     expected = "splitvae train mnist-svae --data 'my data' --shape 1 64 64 --mirror --latent-dim 16 --out runs/first"
     assert command(config, "runs/first") == expected
-    assert command(configure("cifar10-svae", mirror=False), "x") == "splitvae train cifar10-svae --no-mirror --out x"
+    assert command(find_preset("cifar10-svae", mirror=False), "x") == "splitvae train cifar10-svae --no-mirror --out x"
     assert command(Config(data="photos", split=3), "x") == "splitvae train --data photos --split 3 --out x"

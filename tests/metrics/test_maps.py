@@ -18,7 +18,7 @@ from splitvae.evaluation.diagnostics import current, diagnose, measured
 from splitvae.evaluation.tables import table
 from splitvae.models.posteriors import GaussianPosterior
 from splitvae.models.split import Canvas, compose
-from splitvae.presets.build import vae_of
+from splitvae.presets.build import build_vae
 from splitvae.runs import Run
 from splitvae.utils.text import format_number
 
@@ -192,7 +192,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Run]:
 def make(path: Path, data: Path, split: int) -> Run:
     torch.manual_seed(split)
     config = Config(data=str(data), shape=(1, 16, 16), latent_dim=5, split=split, width=4, scales=2, embedding=8)
-    vae = vae_of(config).eval()
+    vae = build_vae(config).eval()
     run = Run.begin(path, config, vae.counts())
     run.save_model(vae)
     return run

@@ -11,7 +11,7 @@ import splitvae
 from splitvae.data.labels import get_group_labels
 from splitvae.errors import UserError
 from splitvae.models.groups import Groups, as_groups
-from splitvae.training.sample_order import grouped_epoch_order
+from splitvae.training.batches import grouped_epoch_order
 
 CPU = torch.device("cpu")
 

@@ -10,7 +10,7 @@ import torch
 import splitvae
 from splitvae.errors import UserError
 from splitvae.models.groups import as_groups
-from splitvae.models.latents import AdaptiveLatent, divergence
+from splitvae.models.latents import AdaptiveHead, kl_divergence
 from splitvae.models.posteriors import GaussianPosterior, GroupedPosterior
 
 SHAPE = (1, 16, 16)
@@ -102,7 +102,7 @@ def test_all_four_heads_learn(fusion: str, draw: str) -> None:
 
 def test_the_bound_is_the_sum_over_groups_divided_by_their_number() -> None:
     vae, x = model(content_draw="mean"), torch.rand(6, *SHAPE)
-    objective = splitvae.ELBO(2.0, splitvae.objectives.variance_named("fixed", 0.25))
+    objective = splitvae.ELBO(2.0, splitvae.objectives.VARIANCES.make("fixed", 0.25))
     torch.manual_seed(5)
     ((_, loss),) = objective(vae, x, LABELS)
     torch.manual_seed(5)
@@ -119,7 +119,7 @@ def test_the_bound_is_the_sum_over_groups_divided_by_their_number() -> None:
 
 def test_the_scaling_of_public_code_owes_a_content_once_a_member_and_averages_pixels() -> None:
     vae, x = model(content_draw="mean"), torch.rand(6, *SHAPE)
-    objective = splitvae.ELBO(1.0, splitvae.objectives.variance_named("fixed", 0.5), scaling="pixels")
+    objective = splitvae.ELBO(1.0, splitvae.objectives.VARIANCES.make("fixed", 0.5), scaling="pixels")
     torch.manual_seed(5)
     ((_, loss),) = objective(vae, x, LABELS)
     torch.manual_seed(5)
@@ -133,7 +133,7 @@ def test_the_scaling_of_public_code_owes_a_content_once_a_member_and_averages_pi
 
 
 def test_a_model_is_the_same_after_its_folder(tmp_path: object) -> None:
-    vae = model(content_dim=2, fusion="mean", content_draw="sample", eps_std=0.1)
+    vae = model(content_dim=2, fusion="mean", content_draw="sample", group_eps_std=0.1)
     vae.save_pretrained(str(tmp_path))
     again = splitvae.VAE.from_pretrained(str(tmp_path))
     x = torch.rand(6, *SHAPE)
@@ -150,9 +150,9 @@ def test_a_model_is_the_same_after_its_folder(tmp_path: object) -> None:
         ({"latent_dim": 1}, "latent_dim=1"),
         ({"fusion": "po"}, "poe"),
         ({"content_draw": "groups"}, "group"),
-        ({"eps_std": -1.0}, "eps_std=-1"),
-        ({"head_units": -1}, "head_units=-1"),
-        ({"evidence": -2}, "evidence=-2"),
+        ({"eps_std": -1.0}, "group_eps_std=-1"),
+        ({"head_units": -1}, "group_head_units=-1"),
+        ({"evidence": -2}, "group_evidence=-2"),
         ({"evidence": 1, "fusion": "mean"}, "--fusion poe"),
     ],
 )
@@ -166,11 +166,11 @@ def test_the_divergence_of_gaussians_is_torchs() -> None:
     a, b = (GaussianPosterior(torch.randn(5, 3), torch.randn(5, 3)) for _ in range(2))
     normal = torch.distributions.Normal
     expected = torch.distributions.kl_divergence(*(normal(q.mean, (q.logvar / 2).exp()) for q in (a, b)))
-    torch.testing.assert_close(divergence(a, b), expected)
+    torch.testing.assert_close(kl_divergence(a, b), expected)
 
 
 def test_pairs_share_the_dimensions_that_differ_least() -> None:
-    head = AdaptiveLatent(4, 4)
+    head = AdaptiveHead(4, 4)
     with torch.no_grad():
         head.mean.weight.copy_(torch.eye(4))
         head.logvar.weight.zero_()
@@ -187,8 +187,8 @@ def test_pairs_share_the_dimensions_that_differ_least() -> None:
 
 
 def test_what_is_no_pair_is_refused() -> None:
-    head = AdaptiveLatent(4, 4)
-    with pytest.raises(UserError, match=r"pair.*--members 2"):
+    head = AdaptiveHead(4, 4)
+    with pytest.raises(UserError, match=r"pair.*--group-members 2"):
         head(torch.rand(4, 4), torch.tensor([0, 0, 0, 1]))
 
 
@@ -198,7 +198,7 @@ def test_groups_of_another_length_are_refused() -> None:
 
 
 def test_some_members_speak_in_training_and_all_of_them_otherwise() -> None:
-    vae, x, together = model(evidence=1, head_units=8), torch.rand(6, *SHAPE), torch.zeros(6, dtype=torch.int64)
+    vae, x, together = model(group_evidence=1, group_head_units=8), torch.rand(6, *SHAPE), torch.zeros(6, dtype=torch.int64)
     whole = vae.eval().encode(x, together).content  # type: ignore[attr-defined]  # a Grouped posterior
     alone = vae.encode(x).content  # type: ignore[attr-defined]  # a Grouped posterior
     one = vae.train().encode(x, together).content  # type: ignore[attr-defined]  # a Grouped posterior

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from splitvae.errors import UserError
-from splitvae.models.latents import GaussianLatent
+from splitvae.models.latents import GaussianHead
 from splitvae.networks.introvae import (
-    INTRO_SIDES,
+    INTROVAE_SIDES,
     Double,
     IntroDecoder,
     IntroEncoder,
@@ -37,7 +37,7 @@ def test_widths_are_the_authors_tables() -> None:
 def test_the_official_network_has_exactly_its_parameters() -> None:
     widths = intro_widths(256, 32)
     with torch.device("meta"):
-        encoder, latent = IntroEncoder(3, 256, widths), GaussianLatent(16 * 512, 512)
+        encoder, latent = IntroEncoder(3, 256, widths), GaussianHead(16 * 512, 512)
         decoder = IntroDecoder(512, 3, 256, widths)
     assert count(encoder, latent) == 22_711_456  # the official linear layer to 2 x 512 is our two heads
     assert count(decoder) == 16_190_819
@@ -98,7 +98,7 @@ def test_doubling_repeats_and_the_mean_halves_back() -> None:
 
 
 @pytest.mark.parametrize("norm", [True, False])
-@pytest.mark.parametrize("side", INTRO_SIDES)
+@pytest.mark.parametrize("side", INTROVAE_SIDES)
 def test_every_side_is_read_and_painted(side: int, norm: bool) -> None:
     widths = intro_widths(side, 1, most=2)
     encoder, decoder = IntroEncoder(1, side, widths, norm).eval(), IntroDecoder(3, 3, side, widths, norm).eval()

@@ -18,7 +18,7 @@ from splitvae.data.images import Images
 from splitvae.errors import UserError
 from splitvae.figures.probes import accuracy_curve, code_maps
 from splitvae.models.vae import VAE
-from splitvae.presets.build import vae_of
+from splitvae.presets.build import build_vae
 from splitvae.probes.codes import accumulated
 from splitvae.probes.measure import current, labelled, posteriors, probe
 from splitvae.probes.tables import table
@@ -53,7 +53,7 @@ def make(path: Path, data: Path, seed: int = 7, **fields: Any) -> Run:
     }
     config = Config(data=str(data), **{**asked, "latent": "grouped", **fields})
     torch.manual_seed(seed)
-    vae = vae_of(config)
+    vae = build_vae(config)
     run = Run.begin(path, config, vae.counts())
     run.save_model(vae)
     return run
@@ -61,7 +61,7 @@ def make(path: Path, data: Path, seed: int = 7, **fields: Any) -> Run:
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return make(tmp_path_factory.mktemp("runs") / "grouped", data, eps_std=0.5)
+    return make(tmp_path_factory.mktemp("runs") / "grouped", data, group_eps_std=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_every_sampler_fits_draws_repeats_and_survives_saving(name: str, noise: 
     sampler.save(tmp_path / "s", model="0123")
     again = load_sampler(tmp_path / "s")
     assert torch.equal(again.sample(50, seed=3), draw)
-    assert (again.parameters, again.facts) == (sampler.parameters, sampler.facts)
+    assert (again.parameters, again.fit_info) == (sampler.parameters, sampler.fit_info)
     assert {f.suffix for f in (tmp_path / "s").iterdir()} == {".safetensors", ".json"}
 
 
@@ -234,7 +234,7 @@ def test_rows_of_a_mixture_come_in_random_order() -> None:
 def test_the_size_and_shape_that_held_out_codes_prefer_are_chosen() -> None:
     def chosen(mean: Tensor, **parameters: str) -> tuple[int, str]:
         fitted = GaussianMixture(None, **parameters).fit(Codes(mean, None))
-        facts = fitted.facts["chosen"]
+        facts = fitted.fit_info["chosen"]
         score = {(row["components"], row["covariance"]): row["log_likelihood"] for row in facts["held_out"]}
         assert score[facts["components"], facts["covariance"]] > max(score.values()) - 0.1
         assert len(fitted.weights_) == facts["components"]
@@ -256,8 +256,8 @@ def test_the_choice_is_made_on_some_codes_and_fitted_to_all(monkeypatch: pytest.
     monkeypatch.setattr("splitvae.samplers.gaussian_mixture.MAX_CODES_FOR_CHOICE", 300)
     codes = codes_of(2000)
     fitted = GaussianMixture(None).fit(codes)
-    assert fitted.facts["chosen"]["codes"] == 300
-    whole = GaussianMixture(fitted.facts["chosen"]["components"], fitted.facts["chosen"]["covariance"]).fit(codes)
+    assert fitted.fit_info["chosen"]["codes"] == 300
+    whole = GaussianMixture(fitted.fit_info["chosen"]["components"], fitted.fit_info["chosen"]["covariance"]).fit(codes)
     assert torch.equal(fitted.means_, whole.means_)
 
 
@@ -300,14 +300,14 @@ def test_gamma_is_learned_down_to_the_noise() -> None:
     s = 0.5
     z = 2 * torch.randn(2000, 2) @ torch.linalg.qr(torch.randn(6, 2)).Q.T + s * torch.randn(2000, 6)
     fitted = SecondStage(epochs=40, width=32, depth=1, lr=3e-3, halve_every=1).fit(Codes(z, None))
-    assert 0.8 * s < fitted.facts["gamma"] < 1.2 * s
+    assert 0.8 * s < fitted.fit_info["gamma"] < 1.2 * s
 
 
 def test_noise_is_part_of_samples_where_it_is_asked_for() -> None:
     codes, tiny = codes_of(), TINY["second-stage"]
     noisy, plain = SecondStage(**tiny).fit(codes), SecondStage(**tiny, noise=False).fit(codes)
     difference = noisy.sample(20_000, 1) - plain.sample(20_000, 1)  # the same u
-    assert float(difference.std()) == pytest.approx(noisy.facts["gamma"], rel=0.02)
+    assert float(difference.std()) == pytest.approx(noisy.fit_info["gamma"], rel=0.02)
     quiet = NoiselessSecondStage(**tiny).fit(codes)
     u = torch.randn(100, 3, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(quiet.sample(100, 1), quiet.stage_.decoder(u).detach())
@@ -335,7 +335,7 @@ def test_a_second_stage_sees_other_draws_each_epoch() -> None:
 def test_codes_of_any_scale_do_not_diverge(name: str, scale: float) -> None:
     codes = codes_of()
     fitted = build(name, epochs=5).fit(Codes(scale * codes.mean, codes.logvar + 2 * math.log(scale)))
-    assert math.isfinite(fitted.facts["loss"])
+    assert math.isfinite(fitted.fit_info["loss"])
     assert fitted.sample(100).isfinite().all()
 
 

@@ -34,10 +34,10 @@ class Halves(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[Tensor] = []
+        self.observation: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        self.seen.append(x)
+        self.observation.append(x)
         return nn.functional.adaptive_avg_pool2d(x[:, :1], (1, 2)).flatten(1)
 
 
@@ -56,7 +56,7 @@ def pictures(means: Sequence[float], each: int, part: str = "train", seed: int =
 
 def extractor() -> ModuleFeatures:
     found = ModuleFeatures(Halves(), "halves", shape=(3, 6, 6))
-    found.module.seen.clear()
+    found.module.observation.clear()
     return found
 
 
@@ -81,12 +81,12 @@ def test_a_class_like_the_test_images_is_nearer_than_a_far_one_and_the_mix_is_ne
 def test_each_image_and_each_mirror_image_is_read_once() -> None:
     net = extractor()
     compare_categories(TRAIN, TEST, net, COUNT)
-    seen = torch.cat(net.module.seen)
+    seen = torch.cat(net.module.observation)
     assert len(seen) == len(TEST) + 2 * len(TRAIN)
     assert torch.equal(seen[-len(TRAIN) :], TRAIN.pixels.flip(-1) / 255)
-    net.module.seen.clear()
+    net.module.observation.clear()
     compare_categories(TRAIN, TEST, net, COUNT, mirror=False)
-    assert len(torch.cat(net.module.seen)) == len(TEST) + len(TRAIN)
+    assert len(torch.cat(net.module.observation)) == len(TEST) + len(TRAIN)
 
 
 def test_sets_are_of_the_images_that_they_should_be() -> None:

@@ -18,7 +18,7 @@ from splitvae.objectives.variance import VARIANCES
 from splitvae.runs import Run, match_config
 from splitvae.training.trainer import Trainer
 
-TINY = {"width": 4, "embedding": 16, "latent_dim": 6, "batch_size": 24, "epochs": 2, "pictures": 0, "precision": "32"}
+TINY = {"width": 4, "embedding": 16, "latent_dim": 6, "batch_size": 24, "epochs": 2, "preview_every": 0, "precision": "32"}
 TINY |= {"accelerator": "cpu", "latent": "grouped"}
 
 
@@ -47,7 +47,7 @@ def test_every_network_and_split_learns_from_groups(net: str, split: int) -> Non
     x, labels = torch.rand(6, 1, side, side), torch.tensor([0, 0, 5, 5, 5, -3])
     for name in VARIANCES:
         vae.zero_grad()
-        for _, loss in splitvae.ELBO(1.0, splitvae.objectives.variance_named(name), 0.1, 0.1)(vae, x, labels):
+        for _, loss in splitvae.ELBO(1.0, splitvae.objectives.VARIANCES.make(name), 0.1, 0.1)(vae, x, labels):
             loss.backward()
         assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
 
@@ -56,7 +56,7 @@ def test_every_network_and_split_learns_from_groups(net: str, split: int) -> Non
 def test_a_resumed_run_is_the_uninterrupted_one(
     digits: splitvae.Images, tmp_path: Path, members: int, draw_as: str
 ) -> None:
-    fields = {**TINY, "members": members, "content_draw": draw_as}
+    fields = {**TINY, "group_members": members, "content_draw": draw_as}
     whole = splitvae.train("digits-svae", digits, out=tmp_path / "whole", progress=False, **fields)
     splitvae.train("digits-svae", digits, out=tmp_path / "halves", progress=False, **fields | {"epochs": 1})
     halves = splitvae.train("digits-svae", digits, out=tmp_path / "halves", progress=False, resume=True, epochs=2)
@@ -67,8 +67,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 
 def test_groups_are_composed_anew_in_each_epoch_of_images_of_one_label(digits: splitvae.Images) -> None:
-    config = presets.configure("digits-svae", **TINY, members=4)
-    loop = Trainer(presets.vae_of(config), presets.objective_of(config), digits, config)
+    config = presets.find_preset("digits-svae", **TINY, group_members=4)
+    loop = Trainer(presets.build_vae(config), presets.objective_of(config), digits, config)
     # Silenced: this loop has labels.
     known = {x.numpy().tobytes(): int(label) for x, label in zip(loop.pixels, loop.labels, strict=True)}  # type: ignore[arg-type]
     companies = []
@@ -120,7 +120,7 @@ def test_pairs_need_two_of_each_label_and_an_even_batch(digits: splitvae.Images,
 
 def test_a_weight_of_independence_asks_for_groups() -> None:
     with pytest.raises(UserError, match="--latent grouped"):
-        presets.configure("digits-svae", independence=10.0)
+        presets.find_preset("digits-svae", independence=10.0)
 
 
 @pytest.mark.parametrize("fusion", ["poe", "poe-prior", "mean"])

@@ -32,7 +32,7 @@ from splitvae.training.monitor import Monitor
 from splitvae.training.setup import config_warnings
 from splitvae.training.trainer import Trainer
 
-TINY: dict[str, Any] = {"width": 4, "embedding": 32, "latent_dim": 4, "pictures": 0, "batch_size": 50, "validation": 50}
+TINY: dict[str, Any] = {"width": 4, "embedding": 32, "latent_dim": 4, "preview_every": 0, "batch_size": 50, "validation": 50}
 INTRO: dict[str, Any] = {**TINY, "loss": "intro", "alpha": 0.25, "beta": 5.0, "margin": 20.0, "precision": "32"}
 STEPS = 6  # an epoch of these images
 
@@ -100,13 +100,13 @@ def same(a: Any, b: Any) -> bool:
 
 
 def before_turns(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]) -> None:
-    turn = Trainer.turn
+    turn = Trainer.train_step
 
     def acted(self: Trainer, x: torch.Tensor, group: Groups | None = None) -> None:
         act(self)
         turn(self, x, group)
 
-    monkeypatch.setattr(Trainer, "turn", acted)
+    monkeypatch.setattr(Trainer, "train_step", acted)
 
 
 # ---------------------------------------------------------------- two players in one loop
@@ -156,13 +156,13 @@ def test_each_term_is_the_mean_over_the_steps_that_had_it(
     images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logs: list[dict[str, float]] = []
-    add = Monitor.add
+    add = Monitor.add_terms
 
     def noted(self: Monitor, terms: dict[str, Any]) -> None:
         logs.append({name: float(value) for name, value in terms.items()})
         add(self, terms)
 
-    monkeypatch.setattr(Monitor, "add", noted)
+    monkeypatch.setattr(Monitor, "add_terms", noted)
     objective = Intro(lambda step: 0.25 if step >= 4 else 0.0, beta=5.0, margin=20.0)
     (row,) = train(images, tmp_path / "run", objective=objective, epochs=1).history
     assert [("kl_fake" in terms) for terms in logs] == [False] * 4 + [True] * 2
@@ -204,7 +204,7 @@ def test_two_processes_hold_the_same_network(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(
         "import os, sys, torch, splitvae\n"
-        "settings = dict(width=4, embedding=32, latent_dim=4, pictures=0, batch_size=50, epochs=1, devices=2)\n"
+        "settings = dict(width=4, embedding=32, latent_dim=4, preview_every=0, batch_size=50, epochs=1, devices=2)\n"
         "found = splitvae.load('digits', side=16)\n"
         "images = splitvae.Images(found.pixels[:600], None, (), 'digits', 'train', ())\n"
         "vae = splitvae.create('digits-svae', **{k: settings[k] for k in ('width', 'embedding', 'latent_dim')})\n"
@@ -365,7 +365,7 @@ def test_a_warning_is_given_once_an_epoch_and_the_good_checkpoint_stays(
     shutil.copytree(healthy, out)
     before = (out / "good.ckpt").read_bytes()
     said: list[str] = []
-    monkeypatch.setattr(Monitor, "say", lambda self, text: said.append(text))
+    monkeypatch.setattr(Monitor, "print", lambda self, text: said.append(text))
     run = go_on(images, out, epochs=4, margin=0.5, on_alarm="warn")
     warnings = [text for text in said if text.startswith("Warning: reals-over-margin")]
     assert len(warnings) == 2 and [row["notes"].count(w) for row, w in zip(run.history[2:], warnings, strict=True)] == [
@@ -390,7 +390,7 @@ def test_the_command_of_the_message_goes_on(
 ) -> None:
     monkeypatch.setattr(alarms, "WINDOW_STEPS", 15)
     monkeypatch.chdir(tmp_path)
-    words = "--loss intro --beta 5 --margin 0.5 --width 4 --embedding 32 --latent-dim 4 --pictures 0 --epochs 3 --no-report"
+    words = "--loss intro --beta 5 --margin 0.5 --width 4 --embedding 32 --latent-dim 4 --preview-every 0 --epochs 3 --no-report"
     assert main(["train", "digits-svae", "--out", "run", *words.split()]) == 2
     message = capsys.readouterr().err
     assert "splitvae: stopped by an alarm. reals-over-margin" in message
@@ -463,7 +463,7 @@ def test_weights_that_are_functions_are_no_settings() -> None:
 
 @pytest.mark.parametrize(("name", "beta", "margin"), [("low", 0.05, 500), ("high", 0.75, 1000)])
 def test_the_readmes_runs_are_presets(name: str, beta: float, margin: float) -> None:
-    config = presets.configure(f"introvae-readme-{name}")
+    config = presets.find_preset(f"introvae-readme-{name}")
     theirs = Intro(**from_yukunchen(0.25, margin, beta))
     assert presets.fields_of(presets.objective_of(config)) == presets.fields_of(theirs)
     assert (config.shape, config.latent_dim, config.batch_size, config.lr) == ((3, 256, 256), 512, 32, 1e-4)
@@ -475,7 +475,7 @@ def test_the_readmes_runs_are_presets(name: str, beta: float, margin: float) -> 
 
 @pytest.mark.parametrize("name", ["mnist-intro", "mnist-soft-intro", "celeba64-intro", "celeba64-soft-intro"])
 def test_the_other_presets_are_built_and_have_no_doubts(name: str) -> None:
-    config = presets.configure(name)
+    config = presets.find_preset(name)
     assert config_warnings(config) == [] and config.split == 1
     vae = presets.create(name, width=2)
     assert vae.decode(torch.zeros(1, config.latent_dim)).image.shape[1:] == config.shape
@@ -522,7 +522,7 @@ def test_a_folder_of_large_images_gets_the_introspective_networks_side() -> None
 
 @pytest.mark.parametrize("name", ["mnist-intro", "mnist-soft-intro", "celeba64-intro", "celeba64-soft-intro"])
 def test_images_without_a_preset_get_weights_like_those_that_were_measured(name: str) -> None:
-    preset = presets.configure(name)
+    preset = presets.find_preset(name)
     assert preset.shape is not None
     told = splitvae.Config(loss=preset.loss, latent_dim=preset.latent_dim)
     found = presets.suggest_settings(preset.shape, 30_000, False, told, {"latent_dim"})
@@ -534,4 +534,4 @@ def test_images_without_a_preset_get_weights_like_those_that_were_measured(name:
 def test_what_an_objective_says_is_not_replaced_by_what_images_suggest(images: splitvae.Images, tmp_path: Path) -> None:
     config = splitvae.Config(**{**TINY, "loss": "intro", "epochs": 1, "split": 1})
     run = splitvae.train(config, images, Intro(0.25, 1.0, 10.0), out=tmp_path / "run", progress=False)
-    assert (run.config.beta, run.config.margin, run.config.latent_dim) == (1, 10, 4)
+    assert (run.config.beta, run.config.margin, run.config.model.latent_dim) == (1, 10, 4)

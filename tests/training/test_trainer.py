@@ -23,7 +23,7 @@ from splitvae.objectives.elbo import ELBO
 from splitvae.training.interrupts import Interrupted
 from splitvae.training.trainer import Trainer
 
-TINY: dict[str, Any] = {"width": 4, "embedding": 32, "latent_dim": 4, "pictures": 0, "batch_size": 50, "validation": 50}
+TINY: dict[str, Any] = {"width": 4, "embedding": 32, "latent_dim": 4, "preview_every": 0, "batch_size": 50, "validation": 50}
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,14 @@ def same(a: Any, b: Any) -> bool:
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Sends this process Ctrl-C during a step."""
-    turn = Trainer.turn
+    turn = Trainer.train_step
 
     def interrupted(self: Trainer, x: torch.Tensor, group: Groups | None = None) -> None:
         turn(self, x, group)
         if self.step == step:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Trainer, "turn", interrupted)
+    monkeypatch.setattr(Trainer, "train_step", interrupted)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Pa
         "4",
         "--epochs",
         "40",
-        "--pictures",
+        "--preview-every",
         "0",
     ]
     command += ["--out", str(tmp_path / "run"), "--no-report"]
@@ -134,7 +134,7 @@ def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Pa
 
 
 def test_two_processes_train_one_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "splitvae", "train", "digits-svae", "--width", "4", "--epochs", "2", "--pictures", "0"]
+    command = [sys.executable, "-m", "splitvae", "train", "digits-svae", "--width", "4", "--epochs", "2", "--preview-every", "0"]
     command += ["--out", str(tmp_path / "run"), "--no-report", "--devices", "2", "--accelerator", "cpu"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
@@ -204,8 +204,8 @@ def test_without_refreshing_the_statistics_it_would_not(images: splitvae.Images,
 
 
 def test_every_epoch_has_another_order_and_every_image_once(images: splitvae.Images) -> None:
-    config = presets.configure("digits-svae", **{**TINY, "batch_size": 45}, precision="32")
-    loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
+    config = presets.find_preset("digits-svae", **{**TINY, "batch_size": 45}, precision="32")
+    loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
     first = torch.cat([x for x, _ in loop.batches()])
     loop.epoch, loop.step = 1, loop.steps
     second = torch.cat([x for x, _ in loop.batches()])
@@ -233,13 +233,13 @@ def test_a_rate_given_on_resume_moves_the_schedule_and_keeps_the_place_in_it(
 
 
 def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) -> None:
-    config = presets.configure("digits-svae", **TINY, precision="32", ema=0.999)
-    loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
+    config = presets.find_preset("digits-svae", **TINY, precision="32", ema=0.999)
+    loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
     assert loop.average is not None
     parameter, average = (next(model.decoder.parameters()) for model in (loop.vae, loop.average))
     seen = [parameter.detach().clone()]
     for x, _ in loop.batches():
-        loop.turn(x)
+        loop.train_step(x)
         seen.append(parameter.detach().clone())
     expected = seen[0]
     for t, weight in enumerate(seen[1:]):
@@ -299,8 +299,8 @@ def test_a_jump_of_the_gradient_raises_the_alarm(
 
 
 def test_mirroring_flips_some_images_and_no_others(images: splitvae.Images) -> None:
-    config = presets.configure("digits-svae", **TINY, mirror=True, precision="32")
-    loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
+    config = presets.find_preset("digits-svae", **TINY, mirror=True, precision="32")
+    loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
     pixels = loop.pixels[:40]
     x, plain = loop.prepared(pixels), pixels.float() / 255
     flipped = [torch.equal(a, b.flip(2)) for a, b in zip(x, plain, strict=True)]
@@ -313,7 +313,7 @@ def test_a_model_made_by_hand_trains_in_place_and_describes_itself(images: split
     vae = splitvae.VAE((1, 16, 16), latent_dim=4, split=3, width=4, scales=3, embedding=32)
     before = vae.fingerprint()
     run = splitvae.train(
-        vae, images, ELBO(beta=2, variance="optimal"), out=tmp_path / "run", progress=False, epochs=1, pictures=0
+        vae, images, ELBO(beta=2, variance="optimal"), out=tmp_path / "run", progress=False, epochs=1, preview_every=0
     )
     assert vae.fingerprint() != before
     assert run.vae.fingerprint() == vae.fingerprint()
@@ -324,17 +324,17 @@ def test_a_model_made_by_hand_trains_in_place_and_describes_itself(images: split
 def test_images_without_a_preset_get_settings_that_fit_them(tmp_path: Path) -> None:
     pixels = torch.randint(0, 256, (60, 3, 24, 24), dtype=torch.uint8)
     images = splitvae.Images(pixels, None, (), "photos", "train", ())
-    run = splitvae.train(splitvae.Config(), images, out=tmp_path / "run", progress=False, epochs=1, width=4, pictures=0)
-    assert run.config.shape == (3, 32, 32)
-    assert run.config.mirror
-    assert run.config.batch_size == 6
+    run = splitvae.train(splitvae.Config(), images, out=tmp_path / "run", progress=False, epochs=1, width=4, preview_every=0)
+    assert run.config.model.shape == (3, 32, 32)
+    assert run.config.data.mirror
+    assert run.config.training.batch_size == 6
     assert run.config.width == 4
 
 
 def test_settings_that_were_asked_for_are_not_chosen_anew(tmp_path: Path) -> None:
     pixels = torch.randint(0, 256, (60, 1, 16, 16), dtype=torch.uint8)
     images = splitvae.Images(pixels, None, (), "scans", "train", ())
-    asked = {"beta": 1.0, "mirror": False, "epochs": 1, "latent_dim": 32, "width": 4, "pictures": 0}
+    asked = {"beta": 1.0, "mirror": False, "epochs": 1, "latent_dim": 32, "width": 4, "preview_every": 0}
     run = splitvae.train(splitvae.Config(), images, out=tmp_path / "run", progress=False, **asked)
     assert {name: getattr(run.config, name) for name in asked} == asked
 
@@ -348,9 +348,9 @@ def test_a_resumed_run_takes_another_learning_rate(images: splitvae.Images, tmp_
 def test_validation_weighs_the_kl_as_at_the_end_of_its_schedule(images: splitvae.Images) -> None:
     losses = []
     for kl in ("constant", "warmup", "cyclical"):
-        config = presets.configure("digits-svae", **TINY, kl=kl, precision="32")
+        config = presets.find_preset("digits-svae", **TINY, kl=kl, precision="32")
         torch.manual_seed(0)
-        loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
+        loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
         losses.append(loop.validate()["val_loss"])
     assert losses[0] == losses[1] == losses[2]
 
@@ -463,14 +463,14 @@ def test_checkpoints_are_read_without_running_what_is_in_them(tmp_path: Path, im
 def test_a_step_computes_in_the_precision_asked_for_and_losses_in_float32(
     images: splitvae.Images, precision: str, dtype: torch.dtype
 ) -> None:
-    config = presets.configure("digits-svae", **TINY, precision=precision)
-    loop = Trainer(presets.vae_of(config), presets.objective_of(config), images, config)
+    config = presets.find_preset("digits-svae", **TINY, precision=precision)
+    loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
     seen: dict[str, Any] = {}
     convolutions = [m for m in loop.vae.modules() if isinstance(m, torch.nn.Conv2d)]
     for i, m in enumerate(convolutions):
         m.register_forward_hook(lambda _m, _i, out, i=i: seen.__setitem__(f"conv {i}", out.dtype))
     loop.vae.encoder.register_forward_hook(lambda _m, _i, q: seen.update(mean=q.mean.dtype, logvar=q.logvar.dtype))
-    loop.turn(*next(iter(loop.batches())))
+    loop.train_step(*next(iter(loop.batches())))
     assert seen.pop("mean") == seen.pop("logvar") == torch.float32
     assert len(seen) == len(convolutions)
     assert set(seen.values()) == {dtype}
