@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ import torch
 import splitvae
 from splitvae.models.codes import encode
 from splitvae.models.latents import LATENTS
+from splitvae.networks.base import Network
 from splitvae.networks.registry import NETWORKS
 from splitvae.objectives.elbo import ELBO
 from splitvae.objectives.introspective import Introspective
@@ -18,8 +19,10 @@ from splitvae.objectives.introvae import Intro
 from splitvae.objectives.kl_weight import KL_SCHEDULES
 from splitvae.objectives.rae import PENALTIES, RAE
 from splitvae.objectives.soft_introvae import SoftIntro
-from splitvae.objectives.variance import VARIANCES, variance_named
+from splitvae.objectives.variance import VARIANCES
 from splitvae.samplers.registry import SAMPLERS
+
+Sized = Callable[..., Network]  # the fixture that makes a network of given sizes
 
 SPLITS = (1, 2, 3)
 SMALL: dict[str, dict[str, int]] = {"prior": {}, "gmm": {"components": 2}}  # of samplers; others train for an epoch
@@ -30,8 +33,8 @@ SHAPES = ((1, 16, 16), (3, 32, 32))
 def test_every_combination_trains_encodes_fits_and_samples(shape: tuple[int, int, int], split: int, variance: str) -> None:
     vae = splitvae.VAE(shape, latent_dim=3, split=split, width=4, scales=3, embedding=16)
     pixels = torch.randint(0, 256, (120, *shape), dtype=torch.uint8)
-    for weight in KL_SCHEDULES.values():
-        objective = ELBO(weight(1.0, 10), VARIANCES.make(variance), ambiguity=0.1, smoothness=0.1)
+    for schedule in KL_SCHEDULES.values():
+        objective = ELBO(1.0, variance, schedule(), ambiguity=0.1, smoothness=0.1).build()
         for player, loss in objective(vae, pixels[:8].float() / 255, None, 3):
             assert player in objective.players(vae)
             loss.backward()
@@ -46,11 +49,14 @@ def test_every_combination_trains_encodes_fits_and_samples(shape: tuple[int, int
 
 
 @pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETWORKS, LATENTS, (1, 2))))
-def test_every_network_and_latent_trains_with_every_objective(net: str, latent: str, split: int) -> None:
+def test_every_network_and_latent_trains_with_every_objective(net: str, latent: str, split: int, sized: Sized) -> None:
     shape = (1, 16, 16)
-    vae = splitvae.VAE(shape, 3, split, width=4, scales=2, kernel=4, embedding=16, net=net, latent=latent)
+    vae = splitvae.VAE(shape, 3, split, sized(net, width=4, scales=2, kernel=4, embedding=16), latent)
     x = torch.rand(6, *shape)
-    objectives = [ELBO(1.0, VARIANCES.make("computed"), 0.1, 0.1), *(RAE(1e-3, kind, 1e-6, 0.1, 0.1) for kind in PENALTIES)]
+    objectives = [
+        ELBO(ambiguity=0.1, smoothness=0.1).build(),
+        *(RAE(1e-3, kind, 1e-6, ambiguity=0.1, smoothness=0.1).build() for kind in PENALTIES),
+    ]
     for objective in objectives:
         vae.zero_grad()
         for player, loss in objective(vae, x, None, 3):
@@ -72,12 +78,12 @@ def one_thread() -> Iterator[None]:
 
 @pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETWORKS, LATENTS, SPLITS)))
 def test_every_network_and_latent_trains_introspectively_a_player_at_a_time(
-    net: str, latent: str, split: int, one_thread: None
+    net: str, latent: str, split: int, one_thread: None, sized: Sized
 ) -> None:
     shape, group = (1, 16, 16), torch.arange(3).repeat_interleave(2)
-    vae = splitvae.VAE(shape, 3, split, width=2, scales=2, embedding=8, net=net, latent=latent)
+    vae = splitvae.VAE(shape, 3, split, sized(net, width=2, scales=2, embedding=8), latent)
     x = torch.rand(6, *shape)
-    objectives: list[Introspective] = [Intro(margin=1e3), SoftIntro()]
+    objectives: list[Introspective] = [Intro(margin=1e3).build(), SoftIntro().build()]
     for objective in objectives:
         objective.ambiguity = objective.smoothness = 0.1
         vae.zero_grad()

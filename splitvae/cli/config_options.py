@@ -109,8 +109,8 @@ def _as_options(settings: Settings, fields: Sequence[tuple[Field, Any]]) -> Any:
     members = []
     for field, value in fields:
         names = tuple(field.registry) if field.registry is not None else field.names
-        kind: Any = Literal.__getitem__(names) if names else _command_line_type(field.hint)
-        hint = Annotated.__class_getitem__((kind, tyro.conf.arg(name=_dashed(field.option)[2:], help=field.help)))
+        kind: Any = operator.getitem(Literal, names) if names else _command_line_type(field.hint)
+        hint = operator.getitem(Annotated, (kind, tyro.conf.arg(name=_dashed(field.option)[2:], help=field.help)))
         default = value if field.registry is None else value.name
         members.append((field.option, hint, dataclasses.field(default=default)))
     group: Any = dataclasses.make_dataclass(type(settings).__name__, members, frozen=True)

@@ -19,7 +19,7 @@ divergence in variational autoencoders (Asperti, Trentin, 2020); their public co
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Self
 
 import torch
@@ -162,4 +162,4 @@ class NoiselessSecondStage(SecondStage):
 
     name = "second-stage-noiseless"
     variance: ClassVar[Variance] = Ratchet()
-    noise: bool = False
+    noise: bool = field(default=False, init=False)

@@ -243,7 +243,7 @@ def _read_fields(kind: type[Settings]) -> tuple[Field, ...]:
     hints = get_type_hints(kind, include_extras=True)
     texts = _described(kind)
     fields = []
-    for field in dataclasses.fields(kind):
+    for field in filter(lambda field: field.init, dataclasses.fields(kind)):
         marks = get_args(hints[field.name])[1:] if get_origin(hints[field.name]) is Annotated else ()
         hint = get_args(hints[field.name])[0] if marks else hints[field.name]
         option = next((m.name for m in marks if isinstance(m, Option)), kind.prefix + field.name)

@@ -27,7 +27,15 @@ from splitvae.runs import Run, match_config
 from splitvae.training import previews
 from splitvae.utils.text import align_columns
 
-SETTINGS = {"width": 4, "scales": 2, "embedding": 16, "latent_dim": 3, "preview_every": 0, "validation": 0, "progress": False}
+SETTINGS = {
+    "width": 4,
+    "scales": 2,
+    "embedding": 16,
+    "latent_dim": 3,
+    "preview_every": 0,
+    "validation": 0,
+    "progress": False,
+}
 
 
 def pooled(shape: tuple[int, int, int] = (1, 12, 12)) -> ModuleFeatures:

@@ -24,7 +24,7 @@ from splitvae.report.captions import LATER, SOMETIMES
 from splitvae.report.page import write
 from splitvae.runs import Run
 
-SMALL = Config(shape=(1, 16, 16), latent_dim=3, split=1, width=4, scales=2, embedding=8)
+SMALL = Config().override(shape=(1, 16, 16), latent_dim=3, split=1, width=4, scales=2, embedding=8)
 TILE, STEP = 96, 100  # pixels of an image of side 16, and to the next
 
 

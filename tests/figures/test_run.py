@@ -109,7 +109,7 @@ def test_reconstructions_stand_below_their_originals() -> None:
 
 
 def test_interpolations_end_at_the_two_codes() -> None:
-    vae = build_vae(Config(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
+    vae = build_vae(Config().override(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
     pairs = torch.randn(2, 2, 3)
     page = pixels(figures.interpolations(vae, pairs)).astype(int)
     with torch.no_grad():
@@ -119,7 +119,7 @@ def test_interpolations_end_at_the_two_codes() -> None:
 
 
 def test_traversals_order_latents_by_their_kl() -> None:
-    vae = build_vae(Config(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
+    vae = build_vae(Config().override(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
     mean = torch.randn(50, 3) * torch.tensor([0.1, 2.0, 1.0])
     figure = figures.traversals(vae, Codes(mean, torch.zeros(50, 3)), rows=2)
     labels = [text.get_text() for text in figure.texts]
@@ -341,4 +341,4 @@ def test_a_command_names_the_preset_and_what_differs_from_it() -> None:
     expected = "splitvae train mnist-svae --data 'my data' --shape 1 64 64 --mirror --latent-dim 16 --out runs/first"
     assert command(config, "runs/first") == expected
     assert command(find_preset("cifar10-svae", mirror=False), "x") == "splitvae train cifar10-svae --no-mirror --out x"
-    assert command(Config(data="photos", split=3), "x") == "splitvae train --data photos --split 3 --out x"
+    assert command(Config().override(data="photos", split=3), "x") == "splitvae train --data photos --split 3 --out x"

@@ -93,7 +93,7 @@ def test_orders_follow_from_the_seed_and_differ_between_epochs() -> None:
 
 def test_pairs_leave_out_who_is_left_over() -> None:
     labels = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2])
-    order = grouped_epoch_order(labels, 2, torch.Generator().manual_seed(0), pairs=True)
+    order = grouped_epoch_order(labels, 2, torch.Generator().manual_seed(0), whole_groups=True)
     assert len(order.rows) == 8
     for start in range(0, 8, 4):
         _, group = order.part(start, 4)

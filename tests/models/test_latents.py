@@ -10,7 +10,7 @@ import torch
 import splitvae
 from splitvae.errors import UserError
 from splitvae.models.groups import as_groups
-from splitvae.models.latents import AdaptiveHead, kl_divergence
+from splitvae.models.latents import Adaptive, AdaptiveHead, kl_divergence
 from splitvae.models.posteriors import GaussianPosterior, GroupedPosterior
 
 SHAPE = (1, 16, 16)
@@ -102,7 +102,7 @@ def test_all_four_heads_learn(fusion: str, draw: str) -> None:
 
 def test_the_bound_is_the_sum_over_groups_divided_by_their_number() -> None:
     vae, x = model(content_draw="mean"), torch.rand(6, *SHAPE)
-    objective = splitvae.ELBO(2.0, splitvae.objectives.VARIANCES.make("fixed", 0.25))
+    objective = splitvae.ELBO(2.0, splitvae.Fixed(0.25)).build()
     torch.manual_seed(5)
     ((_, loss),) = objective(vae, x, LABELS)
     torch.manual_seed(5)
@@ -119,7 +119,7 @@ def test_the_bound_is_the_sum_over_groups_divided_by_their_number() -> None:
 
 def test_the_scaling_of_public_code_owes_a_content_once_a_member_and_averages_pixels() -> None:
     vae, x = model(content_draw="mean"), torch.rand(6, *SHAPE)
-    objective = splitvae.ELBO(1.0, splitvae.objectives.VARIANCES.make("fixed", 0.5), scaling="pixels")
+    objective = splitvae.ELBO(1.0, splitvae.Fixed(0.5), scaling="pixels").build()
     torch.manual_seed(5)
     ((_, loss),) = objective(vae, x, LABELS)
     torch.manual_seed(5)
@@ -129,7 +129,7 @@ def test_the_scaling_of_public_code_owes_a_content_once_a_member_and_averages_pi
     constant = 0.5 * math.log(2 * math.pi * 0.5)
     torch.testing.assert_close(loss, (sse + q.style.kl().sum() + content.sum()) / x.numel() + constant)
     with pytest.raises(UserError, match="pixels"):
-        splitvae.ELBO(scaling="pixel")
+        splitvae.ELBO(scaling="pixel").build()
 
 
 def test_a_model_is_the_same_after_its_folder(tmp_path: object) -> None:
@@ -150,10 +150,10 @@ def test_a_model_is_the_same_after_its_folder(tmp_path: object) -> None:
         ({"latent_dim": 1}, "latent_dim=1"),
         ({"fusion": "po"}, "poe"),
         ({"content_draw": "groups"}, "group"),
-        ({"eps_std": -1.0}, "group_eps_std=-1"),
-        ({"head_units": -1}, "group_head_units=-1"),
-        ({"evidence": -2}, "group_evidence=-2"),
-        ({"evidence": 1, "fusion": "mean"}, "--fusion poe"),
+        ({"group_eps_std": -1.0}, "group_eps_std=-1"),
+        ({"group_head_units": -1}, "group_head_units=-1"),
+        ({"group_evidence": -2}, "group_evidence=-2"),
+        ({"group_evidence": 1, "fusion": "mean"}, "fusion='poe'"),
     ],
 )
 def test_impossible_contents_are_refused(fields: dict[str, object], words: str) -> None:
@@ -170,7 +170,7 @@ def test_the_divergence_of_gaussians_is_torchs() -> None:
 
 
 def test_pairs_share_the_dimensions_that_differ_least() -> None:
-    head = AdaptiveHead(4, 4)
+    head = AdaptiveHead(4, 4, Adaptive())
     with torch.no_grad():
         head.mean.weight.copy_(torch.eye(4))
         head.logvar.weight.zero_()
@@ -187,7 +187,7 @@ def test_pairs_share_the_dimensions_that_differ_least() -> None:
 
 
 def test_what_is_no_pair_is_refused() -> None:
-    head = AdaptiveHead(4, 4)
+    head = AdaptiveHead(4, 4, Adaptive())
     with pytest.raises(UserError, match=r"pair.*--group-members 2"):
         head(torch.rand(4, 4), torch.tensor([0, 0, 0, 1]))
 

@@ -11,13 +11,13 @@ from splitvae.errors import UserError
 from splitvae.models.latents import GaussianHead
 from splitvae.networks.introvae import (
     INTROVAE_SIDES,
-    Double,
     IntroDecoder,
     IntroEncoder,
     NormedBlock,
     PlainBlock,
     intro_widths,
 )
+from splitvae.networks.layers import Upsample2x
 
 
 def count(*modules: nn.Module) -> int:
@@ -93,8 +93,8 @@ def test_a_block_changes_channels_by_a_projection_and_keeps_equal_ones(kind: typ
 
 def test_doubling_repeats_and_the_mean_halves_back() -> None:
     x = torch.randn(2, 3, 4, 4)
-    assert torch.equal(Double()(x), x.repeat_interleave(2, 2).repeat_interleave(2, 3))
-    torch.testing.assert_close(F.avg_pool2d(Double()(x), 2), x)
+    assert torch.equal(Upsample2x()(x), x.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    torch.testing.assert_close(F.avg_pool2d(Upsample2x()(x), 2), x)
 
 
 @pytest.mark.parametrize("norm", [True, False])

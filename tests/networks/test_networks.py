@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ from torch import nn
 
 import splitvae
 from splitvae.errors import UserError
+from splitvae.networks.base import Network
 from splitvae.networks.layers import Down, Up
 from splitvae.networks.registry import NETWORKS
-from splitvae.networks.residual import ResidualDecoder, ResidualEncoder
+from splitvae.networks.residual import Residual, ResidualDecoder, ResidualEncoder
+
+Sized = Callable[..., Network]  # the fixture that makes a network of given sizes
 
 COUNTS = {  # the paper's tables: trainable for MNIST, total for CIFAR-10 and CelebA
     "mnist-svae": (12_793_667, 12_799_299),
@@ -53,8 +57,8 @@ def test_the_two_stage_network_has_the_count_of_the_papers_tables() -> None:
 
 @pytest.mark.parametrize("net", NETWORKS)
 @pytest.mark.parametrize("side", [16, 32, 64, 128])
-def test_every_network_paints_every_side(net: str, side: int) -> None:
-    vae = splitvae.VAE((3, side, side), 5, 2, width=4, net=net, kernel=4, embedding=16).eval()
+def test_every_network_generates_every_side(net: str, side: int, sized: Sized) -> None:
+    vae = splitvae.VAE((3, side, side), 5, 2, sized(net, width=4, kernel=4, embedding=16)).eval()
     assert vae.sample(2).images.shape == (2, 2, 3, side, side)
 
 
@@ -103,7 +107,7 @@ def closed_form(c: int, side: int, latent: int, k: int, b: int, n: int, blocks: 
 def test_counts_follow_the_closed_form_for_every_hyperparameter(
     side: int, blocks: int, depth: int, kernel: int, scales: int
 ) -> None:
-    vae = splitvae.VAE((3, side, side), 7, 2, 8, scales, blocks, depth, kernel, embedding=24)
+    vae = splitvae.VAE((3, side, side), 7, 2, Residual(8, scales, blocks, depth, kernel, embedding=24))
     assert vae.counts()["total"] == closed_form(3, side, 7, kernel, 8, scales, blocks, depth, 24, 2)
     canvas = vae(torch.rand(2, 3, side, side))
     assert canvas.image.shape == (2, 3, side, side)
@@ -151,7 +155,7 @@ def test_up_adds_its_bias_once() -> None:
 
 
 def test_weights_start_glorot_uniform_and_biases_at_zero() -> None:
-    for net in (ResidualEncoder(1, 32, width=16), ResidualDecoder(8, 3, 32, width=16)):
+    for net in (ResidualEncoder(1, 32, Residual(width=16)), ResidualDecoder(8, 3, 32, Residual(width=16))):
         for module in net.modules():
             if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 area = module.weight[0, 0].numel()

@@ -28,7 +28,7 @@ def loss_of(vae: splitvae.VAE, x: torch.Tensor, objective: splitvae.Objective) -
 
 def test_loss_is_the_negative_log_likelihood_and_kl_of_torch_distributions(vae: splitvae.VAE) -> None:
     x = torch.rand(8, 1, 16, 16)
-    loss = loss_of(vae, x, ELBO(beta=3, variance=Fixed(0.07)))
+    loss = loss_of(vae, x, ELBO(beta=3, variance=Fixed(0.07)).build())
     torch.manual_seed(1)
     q = vae.encode(x)
     xhat = vae.decode(q.rsample()).image
@@ -40,15 +40,15 @@ def test_loss_is_the_negative_log_likelihood_and_kl_of_torch_distributions(vae: 
 def test_only_beta_times_v_matters_up_to_the_scale_of_the_loss(vae: splitvae.VAE) -> None:
     x, c = torch.rand(8, 1, 16, 16), 4.0
     parameters = list(vae.parameters())
-    one = torch.autograd.grad(loss_of(vae, x, ELBO(beta=2, variance=Fixed(0.1))), parameters)
-    two = torch.autograd.grad(loss_of(vae, x, ELBO(beta=2 / c, variance=Fixed(0.1 * c))), parameters)
+    one = torch.autograd.grad(loss_of(vae, x, ELBO(beta=2, variance=Fixed(0.1)).build()), parameters)
+    two = torch.autograd.grad(loss_of(vae, x, ELBO(beta=2 / c, variance=Fixed(0.1 * c)).build()), parameters)
     for a, b in zip(one, two, strict=True):
         torch.testing.assert_close(a, c * b, rtol=1e-4, atol=1e-4)
 
 
 def test_ambiguity_joins_the_squared_error_and_leaves_the_balance_alone(vae: splitvae.VAE) -> None:
     x = torch.rand(8, 1, 16, 16)
-    free, bound = ELBO(variance="computed"), ELBO(variance="computed", ambiguity=0.7)
+    free, bound = ELBO(variance="computed").build(), ELBO(variance="computed", ambiguity=0.7).build()
     difference = loss_of(vae, x, bound) - loss_of(vae, x, free)
     torch.manual_seed(1)
     canvas = vae.decode(vae.encode(x).rsample())
@@ -58,24 +58,24 @@ def test_ambiguity_joins_the_squared_error_and_leaves_the_balance_alone(vae: spl
 
 def test_penalties_are_nothing_where_nothing_is_split() -> None:
     vae, x = splitvae.create("digits-vae", width=4), torch.rand(4, 1, 16, 16)
-    assert torch.equal(loss_of(vae, x, ELBO(ambiguity=1, smoothness=1)), loss_of(vae, x, ELBO()))
+    assert torch.equal(loss_of(vae, x, ELBO(ambiguity=1, smoothness=1).build()), loss_of(vae, x, ELBO().build()))
 
 
 def test_evaluation_mode_learns_nothing(vae: splitvae.VAE) -> None:
-    objective = ELBO().eval()
+    objective = ELBO().build().eval()
     loss_of(vae.eval(), torch.rand(4, 1, 16, 16), objective)
     assert objective.variance.v == 1
 
 
 def test_logs_hold_every_term_and_no_graph(vae: splitvae.VAE) -> None:
-    objective = ELBO(beta=8)
+    objective = ELBO(beta=8).build()
     loss_of(vae, torch.rand(4, 1, 16, 16), objective)
     assert set(objective.logs) == {"loss", "mse", "rec", "kl", "beta", "v", "beta_v"}
     assert not any(isinstance(v, torch.Tensor) and v.requires_grad for v in objective.logs.values())
 
 
 def test_the_learned_variance_is_a_parameter_of_the_player(vae: splitvae.VAE) -> None:
-    objective = ELBO(variance="learned")
+    objective = ELBO(variance="learned").build()
     assert any(p is objective.variance.log_gamma for p in objective.players(vae)["vae"])
     loss_of(vae, torch.rand(4, 1, 16, 16), objective).backward()
     assert objective.variance.log_gamma.grad is not None
@@ -84,7 +84,7 @@ def test_the_learned_variance_is_a_parameter_of_the_player(vae: splitvae.VAE) ->
 @pytest.mark.parametrize("arguments", [{"ambiguity": 2}, {"smoothness": -1}, {"beta": -1}, {"variance": "computd"}])
 def test_impossible_settings_are_refused(arguments: dict) -> None:
     with pytest.raises(UserError):
-        ELBO(**arguments)
+        ELBO(**arguments).build()
 
 
 # ---------------------------------------------------------------- regularized autoencoders
@@ -98,9 +98,9 @@ def rae() -> splitvae.VAE:
 def test_a_regularized_autoencoder_is_the_elbo_of_a_code_without_noise(rae: splitvae.VAE) -> None:
     x, v, beta = torch.rand(8, 1, 16, 16), 0.05, 1e-3
     size, dim = x[0].numel(), 5
-    elbo = loss_of(rae, x, ELBO(beta * size / (v * dim), Fixed(v)))
+    elbo = loss_of(rae, x, ELBO(beta * size / (v * dim), Fixed(v)).build())
     log_term = size / 2 * torch.tensor(2 * torch.pi * v).log()
-    torch.testing.assert_close(loss_of(rae, x, RAE(beta)) * size / (2 * v), elbo - log_term)
+    torch.testing.assert_close(loss_of(rae, x, RAE(beta).build()) * size / (2 * v), elbo - log_term)
 
 
 def test_the_gradient_penalty_is_a_product_with_the_jacobian(rae: splitvae.VAE) -> None:
@@ -112,30 +112,32 @@ def test_the_gradient_penalty_is_a_product_with_the_jacobian(rae: splitvae.VAE) 
         jacobian = torch.autograd.functional.jacobian(lambda z: rae.decode(z[None]).image.flatten(), z)
         slopes.append(2 * rae.decode(z[None]).image.flatten() @ jacobian)
     expected = torch.stack(slopes).square().mean()
-    plain = loss_of(rae, x, RAE())
+    plain = loss_of(rae, x, RAE().build())
     torch.testing.assert_close(
-        loss_of(rae, x, RAE(penalty="gradient", weight=3.0)) - plain, 3 * expected, rtol=1e-3, atol=1e-6
+        loss_of(rae, x, RAE(penalty="gradient", weight=3.0).build()) - plain, 3 * expected, rtol=1e-3, atol=1e-6
     )
 
 
 def test_the_gradient_penalty_trains_the_decoder_and_rests_in_evaluation(rae: splitvae.VAE) -> None:
     x = torch.rand(4, 1, 16, 16)
-    with_it, without = (loss_of(rae, x, RAE(penalty="gradient", weight=w)) for w in (1.0, 0.0))
+    with_it, without = (loss_of(rae, x, RAE(penalty="gradient", weight=w).build()) for w in (1.0, 0.0))
     head = rae.decoder.head.weight
     assert not torch.equal(torch.autograd.grad(with_it, head)[0], torch.autograd.grad(without, head)[0])
     with torch.no_grad():
-        held = RAE(penalty="gradient", weight=1.0).eval()
-        assert torch.equal(loss_of(rae.eval(), x, held), loss_of(rae, x, RAE().eval()))
+        held = RAE(penalty="gradient", weight=1.0).build().eval()
+        assert torch.equal(loss_of(rae.eval(), x, held), loss_of(rae, x, RAE().build().eval()))
 
 
 def test_the_l2_penalty_is_the_sum_of_squared_kernels_of_the_decoder(rae: splitvae.VAE) -> None:
     x = torch.rand(4, 1, 16, 16)
     squares = sum(p.square().sum() for n, p in rae.decoder.named_parameters() if p.ndim > 1)
     assert len(kernels(rae.decoder)) == sum(p.ndim > 1 for p in rae.decoder.parameters())
-    torch.testing.assert_close(loss_of(rae, x, RAE(penalty="l2", weight=0.1)) - loss_of(rae, x, RAE()), 0.1 * squares)
+    torch.testing.assert_close(
+        loss_of(rae, x, RAE(penalty="l2", weight=0.1).build()) - loss_of(rae, x, RAE().build()), 0.1 * squares
+    )
 
 
 @pytest.mark.parametrize("arguments", [{"beta": -1}, {"penalty": "l3"}, {"weight": float("nan")}, {"ambiguity": 2}])
 def test_impossible_regularizers_are_refused(arguments: dict) -> None:
     with pytest.raises(UserError):
-        RAE(**arguments)
+        RAE(**arguments).build()

@@ -64,7 +64,7 @@ def test_the_weight_asks_the_bound_for_it_in_nats_an_image() -> None:
     losses = []
     for weight in (0.0, 5.0):
         torch.manual_seed(1)
-        objective = splitvae.ELBO(independence=weight)
+        objective = splitvae.ELBO(independence=weight).build()
         ((_, loss),) = objective(vae, x, labels)
         losses.append(loss)
     style = vae.encode(x, labels).style.mean  # type: ignore[attr-defined]  # a Grouped posterior

@@ -143,7 +143,7 @@ def algorithm(alpha: float, alpha_decoder: float, beta: float, m: float) -> Step
 def test_both_gradients_are_those_of_algorithm_1(
     alpha: float, painted: float | None, beta: float, margin: float, norm: bool
 ) -> None:
-    objective = Intro(alpha, beta, margin, painted)
+    objective = Intro(alpha, beta, margin, painted).build()
     ours = gradients(model(norm=norm), images(), objective)
     assert objective.logs["hinge_rec"] > 0 and objective.logs["hinge_fake"] > 0
     assert_close(ours, gradients(model(norm=norm), images(), algorithm(alpha, painted or alpha, beta, margin)))
@@ -177,7 +177,7 @@ def test_both_gradients_are_those_of_the_soft_algorithm(gamma: float) -> None:
             loss = loss + s * 0.5 * gamma * beta_rec * sse(again, fake.detach()).mean()
         yield "decoder", loss
 
-    ours = gradients(model(), images(), SoftIntro(beta_rec, beta_kl, beta_neg, gamma))
+    ours = gradients(model(), images(), SoftIntro(beta_rec, beta_kl, beta_neg, gamma).build())
     assert_close(ours, gradients(model(), images(), losses))
 
 
@@ -200,12 +200,12 @@ def test_a_step_of_the_official_code_has_the_same_gradients_up_to_the_weight_of_
     official = gradients(model(), images(), losses, lr=0.01 / w_kl)  # as Adam would, which feels no scale
     arguments = from_official(w_rec, w_neg, m, w_kl)
     assert arguments == {"alpha": 0.25, "beta": 0.125, "margin": 60.0, "alpha_decoder": 0.5, "hinge": "batch"}
-    assert_close(gradients(model(), images(), Intro(**arguments)), official, scale=w_kl)
+    assert_close(gradients(model(), images(), Intro(**arguments).build()), official, scale=w_kl)
 
 
 def test_yukunchen113s_three_numbers_are_the_papers() -> None:
     alpha, m, beta = 0.25, 70.0, 0.05
-    ours = gradients(model(norm=False), images(), Intro(**from_yukunchen(alpha, m, beta)))
+    ours = gradients(model(norm=False), images(), Intro(**from_yukunchen(alpha, m, beta)).build())
     assert_close(ours, gradients(model(norm=False), images(), algorithm(alpha, alpha, beta, m)))
 
 
@@ -238,7 +238,7 @@ def test_without_fakes_it_is_the_plain_vae_bit_for_bit(split: int, norm: bool, s
         else:
             yield "vae", (q.kl() + beta * 0.5 * sse).mean()
 
-    objective = SoftIntro(vae_steps=5) if soft else Intro(alpha=0, beta=beta)
+    objective = SoftIntro(vae_epochs=5).build() if soft else Intro(alpha=0, beta=beta).build()
     ours, theirs = adam_steps(model(split, norm=norm), objective, 5), adam_steps(model(split, norm=norm), plain, 5)
     different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
     assert different == []  # parameters and BatchNorm's statistics
@@ -247,7 +247,11 @@ def test_without_fakes_it_is_the_plain_vae_bit_for_bit(split: int, norm: bool, s
 def test_the_bound_in_evaluation_is_the_elbos_with_a_variance_of_one_over_beta() -> None:
     vae, x, beta = model().eval(), images(), 0.4
     losses, size = [], SIDE**2
-    for objective in (Intro(beta=beta), SoftIntro(beta_rec=0.6, beta_kl=3.0), ELBO(variance=Fixed(1 / beta))):
+    for objective in (
+        Intro(beta=beta).build(),
+        SoftIntro(beta_rec=0.6, beta_kl=3.0).build(),
+        ELBO(variance=Fixed(1 / beta)).build(),
+    ):
         torch.manual_seed(2)
         ((_, loss),) = objective.eval()(vae, x)
         torch.testing.assert_close(objective.logs["loss"], loss.detach())
@@ -261,7 +265,7 @@ def test_the_bound_in_evaluation_is_the_elbos_with_a_variance_of_one_over_beta()
 def test_held_out_images_cost_one_pass_and_move_nothing(kind: type[Introspective]) -> None:
     vae = model().eval()
     before = {name: value.clone() for name, value in vae.state_dict().items()}
-    for objective, grad in ((kind().eval(), True), (kind().eval(), False), (kind(), False)):
+    for objective, grad in ((kind().build().eval(), True), (kind().build().eval(), False), (kind().build(), False)):
         with passes(vae) as counts, torch.set_grad_enabled(grad):
             pairs = list(objective(vae, images(), None, 2**62))
         assert counts == {"encoder": 1, "decoder": 1} and len(pairs) == 1
@@ -270,7 +274,7 @@ def test_held_out_images_cost_one_pass_and_move_nothing(kind: type[Introspective
 
 
 def test_the_logged_bound_is_the_kl_and_beta_times_the_error_in_training_too() -> None:
-    vae, objective = model(), Intro(beta=0.3, margin=40)
+    vae, objective = model(), Intro(beta=0.3, margin=40).build()
     torch.manual_seed(4)
     turn(vae, objective)
     logs = objective.logs
@@ -303,19 +307,19 @@ def test_the_chosen_hinge_is_the_one_in_the_loss() -> None:
         turn(vae, objective)
         return found[1]  # of xr, in the encoder's loss
 
-    kl = energies(Intro())
+    kl = energies(Intro().build())
     m = float(kl.mean())  # so that the hinge is active for some images and not for others
     for kind in ("batch", "sample"):
-        objective = Intro(margin=m, hinge=kind)
+        objective = Intro(margin=m, hinge=kind).build()
         assert torch.equal(energies(objective), kl)
         torch.testing.assert_close(objective.logs["hinge_rec"], hinge(kl, m, 6, kind))
     assert hinge(kl, m, 6, "sample") > 2 * hinge(kl, m, 6, "batch")
 
 
 def test_above_the_margin_the_encoder_feels_nothing_of_the_fakes() -> None:
-    plain = gradients(model(), images(), Intro(alpha=0))["encoder"]
+    plain = gradients(model(), images(), Intro(alpha=0).build())["encoder"]
     for alpha in (0.25, 100.0):
-        objective = Intro(alpha=alpha, margin=1e-6)
+        objective = Intro(alpha=alpha, margin=1e-6).build()
         ours = gradients(model(), images(), objective)["encoder"]
         assert objective.logs["hinge_rec"] == objective.logs["hinge_fake"] == 0
         assert all(torch.equal(a, b) for a, b in zip(ours, plain, strict=True))
@@ -324,7 +328,7 @@ def test_above_the_margin_the_encoder_feels_nothing_of_the_fakes() -> None:
 def test_the_decoder_feels_the_fakes_kl_with_slope_alpha_even_above_the_margin() -> None:
     logs = []
     for alpha in (0.25, 0.75):
-        objective = Intro(alpha, margin=1e-6)
+        objective = Intro(alpha, margin=1e-6).build()
         torch.manual_seed(6)
         turn(model(), objective)  # neither player moves
         logs.append(objective.logs)
@@ -333,7 +337,7 @@ def test_the_decoder_feels_the_fakes_kl_with_slope_alpha_even_above_the_margin()
 
 
 def test_a_decoders_alpha_of_its_own_is_not_the_encoders() -> None:
-    objective = Intro(alpha=0, alpha_decoder=0.5)
+    objective = Intro(alpha=0, alpha_decoder=0.5).build()
     vae = model()
     with passes(vae) as counts:
         turn(vae, objective)
@@ -345,7 +349,7 @@ def test_a_decoders_alpha_of_its_own_is_not_the_encoders() -> None:
 
 
 def test_the_exponentials_are_one_where_nothing_is_lost_and_less_elsewhere() -> None:
-    vae, objective = model(), SoftIntro(beta_neg=5)
+    vae, objective = model(), SoftIntro(beta_neg=5).build()
     turn(vae, objective)
     assert 0 < objective.logs["exp_rec"] < 1 and 0 < objective.logs["exp_fake"] < 1
     with torch.no_grad():
@@ -358,7 +362,7 @@ def test_the_exponentials_are_one_where_nothing_is_lost_and_less_elsewhere() -> 
 def test_without_gamma_the_decoders_loss_has_no_reconstruction_of_fakes() -> None:
     s, logs = 1 / SIDE**2, {}
     for gamma in (0.0, 1.0):
-        objective = SoftIntro(beta_rec=0.7, beta_kl=0.9, gamma=gamma)
+        objective = SoftIntro(beta_rec=0.7, beta_kl=0.9, gamma=gamma).build()
         torch.manual_seed(8)
         turn(model(), objective)
         logs[gamma] = objective.logs
@@ -368,9 +372,9 @@ def test_without_gamma_the_decoders_loss_has_no_reconstruction_of_fakes() -> Non
 
 
 def test_fakes_of_infinite_weight_leave_the_encoder_the_scaled_bound() -> None:
-    objective = SoftIntro(beta_rec=0.7, beta_neg=1e12)
+    objective = SoftIntro(beta_rec=0.7, beta_neg=1e12).build()
     ours = gradients(model(), images(), objective)["encoder"]
-    plain = gradients(model(), images(), SoftIntro(beta_rec=0.7, vae_steps=1))["encoder"]
+    plain = gradients(model(), images(), SoftIntro(beta_rec=0.7, vae_epochs=1).build())["encoder"]
     assert all(torch.equal(a, b) for a, b in zip(ours, plain, strict=True))
     torch.testing.assert_close(objective.logs["loss_encoder"], objective.logs["loss"] / SIDE**2)
 
@@ -381,12 +385,12 @@ def test_fakes_of_infinite_weight_leave_the_encoder_the_scaled_bound() -> None:
 @pytest.mark.parametrize(
     ("objective", "encoder", "decoder"),
     [
-        (Intro(), 5, 2),
-        (Intro(alpha=0), 1, 1),
-        (Intro(vae_steps=1), 1, 1),
-        (SoftIntro(), 5, 6),
-        (SoftIntro(gamma=0), 5, 4),
-        (SoftIntro(vae_steps=1), 1, 1),
+        (Intro().build(), 5, 2),
+        (Intro(alpha=0).build(), 1, 1),
+        (Intro(vae_epochs=1).build(), 1, 1),
+        (SoftIntro().build(), 5, 6),
+        (SoftIntro(gamma=0).build(), 5, 4),
+        (SoftIntro(vae_epochs=1).build(), 1, 1),
     ],
 )
 def test_a_step_makes_no_more_passes_than_it_says(objective: Introspective, encoder: int, decoder: int) -> None:
@@ -396,7 +400,7 @@ def test_a_step_makes_no_more_passes_than_it_says(objective: Introspective, enco
     assert counts == {"encoder": encoder, "decoder": decoder}
 
 
-@pytest.mark.parametrize(("objective", "inputs"), [(Intro(), 3), (SoftIntro(gamma=0), 5)])
+@pytest.mark.parametrize(("objective", "inputs"), [(Intro().build(), 3), (SoftIntro(gamma=0).build(), 5)])
 def test_no_weights_gradient_is_computed_in_vain_and_nothing_is_read_back(objective: Introspective, inputs: int) -> None:
     vae = model()
     layers = {n: sum(isinstance(m, nn.Conv2d) for m in getattr(vae, n).modules()) for n in ("encoder", "decoder")}
@@ -410,7 +414,9 @@ def test_no_weights_gradient_is_computed_in_vain_and_nothing_is_read_back(object
     assert not watch.names & {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal", "unique2", "_unique2"}
 
 
-@pytest.mark.parametrize("objective", [Intro(), Intro(alpha=0), SoftIntro(), SoftIntro(gamma=0)])
+@pytest.mark.parametrize(
+    "objective", [Intro().build(), Intro(alpha=0).build(), SoftIntro().build(), SoftIntro(gamma=0).build()]
+)
 def test_neither_players_loss_reaches_the_other(objective: Introspective) -> None:
     vae = model()
     for player, loss in objective(vae, images()):
@@ -424,7 +430,7 @@ def test_neither_players_loss_reaches_the_other(objective: Introspective) -> Non
 @pytest.mark.parametrize("kind", BOTH)
 def test_the_players_are_the_two_networks_and_share_nothing(kind: type[Introspective]) -> None:
     vae = model()
-    players = kind().players(vae)
+    players = kind().build().players(vae)
     assert list(players) == ["encoder", "decoder"]
     ids = [id(p) for found in players.values() for p in found]
     assert sorted(ids) == sorted(id(p) for p in vae.parameters()) and len(set(ids)) == len(ids)
@@ -441,11 +447,11 @@ def test_what_learns_still_learns_after_a_step_an_abandoned_one_and_an_error(
     def unchanged() -> bool:
         return flags == [p.requires_grad for p in vae.parameters()]
 
-    for _ in kind()(vae, images()):
+    for _ in kind().build()(vae, images()):
         assert unchanged()
     assert unchanged()
     for taken in (1, 2):
-        turns = kind()(vae, images())
+        turns = kind().build()(vae, images())
         for _ in range(taken):
             next(turns)
         turns.close()
@@ -459,12 +465,12 @@ def test_what_learns_still_learns_after_a_step_an_abandoned_one_and_an_error(
 
     monkeypatch.setattr(vae.encoder.latent, "forward", failing)
     with pytest.raises(RuntimeError, match="no memory left"):
-        list(kind()(vae, images()))
+        list(kind().build()(vae, images()))
     assert unchanged()
 
 
 def test_the_decoders_loss_is_judged_by_the_encoder_after_its_step() -> None:
-    vae, objective = model(), Intro()
+    vae, objective = model(), Intro().build()
     turns = objective(vae, images())
     next(turns)
     with torch.no_grad():
@@ -476,20 +482,20 @@ def test_the_decoders_loss_is_judged_by_the_encoder_after_its_step() -> None:
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_logs_hold_every_term_and_no_graph(kind: type[Introspective]) -> None:
-    objective = kind()
+    objective = kind().build()
     turn(model(), objective)
     energies = {"kl", "kl_real", "kl_rec", "kl_fake", "kl_rec_decoder", "kl_fake_decoder"}
     common = {"loss", "loss_encoder", "loss_decoder", "mse", "rec", "beta", "v", "spread"} | energies
     own = {"alpha", "alpha_decoder", "margin", "hinge_rec", "hinge_fake"} if kind is Intro else {"exp_rec", "exp_fake"}
     assert objective.logs.keys() == common | own
     assert not any(isinstance(v, Tensor) and (v.requires_grad or v.ndim) for v in objective.logs.values())
-    objective = kind(vae_steps=1)
+    objective = kind(vae_epochs=1).build()
     turn(model(), objective)
     assert objective.logs.keys() & (energies | own) == {"kl", "kl_real"} | (own & {"alpha", "alpha_decoder", "margin"})
 
 
 def test_spread_is_one_for_perfect_reconstructions_and_none_for_one_picture() -> None:
-    vae, objective = model(), Intro()
+    vae, objective = model(), Intro().build()
     x = images()
     with torch.no_grad():
         vae.decoder.head.weight.zero_()
@@ -515,7 +521,7 @@ def test_schedules_are_asked_at_the_step() -> None:
 
         return at
 
-    objective = Intro(**{name: schedule(name, v) for name, v in zip(asked, (0.1, 0.2, 30.0, 0.4), strict=True)})
+    objective = Intro(**{name: schedule(name, v) for name, v in zip(asked, (0.1, 0.2, 30.0, 0.4), strict=True)}).build()
     for step in (0, 17):
         turn(model(), objective, step)
         named = [objective.logs[name] for name in asked]
@@ -525,7 +531,7 @@ def test_schedules_are_asked_at_the_step() -> None:
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_the_first_steps_train_a_plain_vae_and_draw_no_prior(kind: type[Introspective]) -> None:
-    objective = kind(vae_steps=3)
+    objective = kind(vae_epochs=3).build()
     for step in range(5):
         vae = model()
         torch.manual_seed(9)
@@ -541,7 +547,7 @@ def test_the_first_steps_train_a_plain_vae_and_draw_no_prior(kind: type[Introspe
 
 def test_a_schedule_that_leaves_its_range_says_when() -> None:
     with pytest.raises(UserError, match=r"beta=-1.* at step 12 must be positive"):
-        next(Intro(beta=lambda step: 11.0 - step)(model(), images(), None, 12))
+        next(Intro(beta=lambda step: 11.0 - step).build()(model(), images(), None, 12))
 
 
 # ---------------------------------------------------------------- splits, latents, precision
@@ -550,14 +556,14 @@ def test_a_schedule_that_leaves_its_range_says_when() -> None:
 @pytest.mark.parametrize(("kind", "split", "latent"), list(itertools.product(BOTH, (1, 2, 3), LATENTS)))
 def test_every_split_and_latent_trains(kind: type[Introspective], split: int, latent: str) -> None:
     vae, group = model(split, latent), torch.arange(3).repeat_interleave(2)
-    turn(vae, kind(ambiguity=0.1, smoothness=0.1), group=group)
+    turn(vae, kind(ambiguity=0.1, smoothness=0.1).build(), group=group)
     assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
 
 
 def test_penalties_of_the_split_join_the_error() -> None:
     x, losses = images(), []
     for weight in (0.0, 0.7):
-        vae, objective = model(split=2), Intro(alpha=0, beta=0.3, ambiguity=weight)
+        vae, objective = model(split=2), Intro(alpha=0, beta=0.3, ambiguity=weight).build()
         torch.manual_seed(10)
         turn(vae, objective, x=x)
         losses.append(objective.logs)
@@ -571,7 +577,7 @@ def test_penalties_of_the_split_join_the_error() -> None:
 
 
 def test_the_energy_of_a_code_without_noise_is_half_its_square() -> None:
-    vae, objective = model(latent="deterministic"), Intro(margin=1e3)
+    vae, objective = model(latent="deterministic"), Intro(margin=1e3).build()
     z = model(latent="deterministic").encode(images()).mean
     turn(vae, objective)
     torch.testing.assert_close(objective.logs["kl_real"], z.detach().square().sum(1).mean() / 2)
@@ -582,7 +588,7 @@ def test_fakes_come_in_the_groups_of_the_batch_and_share_their_content() -> None
     vae.decoder.register_forward_pre_hook(lambda _, arguments: decoded.append(arguments[0]))
     groups: list[Any] = []
     vae.encoder.register_forward_pre_hook(lambda _, arguments: groups.append(arguments[1]))
-    turn(vae, Intro(), group=torch.tensor([4, 9, 4, 9, 9, 1]))
+    turn(vae, Intro().build(), group=torch.tensor([4, 9, 4, 9, 9, 1]))
     style, content = decoded[1].tensor_split([DIM // 2], 1)
     assert len(style.unique(dim=0)) == 6 and len(content.unique(dim=0)) == 3
     assert (
@@ -593,7 +599,7 @@ def test_fakes_come_in_the_groups_of_the_batch_and_share_their_content() -> None
 
 def test_energies_of_groups_are_summed_over_members_and_averaged_over_groups() -> None:
     group = torch.tensor([0, 0, 0, 0, 1, 1])
-    vae, objective = model(latent="grouped"), Intro()
+    vae, objective = model(latent="grouped"), Intro().build()
     turn(vae, objective, group=group)
     torch.testing.assert_close(
         objective.logs["kl_real"], model(latent="grouped").encode(images(), group).kl().sum().detach() / 2
@@ -604,14 +610,14 @@ def test_energies_of_groups_are_summed_over_members_and_averaged_over_groups() -
 def test_counted_groups_are_never_looked_at() -> None:
     group = as_groups(torch.arange(3).repeat_interleave(2), 6, torch.device("cpu"))
     with Watch() as watch:
-        turn(model(latent="grouped"), Intro(), group=group)
+        turn(model(latent="grouped"), Intro().build(), group=group)
     assert "_local_scalar_dense" not in watch.names
 
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_half_precision_trains(kind: type[Introspective]) -> None:
     vae = model(split=2)
-    turns = kind()(vae, images())
+    turns = kind().build()(vae, images())
     while True:
         with torch.autocast("cpu", torch.bfloat16):
             found = next(turns, None)
@@ -636,13 +642,13 @@ def test_half_precision_trains(kind: type[Introspective]) -> None:
         (Intro, {"margin": 0}, "margin=0 must be positive"),
         (Intro, {"margin": -10}, "never be active"),
         (Intro, {"hinge": "batc"}, "did you mean 'batch'"),
-        (Intro, {"vae_steps": -1}, "vae_steps=-1"),
+        (Intro, {"vae_epochs": -1}, "vae_epochs=-1"),
         (Intro, {"ambiguity": 2}, "ambiguity=2"),
         (SoftIntro, {"beta_rec": 0}, "beta_rec=0 must be positive"),
         (SoftIntro, {"beta_kl": 0}, "beta_kl=0 must be positive"),
         (SoftIntro, {"beta_neg": -1}, "beta_neg=-1"),
         (SoftIntro, {"gamma": -1e-8}, "gamma=-1e-08"),
-        (SoftIntro, {"vae_steps": -2}, "vae_steps=-2"),
+        (SoftIntro, {"vae_epochs": -2}, "vae_epochs=-2"),
     ],
 )
 def test_impossible_weights_are_refused_with_the_reason(kind: type, arguments: dict[str, Any], words: str) -> None:
@@ -655,4 +661,4 @@ def test_impossible_options_of_the_official_code_are_refused() -> None:
     with pytest.raises(UserError, match="weight_kl=0 must be positive"):
         from_official(0.05, 0.5, 120, weight_kl=0)
     with pytest.raises(UserError, match="beta=0"):
-        Intro(**from_official(0, 0.5, 120))
+        Intro(**from_official(0, 0.5, 120)).build()

@@ -51,7 +51,7 @@ def make(path: Path, data: Path, seed: int = 7, **fields: Any) -> Run:
         "embedding": 12,
         "content_dim": 4,
     }
-    config = Config(data=str(data), **{**asked, "latent": "grouped", **fields})
+    config = Config().override(data=str(data), **{**asked, "latent": "grouped", **fields})
     torch.manual_seed(seed)
     vae = build_vae(config)
     run = Run.begin(path, config, vae.counts())

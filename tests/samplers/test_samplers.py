@@ -17,6 +17,7 @@ from torch import Tensor
 from splitvae.errors import UserError
 from splitvae.evaluation.fitted_samplers import sampler_for
 from splitvae.models.codes import Codes
+from splitvae.objectives.variance import Learned
 from splitvae.samplers.base import Sampler
 from splitvae.samplers.em import Mixture, expectation_maximisation, log_density
 from splitvae.samplers.flow import Flow, FlowDensity
@@ -273,7 +274,7 @@ def test_equal_codes_have_a_mixture_too() -> None:
 def test_a_second_stage_has_skip_connections_and_one_gamma(dim: int, width: int, depth: int) -> None:
     hidden = dim * width + width + (depth - 1) * (width**2 + width)
     heads = 3 * ((dim + width) * dim + dim)  # mean and log-deviation of u, and zhat, of [input, h]
-    stage = SecondStageVAE(dim, width, depth, "learned")
+    stage = SecondStageVAE(dim, width, depth, Learned())
     assert sum(p.numel() for p in stage.parameters()) == 2 * hidden + heads + 1
     z = torch.randn(4, dim)
     for dense in (stage.encoder, stage.decoder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ from splitvae import presets
 from splitvae.errors import UserError
 from splitvae.figures import groups as group_figures
 from splitvae.figures.run import draw
+from splitvae.networks.base import Network
 from splitvae.networks.registry import NETWORKS
 from splitvae.objectives.variance import VARIANCES
 from splitvae.runs import Run, match_config
 from splitvae.training.trainer import Trainer
+
+Sized = Callable[..., Network]  # the fixture that makes a network of given sizes
 
 TINY = {"width": 4, "embedding": 16, "latent_dim": 6, "batch_size": 24, "epochs": 2, "preview_every": 0, "precision": "32"}
 TINY |= {"accelerator": "cpu", "latent": "grouped"}
@@ -40,14 +44,14 @@ def faces() -> splitvae.Images:
 
 @pytest.mark.parametrize("net", NETWORKS)
 @pytest.mark.parametrize("split", [1, 2])
-def test_every_network_and_split_learns_from_groups(net: str, split: int) -> None:
+def test_every_network_and_split_learns_from_groups(net: str, split: int, sized: Sized) -> None:
     side = 32 if net.startswith("intro") else 16
     torch.manual_seed(0)
-    vae = splitvae.VAE((1, side, side), 6, split, width=4, scales=2, kernel=4, embedding=16, net=net, latent="grouped")
+    vae = splitvae.VAE((1, side, side), 6, split, sized(net, width=4, scales=2, kernel=4, embedding=16), "grouped")
     x, labels = torch.rand(6, 1, side, side), torch.tensor([0, 0, 5, 5, 5, -3])
     for name in VARIANCES:
         vae.zero_grad()
-        for _, loss in splitvae.ELBO(1.0, splitvae.objectives.VARIANCES.make(name), 0.1, 0.1)(vae, x, labels):
+        for _, loss in splitvae.ELBO(variance=name, ambiguity=0.1, smoothness=0.1)(vae, x, labels):
             loss.backward()
         assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
 
@@ -89,10 +93,15 @@ def test_groups_are_composed_anew_in_each_epoch_of_images_of_one_label(digits: s
 def test_colour_images_are_grouped_by_attributes(faces: splitvae.Images, tmp_path: Path) -> None:
     fields = {**TINY, "split": 2, "batch_size": 16, "epochs": 1, "validation": 6}
     with pytest.raises(UserError, match="--group-by NAME"):
-        splitvae.train(splitvae.Config(shape=(3, 64, 64)), faces, out=tmp_path / "a", progress=False, **fields)
+        splitvae.train(splitvae.Config().override(shape=(3, 64, 64)), faces, out=tmp_path / "a", progress=False, **fields)
     assert not (tmp_path / "a").exists()
     run = splitvae.train(
-        splitvae.Config(shape=(3, 64, 64)), faces, out=tmp_path / "b", progress=False, **fields, group_by="Smiling"
+        splitvae.Config().override(shape=(3, 64, 64)),
+        faces,
+        out=tmp_path / "b",
+        progress=False,
+        **fields,
+        group_by="Smiling",
     )
     assert run.vae.reconstruct(torch.rand(2, 3, 64, 64)).image.shape == (2, 3, 64, 64)
 

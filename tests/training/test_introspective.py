@@ -32,7 +32,14 @@ from splitvae.training.monitor import Monitor
 from splitvae.training.setup import config_warnings
 from splitvae.training.trainer import Trainer
 
-TINY: dict[str, Any] = {"width": 4, "embedding": 32, "latent_dim": 4, "preview_every": 0, "batch_size": 50, "validation": 50}
+TINY: dict[str, Any] = {
+    "width": 4,
+    "embedding": 32,
+    "latent_dim": 4,
+    "preview_every": 0,
+    "batch_size": 50,
+    "validation": 50,
+}
 INTRO: dict[str, Any] = {**TINY, "loss": "intro", "alpha": 0.25, "beta": 5.0, "margin": 20.0, "precision": "32"}
 STEPS = 6  # an epoch of these images
 
@@ -510,11 +517,11 @@ def test_weights_that_cannot_work_are_refused_before_anything_is_written(images:
 
 
 def test_a_folder_of_large_images_gets_the_introspective_networks_side() -> None:
-    config = splitvae.Config(net="intro", loss="intro")
+    config = splitvae.Config().override(net="intro", loss="intro")
     fields = presets.suggest_settings((3, 250, 250), 1000, False, config)
     assert fields["shape"] == (3, 256, 256) and fields["pad"] == 3
     assert presets.suggest_settings((3, 250, 250), 1000, False, splitvae.Config())["shape"] == (3, 128, 128)
-    small = splitvae.Config(loss="intro", latent_dim=64)  # not typed, yet kept
+    small = splitvae.Config().override(loss="intro", latent_dim=64)  # not typed, yet kept
     assert presets.suggest_settings((3, 64, 64), 1000, False, small)["margin"] == 128
     with pytest.raises(UserError, match="16, 32, 64, 128, 256, 512 or 1024, not 96"):
         splitvae.VAE((3, 96, 96), net="intro")
@@ -524,7 +531,7 @@ def test_a_folder_of_large_images_gets_the_introspective_networks_side() -> None
 def test_images_without_a_preset_get_weights_like_those_that_were_measured(name: str) -> None:
     preset = presets.find_preset(name)
     assert preset.shape is not None
-    told = splitvae.Config(loss=preset.loss, latent_dim=preset.latent_dim)
+    told = splitvae.Config().override(loss=preset.loss, latent_dim=preset.latent_dim)
     found = presets.suggest_settings(preset.shape, 30_000, False, told, {"latent_dim"})
     weights = ("beta", "margin") if preset.loss == "intro" else ("beta_rec", "beta_neg", "gamma")
     for key in (*weights, "vae_epochs", "lr"):

@@ -23,7 +23,14 @@ from splitvae.objectives.elbo import ELBO
 from splitvae.training.interrupts import Interrupted
 from splitvae.training.trainer import Trainer
 
-TINY: dict[str, Any] = {"width": 4, "embedding": 32, "latent_dim": 4, "preview_every": 0, "batch_size": 50, "validation": 50}
+TINY: dict[str, Any] = {
+    "width": 4,
+    "embedding": 32,
+    "latent_dim": 4,
+    "preview_every": 0,
+    "batch_size": 50,
+    "validation": 50,
+}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +141,19 @@ def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Pa
 
 
 def test_two_processes_train_one_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "splitvae", "train", "digits-svae", "--width", "4", "--epochs", "2", "--preview-every", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "splitvae",
+        "train",
+        "digits-svae",
+        "--width",
+        "4",
+        "--epochs",
+        "2",
+        "--preview-every",
+        "0",
+    ]
     command += ["--out", str(tmp_path / "run"), "--no-report", "--devices", "2", "--accelerator", "cpu"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
@@ -324,7 +343,9 @@ def test_a_model_made_by_hand_trains_in_place_and_describes_itself(images: split
 def test_images_without_a_preset_get_settings_that_fit_them(tmp_path: Path) -> None:
     pixels = torch.randint(0, 256, (60, 3, 24, 24), dtype=torch.uint8)
     images = splitvae.Images(pixels, None, (), "photos", "train", ())
-    run = splitvae.train(splitvae.Config(), images, out=tmp_path / "run", progress=False, epochs=1, width=4, preview_every=0)
+    run = splitvae.train(
+        splitvae.Config(), images, out=tmp_path / "run", progress=False, epochs=1, width=4, preview_every=0
+    )
     assert run.config.model.shape == (3, 32, 32)
     assert run.config.data.mirror
     assert run.config.training.batch_size == 6
