@@ -29,7 +29,7 @@ def _uses_groups(config: Config) -> bool:
     return config.model.latent.uses_groups
 
 
-GROUPS = ActsWith(_uses_groups, "a latent of groups (latent grouped or adaptive)")
+GROUPS = ActsWith(_uses_groups, "a latent of groups (--latent grouped or --latent adaptive)")
 
 
 def check_least(settings: Settings, **least: int) -> None:

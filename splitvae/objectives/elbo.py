@@ -49,9 +49,9 @@ class ELBO(Objective):
     variance: Annotated[Variance, VARIANCES] = Computed()
     kl: Annotated[KLSchedule, KL_SCHEDULES] = Constant()
     scaling: Annotated[str, OneOf(SCALINGS)] = "units"
-    independence: Annotated[float, ActsWith(lambda config: config.model.latent.name == "grouped", "the latent grouped")] = (
-        0.0
-    )
+    independence: Annotated[
+        float, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
+    ] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

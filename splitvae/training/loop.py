@@ -53,7 +53,7 @@ def train(
     if isinstance(images, str | os.PathLike):
         options["data"], images = os.fspath(images), None
     settings = objective.settings if isinstance(objective, Loss) else objective
-    config = build_config(model, settings, **options)
+    config = build_config(model, settings)
     parts: dict[str, Images] = {}
     if isinstance(images, Images):
         parts["train"] = images
@@ -61,9 +61,11 @@ def train(
         parts = {part: load(images, part) for part in ("train", "test")}
     folder = Path(out) if out is not None else Path("runs") / (config.preset or "vae")
     run = find_run_to_resume(folder, resume, progress)
-    if run is not None:
-        explicit = {**options, "preset": model} if isinstance(model, str) else config.options()
-        config = resume_config(run, explicit, settings)
+    if run is None:
+        config = config.override(**options)
+    else:
+        explicit = {"preset": model} if isinstance(model, str) else config.options()
+        config = resume_config(run, explicit | options, settings)
         if len(run.history) >= config.training.epochs:
             print_once(progress, f"{folder} is finished after {config.training.epochs} epochs; a larger --epochs goes on.")
             return run

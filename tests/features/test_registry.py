@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import nn
 
-from splitvae import Images, extract_features, load
 from splitvae.features.base import extract_features
 from splitvae.features.registry import load_extractor
 

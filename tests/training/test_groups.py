@@ -72,12 +72,12 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 def test_groups_are_composed_anew_in_each_epoch_of_images_of_one_label(digits: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **TINY, group_members=4)
-    loop = Trainer(presets.build_vae(config), presets.objective_of(config), digits, config)
+    loop = Trainer(presets.build_vae(config), config.objective, digits, config)
     # Silenced: this loop has labels.
-    known = {x.numpy().tobytes(): int(label) for x, label in zip(loop.pixels, loop.labels, strict=True)}  # type: ignore[arg-type]
+    known = {x.numpy().tobytes(): int(label) for x, label in zip(loop.images.pixels, loop.images.labels, strict=True)}  # type: ignore[arg-type]
     companies = []
     for epoch in range(2):
-        loop.epoch, loop.step = epoch, epoch * loop.steps
+        loop.epoch, loop.step = epoch, epoch * loop.steps_per_epoch
         company = set()
         for x, group in loop.batches():
             assert group is not None
@@ -154,4 +154,4 @@ def test_figures_of_a_grouped_run_show_swaps_and_the_curves_of_its_terms(digits:
     run.remember("test", match_config(digits, run.config))
     names = {path.stem for path in draw(run)}
     assert {"swaps", "swaps-evidence", "style-interpolations", "content-interpolations", "curves"} <= names
-    assert Run(tmp_path).config.latent == "grouped"
+    assert Run(tmp_path).config.model.latent.name == "grouped"

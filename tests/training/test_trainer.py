@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import json
 import os
@@ -19,7 +20,8 @@ import splitvae
 from splitvae import presets
 from splitvae.errors import UserError
 from splitvae.models.groups import Groups
-from splitvae.objectives.elbo import ELBO
+from splitvae.objectives.elbo import ELBO, ELBOLoss
+from splitvae.objectives.variance import Optimal
 from splitvae.training.interrupts import Interrupted
 from splitvae.training.trainer import Trainer
 
@@ -187,14 +189,14 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
 ) -> None:
     train(images, tmp_path / "run", epochs=1)
     before, model = (tmp_path / "run" / "state.ckpt").read_bytes(), splitvae.Run(tmp_path / "run").vae.fingerprint()
-    forward = ELBO.forward
+    forward = ELBOLoss.forward
 
-    def poisoned(self: ELBO, vae: Any, x: Any, group: Any = None, step: int = 0) -> Any:
+    def poisoned(self: ELBOLoss, vae: Any, x: Any, group: Any = None, step: int = 0) -> Any:
         for player, loss in forward(self, vae, x, group, step):
             yield player, loss * float("nan") if step == 9 else loss
 
     with monkeypatch.context() as patch:
-        patch.setattr(ELBO, "forward", poisoned)
+        patch.setattr(ELBOLoss, "forward", poisoned)
         with pytest.raises(UserError, match=r"non-finite at step 9.*lower|non-finite at step 9.*third"):
             train(images, tmp_path / "run", epochs=3, resume=True)
     assert (tmp_path / "run" / "state.ckpt").read_bytes() == before
@@ -212,25 +214,26 @@ def test_evaluation_mode_reconstructs_as_well_as_training_mode(images: splitvae.
     assert error[False] == pytest.approx(error[True], rel=0.05)
 
 
-def test_without_refreshing_the_statistics_it_would_not(images: splitvae.Images, tmp_path: Path) -> None:
-    vae = presets.create("digits-svae", **{k: TINY[k] for k in ("width", "embedding", "latent_dim")})
+def test_without_recomputing_the_statistics_it_would_not(
+    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "recompute_batchnorm", lambda self: None)
+    run = train(images, tmp_path / "run", epochs=15, width=8, latent_dim=8, v=0.05)
     x = images.pixels.float() / 255
-    for _ in range(20):
-        vae(x)
     with torch.no_grad():
-        mode = [(vae.train(m).decode(vae.encode(x).mean).image - x).square().mean().item() for m in (True, False)]
-    assert abs(mode[1] / mode[0] - 1) > 0.05
+        error = [(run.vae.train(m).decode(run.vae.encode(x).mean).image - x).square().mean().item() for m in (True, False)]
+    assert abs(error[1] / error[0] - 1) > 0.05
 
 
 def test_every_epoch_has_another_order_and_every_image_once(images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **{**TINY, "batch_size": 45}, precision="32")
-    loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
+    loop = Trainer(presets.build_vae(config), config.objective, images, config)
     first = torch.cat([x for x, _ in loop.batches()])
-    loop.epoch, loop.step = 1, loop.steps
+    loop.epoch, loop.step = 1, loop.steps_per_epoch
     second = torch.cat([x for x, _ in loop.batches()])
     assert not torch.equal(first, second)
     order = [x.flatten(1).sum(1).sort().values for x in (first, second)]
-    assert len(first) == len(loop.pixels) == 315
+    assert len(first) == len(loop.images) == 315
     torch.testing.assert_close(order[0], order[1])
 
 
@@ -253,9 +256,9 @@ def test_a_rate_given_on_resume_moves_the_schedule_and_keeps_the_place_in_it(
 
 def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **TINY, precision="32", ema=0.999)
-    loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
-    assert loop.average is not None
-    parameter, average = (next(model.decoder.parameters()) for model in (loop.vae, loop.average))
+    loop = Trainer(presets.build_vae(config), config.objective, images, config)
+    assert loop.ema_model is not None
+    parameter, average = (next(model.decoder.parameters()) for model in (loop.vae, loop.ema_model))
     seen = [parameter.detach().clone()]
     for x, _ in loop.batches():
         loop.train_step(x)
@@ -269,12 +272,16 @@ def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(
     images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses = iter([3.0, 1.0, 2.0])
-    monkeypatch.setattr(Trainer, "validate", lambda self: {"val_loss": next(losses)})
-    kept: list[int] = []
-    monkeypatch.setattr(splitvae.Run, "save_model", lambda self, vae: kept.append(1))
-    train(images, tmp_path / "run", epochs=3, best=True)
-    assert len(kept) == 2  # the first and the second epoch
+    losses, weights = iter([3.0, 1.0, 2.0, 1.5]), []
+
+    def validate(self: Trainer) -> dict[str, float]:
+        weights.append(copy.deepcopy(self.vae.state_dict()))
+        return {"val_loss": next(losses)}
+
+    monkeypatch.setattr(Trainer, "validate", validate)
+    run = train(images, tmp_path / "run", epochs=4, best=True)
+    assert same(dict(run.vae.state_dict()), dict(weights[1]))  # of the second epoch
+    assert not any(same(dict(run.vae.state_dict()), dict(other)) for other in (weights[0], *weights[2:]))
 
 
 def test_plateau_halves_the_rate_where_the_validation_loss_stalls(
@@ -307,25 +314,26 @@ def test_the_history_has_every_term(images: splitvae.Images, tmp_path: Path) -> 
 def test_a_jump_of_the_gradient_raises_the_alarm(
     images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forward = ELBO.forward
+    forward = ELBOLoss.forward
 
-    def jumping(self: ELBO, vae: Any, x: Any, group: Any = None, step: int = 0) -> Any:
+    def jumping(self: ELBOLoss, vae: Any, x: Any, group: Any = None, step: int = 0) -> Any:
         for player, loss in forward(self, vae, x, group, step):
             yield player, loss * (1e6 if step == 10 else 1)
 
-    monkeypatch.setattr(ELBO, "forward", jumping)
+    monkeypatch.setattr(ELBOLoss, "forward", jumping)
     assert [row["alarms"] for row in train(images, tmp_path / "run").history] == [0, 1]
 
 
 def test_mirroring_flips_some_images_and_no_others(images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **TINY, mirror=True, precision="32")
-    loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
-    pixels = loop.pixels[:40]
-    x, plain = loop.prepared(pixels), pixels.float() / 255
+    loop = Trainer(presets.build_vae(config), config.objective, images, config)
+    order = loop.images.epoch_order(0)
+    x, _ = loop.images.batch(order, 0)
+    plain = loop.images.pixels[order.rows[: len(x)]].float() / 255
     flipped = [torch.equal(a, b.flip(2)) for a, b in zip(x, plain, strict=True)]
     straight = [torch.equal(a, b) for a, b in zip(x, plain, strict=True)]
     assert all(f or s for f, s in zip(flipped, straight, strict=True))
-    assert 8 < sum(flipped) < 32
+    assert 10 < sum(flipped) < 40
 
 
 def test_a_model_made_by_hand_trains_in_place_and_describes_itself(images: splitvae.Images, tmp_path: Path) -> None:
@@ -337,7 +345,7 @@ def test_a_model_made_by_hand_trains_in_place_and_describes_itself(images: split
     assert vae.fingerprint() != before
     assert run.vae.fingerprint() == vae.fingerprint()
     config = splitvae.Run(tmp_path / "run").config
-    assert (config.split, config.latent_dim, config.beta, config.variance) == (3, 4, 2, "optimal")
+    assert (config.model.split, config.model.latent_dim, config.objective) == (3, 4, ELBO(2, Optimal()))
 
 
 def test_images_without_a_preset_get_settings_that_fit_them(tmp_path: Path) -> None:
@@ -349,7 +357,7 @@ def test_images_without_a_preset_get_settings_that_fit_them(tmp_path: Path) -> N
     assert run.config.model.shape == (3, 32, 32)
     assert run.config.data.mirror
     assert run.config.training.batch_size == 6
-    assert run.config.width == 4
+    assert run.config.options()["width"] == 4
 
 
 def test_settings_that_were_asked_for_are_not_chosen_anew(tmp_path: Path) -> None:
@@ -371,7 +379,7 @@ def test_validation_weighs_the_kl_as_at_the_end_of_its_schedule(images: splitvae
     for kl in ("constant", "warmup", "cyclical"):
         config = presets.find_preset("digits-svae", **TINY, kl=kl, precision="32")
         torch.manual_seed(0)
-        loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
+        loop = Trainer(presets.build_vae(config), config.objective, images, config)
         losses.append(loop.validate()["val_loss"])
     assert losses[0] == losses[1] == losses[2]
 
@@ -485,7 +493,7 @@ def test_a_step_computes_in_the_precision_asked_for_and_losses_in_float32(
     images: splitvae.Images, precision: str, dtype: torch.dtype
 ) -> None:
     config = presets.find_preset("digits-svae", **TINY, precision=precision)
-    loop = Trainer(presets.build_vae(config), presets.objective_of(config), images, config)
+    loop = Trainer(presets.build_vae(config), config.objective, images, config)
     seen: dict[str, Any] = {}
     convolutions = [m for m in loop.vae.modules() if isinstance(m, torch.nn.Conv2d)]
     for i, m in enumerate(convolutions):
@@ -495,7 +503,7 @@ def test_a_step_computes_in_the_precision_asked_for_and_losses_in_float32(
     assert seen.pop("mean") == seen.pop("logvar") == torch.float32
     assert len(seen) == len(convolutions)
     assert set(seen.values()) == {dtype}
-    assert loop.objective.logs["loss"].dtype == torch.float32
+    assert loop.loss.logs["loss"].dtype == torch.float32
 
 
 def test_images_cut_by_hand_are_tested_as_they_were_trained(tmp_path: Path) -> None:
@@ -507,5 +515,5 @@ def test_images_cut_by_hand_are_tested_as_they_were_trained(tmp_path: Path) -> N
     settings = TINY | {"epochs": 1, "validation": 0}
     run = splitvae.train("digits-svae", cut, out=tmp_path / "run", progress=False, **settings)
     again = splitvae.Run(run.path)
-    assert again.config.crop == 16
+    assert again.config.data.crop == 16
     torch.testing.assert_close(again.images("test").pixels, splitvae.load(file, "test", crop=16).pixels)
