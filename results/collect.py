@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 
 import splitvae
-from splitvae.evaluation.diagnostics import current
+from splitvae.evaluation.diagnostics import cached_or_diagnose
 from splitvae.evaluation.scores import PROTOCOLS
-from splitvae.evaluation.tables import compared
+from splitvae.evaluation.tables import comparison_tables
 from splitvae.presets.registry import PRESETS
 from splitvae.report.sections import command
 from splitvae.runs import grouped
@@ -38,7 +38,7 @@ def collect(run: splitvae.Run, name: str, folder: Path, figures: Iterable[str]) 
     seconds = sum(row["seconds"] for row in run.history)
     preset = PRESETS.get(run.config.preset)
     config = dataclasses.replace(run.config, data=preset.data if preset else "DIR")  # not where it lies on one machine
-    evaluation = current(run)
+    evaluation = cached_or_diagnose(run)
     evaluation["data"]["source"] = config.data
     for score in evaluation.get("scores", {}).values():
         score["real"]["source"] = config.data
@@ -76,7 +76,7 @@ def main() -> None:
     tables = [
         f"Protocol {protocol}. {about}\n{found.about}.\n{aligned(found.headings, found.rows)}\n"
         for protocol, about in PROTOCOLS.items()
-        for found in compared(scored, protocol)
+        for found in comparison_tables(scored, protocol)
     ]
     for run in runs.values():  # not where it lies on one machine
         if run.config.preset in PRESETS and run.config.data:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import splitvae
-from splitvae.evaluation.diagnostics import current
+from splitvae.evaluation.diagnostics import cached_or_diagnose
 from splitvae.utils.text import aligned, number
 
 HEADINGS = ["data", "net", "α", "α dec", "β", "margin", "VAE ep", "epochs", "batch", "lr", "ema"]
@@ -20,7 +20,7 @@ HEADINGS += ["KL images", "rec", "samples", "MSE", "Fréchet", "sharpness", "pow
 
 def row(run: splitvae.Run) -> list[str]:
     """What one run was told, and what came out."""
-    config, last, measured = run.config, run.history[-1], current(run)
+    config, last, measured = run.config, run.history[-1], cached_or_diagnose(run)
     soft = config.loss == "soft-intro"
     weights = (
         ["soft", "", f"{config.beta_rec:g}/{config.beta_kl:g}/{config.beta_neg:g}", ""]

@@ -67,7 +67,7 @@ class Evaluate:
         from ..data.resize import unpadded
         from ..evaluation.diagnostics import evaluate
         from ..evaluation.scores import PROTOCOLS
-        from ..evaluation.tables import compared, score_table, table
+        from ..evaluation.tables import comparison_tables, evaluation_table, score_table
         from ..features.registry import extractor_named
         from ..runs import Run
         from ..utils.text import aligned
@@ -97,20 +97,20 @@ class Evaluate:
                     run, extractor, protocols, self.sampler or None, self.n, self.draws, self.seed, **parameters
                 )
                 results.setdefault(name, []).append(result)
-                print(f"\n{run.path}\n{table(result)}")
+                print(f"\n{run.path}\n{evaluation_table(result)}")
                 for score in list(result["scores"].values())[-len(protocols) :]:
                     print(score_table(score))
                 print(f"  All of it: {run.path / 'evaluation.json'}", flush=True)
         if len(configs) > 1:
             for protocol in protocols:
-                for found in compared(results, protocol):
+                for found in comparison_tables(results, protocol):
                     print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{found.about}.")
                     print(aligned(found.headings, found.rows))
 
     def between(self, real: str, others: str) -> None:
         from ..data.sources import whole
-        from ..evaluation.scores import between
-        from ..evaluation.tables import between_table
+        from ..evaluation.scores import compare_image_sets
+        from ..evaluation.tables import image_sets_table
         from ..features.registry import extractor_named
         from ..utils.files import write_json
         from .options import tell
@@ -119,8 +119,8 @@ class Evaluate:
         tell(first)
         tell(second)
         extractor = extractor_named(self.features, first, self.inception_weights)
-        result = between(first, second, extractor, self.seed)
-        print(between_table(result))
+        result = compare_image_sets(first, second, extractor, self.seed)
+        print(image_sets_table(result))
         if self.out is not None:
             write_json(self.out, result)
             print(f"Numbers: {self.out}")

@@ -39,8 +39,8 @@ class Probe:
             raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
         from ..figures.io import save
         from ..figures.probes import accuracy_curve, code_maps
-        from ..probes.measure import labelled, posteriors, probe
-        from ..probes.tables import table
+        from ..probes.measure import encode_posteriors, load_labelled_images, probe
+        from ..probes.tables import probe_table
         from ..runs import Run
 
         run = Run(self.run)
@@ -48,11 +48,11 @@ class Probe:
             for part in ("train", "test"):
                 run.remember(part, run.images(part, self.data))
         result = probe(run, self.iterations, self.seed, group_by=self.group_by, members=self.members)
-        print(table(result))
+        print(probe_table(result))
         print(f"Numbers: {run.path / 'probes.json'}", flush=True)
         folder, model = self.out or run.path / "figures", result["model"]["fingerprint"]
         if result["curve"]:
             print(f"Figure: {save(accuracy_curve(result), folder / 'probes.png', model)}")
-        _, test = labelled(run, self.group_by or run.config.group_by)
-        codes = {name: posterior.mean for name, posterior in posteriors(run.vae, test.images.pixels).items()}
+        _, test = load_labelled_images(run, self.group_by or run.config.group_by)
+        codes = {name: posterior.mean for name, posterior in encode_posteriors(run.vae, test.images.pixels).items()}
         print(f"Figure: {save(code_maps(codes, test.labels, test.names, self.seed), folder / 'code-maps.png', model)}")

@@ -48,7 +48,7 @@ def train(arguments: Sequence[str]) -> None:
         raise UserError(f"--seeds {asked.seeds} trains nothing; it is a number of runs, at least 1.")
 
     from ..evaluation.diagnostics import diagnose
-    from ..evaluation.tables import table
+    from ..evaluation.tables import evaluation_table
     from ..report import page as report
     from ..studies import seeds as trials
     from ..training.loop import train as run_training
@@ -62,5 +62,5 @@ def train(arguments: Sequence[str]) -> None:
         return
     run = run_training(asked.config, out=asked.out, resume=asked.resume, **typed)
     if asked.report and first_process():
-        print(table(diagnose(run)))
+        print(evaluation_table(diagnose(run)))
         print(f"Report: {report.write([run])}")

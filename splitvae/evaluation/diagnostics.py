@@ -19,7 +19,7 @@ from ..features.base import Extractor
 from ..metrics.high_frequencies import high_frequency_power, power_ratio
 from ..metrics.latents import active_units, inactive_by_mean, inactive_by_variance, variance_law
 from ..metrics.likelihood import estimate_likelihood
-from ..metrics.maps import edge_correlations, map_energies, verdict
+from ..metrics.maps import classify_split, edge_correlations, map_energies
 from ..models.split import ambiguity
 from ..models.vae import VAE
 from ..objectives.base import squared_error
@@ -27,13 +27,13 @@ from ..runs import Run
 from ..utils.files import write_json
 from .scores import score
 
-__all__ = ["current", "diagnose", "evaluate", "measured"]
+__all__ = ["cached_or_diagnose", "diagnose", "evaluate", "with_deviation"]
 
 
-BLOCKS = 10
+DEVIATION_BLOCKS = 10
 
 
-BOUND_IMAGES = 100  # whose likelihood is bounded: a thousand draws of each are a hundred thousand decoded
+LIKELIHOOD_IMAGES = 100  # whose likelihood is bounded: a thousand draws of each are a hundred thousand decoded
 
 
 class _Outputs(NamedTuple):
@@ -51,13 +51,13 @@ class _Outputs(NamedTuple):
     ambiguity: Tensor  # (N,), mean over pixels and channels
 
 
-def measured(metric: Callable[..., Tensor], *matrices: Tensor) -> dict[str, float | None]:
+def with_deviation(metric: Callable[..., Tensor], *matrices: Tensor) -> dict[str, float | None]:
     """A metric of matrices with N rows each, and its deviation over ten interleaved blocks of the rows."""
     count = len(matrices[0])
     value = float(metric(*matrices))
-    if count < 2 * BLOCKS:
+    if count < 2 * DEVIATION_BLOCKS:
         return {"value": value, "deviation": None}
-    blocks = torch.stack([metric(*(m[i::BLOCKS] for m in matrices)) for i in range(BLOCKS)])
+    blocks = torch.stack([metric(*(m[i::DEVIATION_BLOCKS] for m in matrices)) for i in range(DEVIATION_BLOCKS)])
     return {"value": value, "deviation": float(blocks.std())}
 
 
@@ -74,11 +74,11 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
     rows = spaced(len(images), limit)
     outputs = _outputs(vae, images.pixels[rows], seed)
     result: dict[str, Any] = {
-        "model": _model(run, vae),
-        "data": _data(images, len(rows), seed),
+        "model": _describe_model(run, vae),
+        "data": _describe_data(images, len(rows), seed),
         "reconstruction": {
-            "mse": measured(torch.mean, outputs.mse),
-            "mse_sampled": measured(torch.mean, outputs.mse_sampled),
+            "mse": with_deviation(torch.mean, outputs.mse),
+            "mse_sampled": with_deviation(torch.mean, outputs.mse_sampled),
         },
         "latent": _latent(outputs),
         "split": _split(outputs) if vae.split > 1 else None,
@@ -110,9 +110,9 @@ def evaluate(
     file evaluation.json is written after each part, so that what was measured is kept.
     """
     result = diagnose(run, images, seed)
-    v = kept_row(run).get("v")
+    v = saved_epoch_row(run).get("v")
     if draws and v is not None:
-        result["likelihood"] = estimate_likelihood(run.vae, run.images("test").pixels, v, draws, BOUND_IMAGES, seed)
+        result["likelihood"] = estimate_likelihood(run.vae, run.images("test").pixels, v, draws, LIKELIHOOD_IMAGES, seed)
         write_json(run.path / "evaluation.json", result)
     found: dict[str, Any] | None = None
     for protocol in protocols:
@@ -123,14 +123,14 @@ def evaluate(
     return result
 
 
-def kept_row(run: Run) -> dict[str, Any]:
+def saved_epoch_row(run: Run) -> dict[str, Any]:
     """The row of the history whose weights were kept; empty where there is none."""
     if not run.history:
         return {}
     return min(run.history, key=lambda row: row["val_loss"]) if run.config.best else run.history[-1]
 
 
-def current(run: Run) -> dict[str, Any]:
+def cached_or_diagnose(run: Run) -> dict[str, Any]:
     """The run's evaluation if it is of the model as it is now, else a new one."""
     known = run.evaluation
     if known.get("model", {}).get("fingerprint") == run.vae.fingerprint():
@@ -159,8 +159,8 @@ def _outputs(vae: VAE, pixels: Tensor, seed: int) -> _Outputs:
     return _Outputs(*(None if column[0] is None else torch.cat(column) for column in columns))  # type: ignore[arg-type]
 
 
-def _model(run: Run, vae: VAE) -> dict[str, Any]:
-    last = kept_row(run)
+def _describe_model(run: Run, vae: VAE) -> dict[str, Any]:
+    last = saved_epoch_row(run)
     return {
         "preset": run.config.preset,
         "fingerprint": vae.fingerprint(),
@@ -174,7 +174,7 @@ def _model(run: Run, vae: VAE) -> dict[str, Any]:
     }
 
 
-def _data(images: Images, count: int, seed: int) -> dict[str, Any]:
+def _describe_data(images: Images, count: int, seed: int) -> dict[str, Any]:
     """Which images were measured, and the seed of the noise."""
     return {
         "source": images.source,
@@ -183,7 +183,7 @@ def _data(images: Images, count: int, seed: int) -> dict[str, Any]:
         "available": len(images),
         "sha256": images.sha256,
         "notes": list(images.notes),
-        "blocks": BLOCKS,
+        "blocks": DEVIATION_BLOCKS,
         "seed": seed,
     }
 
@@ -191,7 +191,7 @@ def _data(images: Images, count: int, seed: int) -> dict[str, Any]:
 def _latent(outputs: _Outputs) -> dict[str, Any]:
     mean, logvar = outputs.mean, outputs.logvar
     counts = {
-        "kl": measured(torch.mean, outputs.kl),
+        "kl": with_deviation(torch.mean, outputs.kl),
         "inactive_by_mean": inactive_by_mean(mean),
         "active_units": active_units(mean),
     }
@@ -211,8 +211,8 @@ def _samples(vae: VAE, pixels: Tensor, seed: int) -> dict[str, Any]:
     drawn = torch.cat([high_frequency_power(vae.decode(part).image) for part in z.split(500)])
     powers = drawn, torch.cat([high_frequency_power(x) for x in batches(pixels, torch.device("cpu"))])
     return {
-        "sharpness": measured(lambda a, b: power_ratio(a, b).log().abs(), *powers),
-        "power_ratio": measured(power_ratio, *powers),
+        "sharpness": with_deviation(lambda a, b: power_ratio(a, b).log().abs(), *powers),
+        "power_ratio": with_deviation(power_ratio, *powers),
     }
 
 
@@ -220,13 +220,13 @@ def _split(outputs: _Outputs) -> dict[str, Any]:
     def ratio(high: Tensor, energy: Tensor) -> Tensor:
         return high.sum() / energy.sum().clamp_min(1e-300)  # 0 where all maps are constant
 
-    share = measured(ratio, outputs.high, outputs.energy)
-    overlap = measured(torch.mean, outputs.overlap)
+    share = with_deviation(ratio, outputs.high, outputs.energy)
+    overlap = with_deviation(torch.mean, outputs.overlap)
     assert share["value"] is not None and overlap["value"] is not None
     return {
-        "verdict": verdict(share["value"], overlap["value"]),
+        "verdict": classify_split(share["value"], overlap["value"]),
         "high_frequency_share": share,
         "edge_overlap": overlap,
-        "map_contrast": measured(lambda variance: variance.mean().sqrt(), outputs.variance),
-        "mean_ambiguity": measured(torch.mean, outputs.ambiguity),
+        "map_contrast": with_deviation(lambda variance: variance.mean().sqrt(), outputs.variance),
+        "mean_ambiguity": with_deviation(torch.mean, outputs.ambiguity),
     }

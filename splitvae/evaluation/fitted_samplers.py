@@ -59,14 +59,14 @@ def sampler_for(
         if isinstance(about, dict) and all(about.get(key) == value for key, value in wanted.items()):
             return load_sampler(folder)
     if codes is None:
-        codes = codes_of(run, protocol)
+        codes = codes_for_protocol(run, protocol)
     elif not isinstance(codes, Codes):
         codes = codes()
     sampler.fit(codes, progress).save(folder, model=wanted["model"], codes=len(codes.mean))
     return sampler
 
 
-def codes_of(run: Run, protocol: str) -> Codes:
+def codes_for_protocol(run: Run, protocol: str) -> Codes:
     """The codes a protocol fits to."""
     if protocol == "clean":
         return run.codes("train")
@@ -84,7 +84,7 @@ def sampler_parameters(run: Run, name: str, protocol: str = "clean") -> dict[str
     if name == "gmm":
         size = config.components or PAPER_COMPONENTS
         return {"components": size if protocol == "paper" else None, "seed": config.seed}
-    epochs = config.sampler_epochs or max(LEAST_EPOCHS, 2 * len(run.history))
+    epochs = config.sampler_epochs or max(MIN_EPOCHS, 2 * len(run.history))
     if name == "flow":
         return {"epochs": epochs, "lr": config.sampler_lr, "seed": config.seed}
     if name.startswith("second-stage"):
@@ -92,4 +92,4 @@ def sampler_parameters(run: Run, name: str, protocol: str = "clean") -> dict[str
     return {}
 
 
-LEAST_EPOCHS = 20  # of a sampler that is trained by gradients
+MIN_EPOCHS = 20  # of a sampler that is trained by gradients

@@ -39,7 +39,7 @@ from ..runs import Run
 from ..samplers.registry import SAMPLERS
 from .fitted_samplers import sampler_for, sampler_parameters
 
-__all__ = ["BANKS", "PROTOCOLS", "between", "columns", "painted", "score"]
+__all__ = ["BANKS", "PROTOCOLS", "compare_image_sets", "component_features", "decode_batches", "score"]
 
 
 PROTOCOLS = {
@@ -122,33 +122,33 @@ def score(
         if known is not None and same and bank != "EX-POST":
             banks[bank] = known["banks"][bank]
         else:
-            found = columns(vae, z, extractor, pad, seed)
+            found = component_features(vae, z, extractor, pad, seed)
             banks[bank] = {name: measure_distances(real, rows, seed, name == "blend") for name, rows in found.items()}
     sampled = {"name": name, "parameters": fitted.parameters, "facts": fitted.facts}
     return {"protocol": protocol, **about, "sampler": sampled, "notes": notes, "banks": banks}
 
 
 @torch.no_grad()
-def columns(vae: VAE, z: Tensor, extractor: Extractor, pad: int = 0, seed: int = 0) -> dict[str, Tensor]:
+def component_features(vae: VAE, z: Tensor, extractor: Extractor, pad: int = 0, seed: int = 0) -> dict[str, Tensor]:
     """Features (N, dim) of what latents (N, D) are painted as: of the blend, each component, and the mix."""
     rows: dict[str, list[Tensor]] = {}
-    for images in painted(vae, z, pad, seed):
+    for images in decode_batches(vae, z, pad, seed):
         for name, batch in images.items():
             rows.setdefault(name, []).append(features(extractor, batch))
     return {name: torch.cat(parts) for name, parts in rows.items()}
 
 
 @torch.no_grad()
-def painted(vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, size: int = 250) -> Iterator[dict[str, Tensor]]:
+def decode_batches(vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, size: int = 250) -> Iterator[dict[str, Tensor]]:
     """Batches of what latents (N, D) are painted as, (B, C, H, W) in float32, without padding, by column."""
     random = torch.Generator().manual_seed(seed)
     for part in z.split(size):
         canvas = vae.decode(part)
         which = torch.randint(vae.split, (len(part),), generator=random)
-        yield {name: unpadded(x.float(), pad) for name, x in _columns(canvas, which).items()}
+        yield {name: unpadded(x.float(), pad) for name, x in _images_by_column(canvas, which).items()}
 
 
-def _columns(canvas: Canvas, which: Tensor) -> dict[str, Tensor]:
+def _images_by_column(canvas: Canvas, which: Tensor) -> dict[str, Tensor]:
     found = {"blend": canvas.image}
     if canvas.images.shape[1] > 1:
         found |= {f"x{k + 1}": canvas.images[:, k] for k in range(canvas.images.shape[1])}
@@ -156,7 +156,7 @@ def _columns(canvas: Canvas, which: Tensor) -> dict[str, Tensor]:
     return found
 
 
-def between(real: Images, fake: Images, extractor: Extractor, seed: int = 0) -> dict[str, Any]:
+def compare_image_sets(real: Images, fake: Images, extractor: Extractor, seed: int = 0) -> dict[str, Any]:
     """Distances of one set of images from another, without any model."""
     notes = [*real.notes, *fake.notes]
     if real.shape[0] != fake.shape[0]:

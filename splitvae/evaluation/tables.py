@@ -11,14 +11,14 @@ from ..utils.text import aligned, number, spread
 __all__ = [
     "ROWS",
     "Comparison",
-    "between_table",
-    "cell",
-    "compared",
-    "provenance",
-    "rows_of",
+    "comparison_tables",
+    "describe_score",
+    "evaluation_table",
+    "format_value",
+    "image_sets_table",
     "score_rows",
     "score_table",
-    "table",
+    "table_rows",
 ]
 
 
@@ -64,10 +64,10 @@ ROWS = {  # heading: what, and where it is in evaluation.json
 NOISE = ("inactive_by_variance", "variance_law")  # which codes without noise do not have
 
 
-COLUMNS = {"blend": "x̂", "mix": "a random component an image"}
+COLUMN_TITLES = {"blend": "x̂", "mix": "a random component an image"}
 
 
-DISTANCES = {
+DISTANCE_TITLES = {
     "fid": "Fréchet distance",
     "fid_infinity": "for infinitely many images",
     "kid": "kernel distance",
@@ -78,16 +78,16 @@ DISTANCES = {
 }
 
 
-def table(result: Mapping[str, Any]) -> str:
+def evaluation_table(result: Mapping[str, Any]) -> str:
     """An evaluation as lines of text."""
     data = result["data"]
     lines = [f"Measured on {data['images']:,} {data['part']} images of {data['source']}:"]
-    for rows in rows_of(result).values():
-        lines += [f"  {what:<60}{cell(result, where)}" for what, where in rows.items()]
+    for rows in table_rows(result).values():
+        lines += [f"  {what:<60}{format_value(result, where)}" for what, where in rows.items()]
     return "\n".join(lines)
 
 
-def rows_of(result: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def table_rows(result: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The `ROWS` that an evaluation has something to say of, the likelihood's with the number of its images."""
     found = dict(ROWS)
     bounded = found.pop("Likelihood")
@@ -96,7 +96,7 @@ def rows_of(result: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return found
 
 
-def cell(result: Mapping[str, Any], where: str) -> str:
+def format_value(result: Mapping[str, Any], where: str) -> str:
     """What an evaluation holds at a place of `ROWS`, in words."""
     value: Any = result
     for key in where.split():
@@ -115,17 +115,17 @@ def cell(result: Mapping[str, Any], where: str) -> str:
 # ---------------------------------------------------------------- scores
 
 
-def named(column: str) -> str:
+def column_title(column: str) -> str:
     """A column of scores in words."""
-    return COLUMNS.get(column, f"{column} alone")
+    return COLUMN_TITLES.get(column, f"{column} alone")
 
 
-def provenance(score: Mapping[str, Any]) -> str:
+def describe_score(score: Mapping[str, Any]) -> str:
     """Where scores come from, in one line."""
-    return f"{compared_with(score)}; protocol {score['protocol']}; EX-POST by {sampled_by(score)}"
+    return f"{describe_images(score)}; protocol {score['protocol']}; EX-POST by {describe_sampler(score)}"
 
 
-def compared_with(score: Mapping[str, Any]) -> str:
+def describe_images(score: Mapping[str, Any]) -> str:
     """What generated images are compared with, and in which features."""
     real, extractor = score["real"], score["extractor"]
     return (
@@ -134,7 +134,7 @@ def compared_with(score: Mapping[str, Any]) -> str:
     )
 
 
-def sampled_by(score: Mapping[str, Any]) -> str:
+def describe_sampler(score: Mapping[str, Any]) -> str:
     """The fitted density in words."""
     sampler = score["sampler"]
     settings = sampler["parameters"] | sampler["facts"].get("chosen", {})
@@ -147,11 +147,13 @@ def score_rows(score: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """A name and a cell for each bank: the Fréchet distance of every column, then the blend's other distances."""
     banks = score["banks"].values()
     rows = [
-        (f"Fréchet distance of {named(column)}", [_measured(bank[column]["fid"]) for bank in banks])
+        (f"Fréchet distance of {column_title(column)}", [format_measured(bank[column]["fid"]) for bank in banks])
         for column in score["banks"]["GEN"]
     ]
-    others = {name: what for name, what in DISTANCES.items() if name != "fid"}
-    return rows + [(f"{what}, of x̂", [_measured(bank["blend"][name]) for bank in banks]) for name, what in others.items()]
+    others = {name: what for name, what in DISTANCE_TITLES.items() if name != "fid"}
+    return rows + [
+        (f"{what}, of x̂", [format_measured(bank["blend"][name]) for bank in banks]) for name, what in others.items()
+    ]
 
 
 def score_table(score: Mapping[str, Any]) -> str:
@@ -159,17 +161,17 @@ def score_table(score: Mapping[str, Any]) -> str:
     rows = [[what, *cells] for what, cells in score_rows(score)]
     lines = [f"  {line}" for line in aligned(["", *score["banks"]], rows).splitlines()]
     notes = [f"  Note: {note}" for note in (*score["notes"], score["extractor"]["note"]) if note]
-    return "\n".join([provenance(score) + ".", *lines, *notes])
+    return "\n".join([describe_score(score) + ".", *lines, *notes])
 
 
-def between_table(result: Mapping[str, Any]) -> str:
+def image_sets_table(result: Mapping[str, Any]) -> str:
     """The distances of two sets of images as lines of text."""
     real, others, extractor = result["real"], result["generated"], result["extractor"]
     lines = [
         f"{others['images']:,} images of {others['source']} against {real['images']:,} of {real['source']}; features "
         f"{extractor['name']} {extractor['fingerprint']}; seed {result['seed']}."
     ]
-    lines += [f"  {what:<36}{_measured(result['distances'][name])}" for name, what in DISTANCES.items()]
+    lines += [f"  {what:<36}{format_measured(result['distances'][name])}" for name, what in DISTANCE_TITLES.items()]
     lines += [f"  Note: {note}" for note in (*result["notes"], extractor["note"]) if note]
     return "\n".join(lines)
 
@@ -182,7 +184,7 @@ class Comparison(NamedTuple):
     rows: list[list[str]]
 
 
-def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> list[Comparison]:
+def comparison_tables(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> list[Comparison]:
     """Tables of several systems, each with one evaluation a seed: one table for each kind of features and images.
 
     Cells are mean ± deviation over seeds of the Fréchet distance, the last of sharpness (spectra.py); of one seed, with its
@@ -193,7 +195,7 @@ def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -
         for evaluation in evaluations:
             for score in evaluation.get("scores", {}).values():
                 if score["protocol"] == protocol:
-                    systems = kinds.setdefault(compared_with(score), {})
+                    systems = kinds.setdefault(describe_images(score), {})
                     systems.setdefault((name, score["sampler"]["name"]), []).append((evaluation, score))
     headings = [
         "system",
@@ -214,32 +216,34 @@ def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -
             scores = [score for _, score in members]
             cells = [name, f"{members[0][0]['model']['parameters']['total']:,}", density, str(len(scores))]
             sharp = [evaluation.get("samples", {}).get("sharpness") for evaluation, _ in members]
-            rows.append(cells + _cells(scores) + [_over_seeds(sharp) if all(sharp) else "-"])
+            rows.append(cells + _frechet_cells(scores) + [_format_over_seeds(sharp) if all(sharp) else "-"])
         tables.append(Comparison(about, headings, rows))
     return tables
 
 
-def _cells(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+def _frechet_cells(scores: Sequence[Mapping[str, Any]]) -> list[str]:
     """The Fréchet distances of one system: of the blend, and of its best component or mix."""
     parts = [c for c in scores[0]["banks"]["GEN"] if c != "blend"]
     cells = []
     for bank in ("REC", "GEN", "EX-POST"):
-        cells.append(_over_seeds([s["banks"][bank]["blend"]["fid"] for s in scores]))
+        cells.append(_format_over_seeds([s["banks"][bank]["blend"]["fid"] for s in scores]))
         if bank != "REC":
             sums = {c: sum(s["banks"][bank][c]["fid"]["value"] for s in scores) for c in parts}
             best = min(sums, key=sums.__getitem__, default="")
-            cells.append(_over_seeds([s["banks"][bank][best]["fid"] for s in scores]) + f" ({best})" if best else "-")
+            cells.append(
+                _format_over_seeds([s["banks"][bank][best]["fid"] for s in scores]) + f" ({best})" if best else "-"
+            )
     return cells
 
 
-def _over_seeds(values: Sequence[Mapping[str, float]]) -> str:
+def _format_over_seeds(values: Sequence[Mapping[str, float]]) -> str:
     if len(values) == 1:
-        return _measured(values[0])
+        return format_measured(values[0])
     numbers = [v["value"] for v in values]
     return f"{number(statistics.fmean(numbers))} ± {number(statistics.stdev(numbers), 2)}"
 
 
-def _measured(measured: Mapping[str, Any]) -> str:
+def format_measured(measured: Mapping[str, Any]) -> str:
     if measured["value"] is None:
         return "not measured"
     return f"{number(measured['value'])} {spread(measured)}".strip()

@@ -20,20 +20,20 @@ import torch
 from torch import Tensor
 
 from ..utils.machine import device_here
-from .fid import Moments, fid_infinity, frechet, frechet_distance
+from .fid import Moments, fid_infinity, frechet_distance, frechet_from_streams
 from .mmd import kernel_distance
 from .prdc import neighbour_counts
 
-__all__ = ["jackknife", "measure_distances"]
+__all__ = ["jackknife_deviation", "measure_distances"]
 
 
-GROUPS = 10
+JACKKNIFE_GROUPS = 10
 
 
-NEIGHBOURS = 5
+PRDC_NEIGHBOURS = 5
 
 
-BLOCK = 1000  # rows of a block of the kernel distance
+KID_BLOCK_ROWS = 1000  # rows of a block of the kernel distance
 
 
 Measured = dict[str, float | None]
@@ -47,7 +47,7 @@ def measure_distances(real: Tensor, fake: Tensor, seed: int = 0, every: bool = T
     if device_here().type == "cuda":  # others have no float64, or are the CPU
         real, fake = real.to("cuda"), fake.to("cuda")
     found: dict[str, Measured] = {
-        "fid": {"value": frechet_distance(real, fake), "deviation": jackknife(real, fake)},
+        "fid": {"value": frechet_distance(real, fake), "deviation": jackknife_deviation(real, fake)},
         "fid_infinity": {"value": None, "deviation": None},
     }
     if not every:
@@ -55,34 +55,37 @@ def measure_distances(real: Tensor, fake: Tensor, seed: int = 0, every: bool = T
     if min(len(real), len(fake)) > 2 * real.shape[1]:
         limit = fid_infinity(fake, real, seed=seed)
         found["fid_infinity"] = {"value": limit.value, "deviation": limit.error}
-    size = min(BLOCK, min(len(real), len(fake)) // 2)  # blocks of all rows would all be the same
+    size = min(KID_BLOCK_ROWS, min(len(real), len(fake)) // 2)  # blocks of all rows would all be the same
     found["kid"] = {"value": None, "deviation": None}
     if size > 1:
         kernel = kernel_distance(real, fake, size=size, seed=seed)
         found["kid"] = {"value": kernel.value, "deviation": kernel.deviation}
     names = ("precision", "recall", "density", "coverage")
     found |= {name: {"value": None, "deviation": None} for name in names}
-    if min(len(real), len(fake)) > NEIGHBOURS:
-        for name, each in zip(names, neighbour_counts(real, fake, NEIGHBOURS), strict=True):
+    if min(len(real), len(fake)) > PRDC_NEIGHBOURS:
+        for name, each in zip(names, neighbour_counts(real, fake, PRDC_NEIGHBOURS), strict=True):
             found[name] = {"value": float(each.mean()), "deviation": float(each.std() / len(each) ** 0.5)}
     return found
 
 
-def jackknife(real: Tensor, fake: Tensor) -> float | None:
+def jackknife_deviation(real: Tensor, fake: Tensor) -> float | None:
     """The Frechet distance's deviation from leaving out a tenth of both matrices; None below 40 rows."""
-    if min(len(real), len(fake)) < 4 * GROUPS:
+    if min(len(real), len(fake)) < 4 * JACKKNIFE_GROUPS:
         return None
     if min(len(real), len(fake)) <= real.shape[1]:  # where the distance of rows is faster than that of moments
-        kept = [[m[torch.arange(len(m), device=m.device) % GROUPS != i] for m in (real, fake)] for i in range(GROUPS)]
-        return _spread([frechet_distance(a, b) for a, b in kept])
-    parts = [[Moments().update(m[i::GROUPS]) for i in range(GROUPS)] for m in (real, fake)]
+        kept = [
+            [m[torch.arange(len(m), device=m.device) % JACKKNIFE_GROUPS != i] for m in (real, fake)]
+            for i in range(JACKKNIFE_GROUPS)
+        ]
+        return _jackknife_of([frechet_distance(a, b) for a, b in kept])
+    parts = [[Moments().update(m[i::JACKKNIFE_GROUPS]) for i in range(JACKKNIFE_GROUPS)] for m in (real, fake)]
     left = []
-    for i in range(GROUPS):
+    for i in range(JACKKNIFE_GROUPS):
         a, b = (functools.reduce(operator.add, side[:i] + side[i + 1 :]) for side in parts)
-        left.append(frechet(a, b))
-    return _spread(left)
+        left.append(frechet_from_streams(a, b))
+    return _jackknife_of(left)
 
 
-def _spread(left: list[float]) -> float:
+def _jackknife_of(left: list[float]) -> float:
     values = torch.tensor(left, dtype=torch.float64)
-    return float(((GROUPS - 1) / GROUPS * (values - values.mean()).square().sum()).sqrt())
+    return float(((JACKKNIFE_GROUPS - 1) / JACKKNIFE_GROUPS * (values - values.mean()).square().sum()).sqrt())

@@ -27,28 +27,30 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .checks import checked
+from .checks import check_matrices
 
-__all__ = ["Extrapolated", "Moments", "fid_infinity", "frechet", "frechet_distance", "frechet_from_moments"]
-
-
-EPS = torch.finfo(torch.float64).eps
+__all__ = ["Extrapolation", "Moments", "fid_infinity", "frechet_distance", "frechet_from_moments", "frechet_from_streams"]
 
 
-CERTAIN = 1e-9  # relative: a sum of roots that rounding may move further is taken from singular values instead
+FLOAT64_EPS = torch.finfo(torch.float64).eps
+
+
+MAX_RELATIVE_ROUNDING = (
+    1e-9  # relative: a sum of roots that rounding may move further is taken from singular values instead
+)
 
 
 # ---------------------------------------------------------------- the trace
 
 
-def _factor(covariance: Tensor) -> Tensor:
+def _low_rank_root(covariance: Tensor) -> Tensor:
     """R (d, r) with R R^T the covariance, r its rank: eigenvalues that are rounding or negative are left out."""
     values, vectors = torch.linalg.eigh(covariance)
-    kept = values > values[-1].clamp_min(0) * len(values) * EPS
+    kept = values > values[-1].clamp_min(0) * len(values) * FLOAT64_EPS
     return vectors[:, kept] * values[kept].sqrt()
 
 
-def _nuclear(first: Tensor, second: Tensor) -> Tensor:
+def _nuclear_norm(first: Tensor, second: Tensor) -> Tensor:
     """Tr((S_1 S_2)^(1/2)) of covariances with these roots, (d, r_1) and (d, r_2)."""
     return torch.linalg.svdvals(first.mT @ second).sum()
 
@@ -58,13 +60,13 @@ def _trace_of_root(first: Tensor, second: Tensor) -> Tensor:
     lower, failed = torch.linalg.cholesky_ex(first)
     if not failed:
         roots = torch.linalg.eigvalsh(lower.mT @ second @ lower).clamp_min(0).sqrt()
-        rounding = EPS * roots[-1].square() * (0.5 / roots).sum()  # d sqrt(x) = dx / (2 sqrt(x)), dx = EPS max(x)
-        if rounding <= CERTAIN * roots.sum():
+        rounding = FLOAT64_EPS * roots[-1].square() * (0.5 / roots).sum()  # d sqrt(x) = dx / (2 sqrt(x)), dx = EPS max(x)
+        if rounding <= MAX_RELATIVE_ROUNDING * roots.sum():
             return roots.sum()
-    return _nuclear(_factor(first), _factor(second))
+    return _nuclear_norm(_low_rank_root(first), _low_rank_root(second))
 
 
-def _assembled(shift: Tensor, traces: Tensor, root: Tensor) -> float:
+def _assemble_distance(shift: Tensor, traces: Tensor, root: Tensor) -> float:
     """The distance from its parts; no exact one is below 0, so that a value below is rounding and 0 is returned."""
     return float((shift.square().sum() + traces - 2 * root).clamp_min(0))
 
@@ -80,15 +82,15 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     as the triangle of its QR decomposition.
     Raises UserError for fewer than two rows, different columns, or values that are not finite.
     """
-    a, b = checked(a=a, b=b)
+    a, b = check_matrices(a=a, b=b)
     shift = a.mean(0) - b.mean(0)
     if min(len(a), len(b)) > a.shape[1]:
         first, second = (torch.cov(x.mT).reshape(x.shape[1], -1) for x in (a, b))
-        return _assembled(shift, first.trace() + second.trace(), _trace_of_root(first, second))
+        return _assemble_distance(shift, first.trace() + second.trace(), _trace_of_root(first, second))
     roots = [(x - x.mean(0)) / (len(x) - 1) ** 0.5 for x in (a, b)]
     traces = roots[0].square().sum() + roots[1].square().sum()
     first, second = (x if len(x) <= x.shape[1] else torch.linalg.qr(x, mode="r").R for x in roots)
-    return _assembled(shift, traces, _nuclear(first.mT, second.mT))
+    return _assemble_distance(shift, traces, _nuclear_norm(first.mT, second.mT))
 
 
 def frechet_from_moments(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor) -> float:
@@ -102,8 +104,8 @@ def frechet_from_moments(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, c
         if tuple(value.shape) != ((dim,) if name.startswith("mean") else (dim, dim)):
             raise UserError(f"{name} has the shape {tuple(value.shape)}; with d={dim} means are (d,), covariances (d, d).")
     named |= {"mean_a": mean_a[None], "mean_b": mean_b[None]}
-    mean_a, first, mean_b, second = checked(1, **named)
-    return _assembled(mean_a - mean_b, first.trace() + second.trace(), _trace_of_root(first, second))
+    mean_a, first, mean_b, second = check_matrices(1, **named)
+    return _assemble_distance(mean_a - mean_b, first.trace() + second.trace(), _trace_of_root(first, second))
 
 
 # ---------------------------------------------------------------- streams
@@ -127,7 +129,7 @@ class Moments:
 
     def update(self, features: Tensor) -> Moments:
         """Takes in a batch (n, d) and returns self; raises UserError for values that are not finite or another d."""
-        (x,) = checked(1, features=features)
+        (x,) = check_matrices(1, features=features)
         if not self.count:
             self._mean, self._scatter = x.new_zeros(x.shape[1]), x.new_zeros(x.shape[1], x.shape[1])
         mean = x.mean(0)
@@ -192,7 +194,7 @@ class Moments:
         return moments
 
 
-def frechet(a: Moments, b: Moments) -> float:
+def frechet_from_streams(a: Moments, b: Moments) -> float:
     """The Fréchet distance of two streams; raises UserError for fewer than two rows in one, or different columns."""
     return frechet_from_moments(a.mean, a.covariance, b.mean, b.covariance)
 
@@ -200,14 +202,14 @@ def frechet(a: Moments, b: Moments) -> float:
 # ---------------------------------------------------------------- the limit of many images
 
 
-class Extrapolated(NamedTuple):
+class Extrapolation(NamedTuple):
     """A limit and its standard error in the fit."""
 
     value: float
     error: float
 
 
-def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = None, seed: int = 0) -> Extrapolated:
+def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = None, seed: int = 0) -> Extrapolation:
     """The Fréchet distance that infinitely many generated images would have: FID_N = FID_inf + c / N, fitted in 1 / N.
 
     Arguments:
@@ -221,7 +223,7 @@ def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = 
     Raises UserError as `frechet_distance` does, and for fewer than three points or a `smallest` outside [2, n).
     Reference: Chong and Forsyth, 2020, section 3.1.
     """
-    a, b = checked(a=a, b=b)
+    a, b = check_matrices(a=a, b=b)
     rows, dim = a.shape
     if points < 3:
         raise UserError(f"points={points} are too few for a line and its error; type points=15.")
@@ -239,7 +241,7 @@ def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = 
     distances = []
     for size in sizes:
         chosen = torch.randperm(rows, generator=random)[:size].to(a.device)
-        distances.append(frechet(Moments().update(a[chosen]), real))
+        distances.append(frechet_from_streams(Moments().update(a[chosen]), real))
     x = 1 / torch.tensor(sizes, dtype=torch.float64)
     y = torch.tensor(distances, dtype=torch.float64)
     away = x - x.mean()
@@ -247,4 +249,4 @@ def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = 
     value = y.mean() - slope * x.mean()
     variance = (y - value - slope * x).square().sum() / (points - 2)
     error = (variance * (1 / points + x.mean().square() / away.square().sum())).sqrt()
-    return Extrapolated(float(value), float(error))
+    return Extrapolation(float(value), float(error))

@@ -19,24 +19,24 @@ from .maps import map_energies
 __all__ = ["high_frequency_power", "power_ratio", "sharpness"]
 
 
-LEAST = 1e-12  # variance that is rounding in float32
+MIN_POWER = 1e-12  # variance that is rounding in float32
 
 
-CHUNK = 500  # images at once
+IMAGES_PER_CHUNK = 500  # images at once
 
 
 def high_frequency_power(images: Tensor) -> Tensor:
     """P of each image (N, C, H, W), float in [0, 1]: shape (N,), float64, on the CPU."""
     height, width = images.shape[-2:]
     window = torch.outer(*(torch.hann_window(n + 1, False, dtype=torch.float64)[1:] for n in (height, width)))
-    gray = (part.mean(1)[:, None, None] for part in images.split(CHUNK))  # (n, 1, 1, H, W), as maps are measured
+    gray = (part.mean(1)[:, None, None] for part in images.split(IMAGES_PER_CHUNK))  # (n, 1, 1, H, W), as maps are measured
     high = torch.cat([map_energies(part)[0] for part in gray])
     return high / (height * width * window.square().sum())
 
 
 def power_ratio(samples: Tensor, images: Tensor) -> Tensor:
     """The ratio of the mean powers of samples and of images, of powers (N,) and (M,): below 1 samples are blurred."""
-    return samples.mean().clamp_min(LEAST) / images.mean().clamp_min(LEAST)
+    return samples.mean().clamp_min(MIN_POWER) / images.mean().clamp_min(MIN_POWER)
 
 
 def sharpness(samples: Tensor, images: Tensor) -> float:

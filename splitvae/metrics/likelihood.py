@@ -38,7 +38,7 @@ from ..models.posteriors import Gaussian
 from ..models.vae import VAE
 
 __all__ = [
-    "DEFINITION",
+    "LIKELIHOOD_DEFINITION",
     "bits_per_dimension",
     "dequantise",
     "estimate_likelihood",
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-DEFINITION = (
+LIKELIHOOD_DEFINITION = (
     "density of x + u, x in 0 ... 255, u ~ U[0, 1)^D, under N(255 xhat(z) + 1/2, 255^2 v), z ~ N(0, I); nats an image"
 )
 
@@ -55,7 +55,7 @@ DEFINITION = (
 Nats = TypeVar("Nats", float, Tensor)
 
 
-class _Drawn(NamedTuple):
+class _DrawTerms(NamedTuple):
     """What draws of the posteriors of N images give, in nats: float64 on the CPU."""
 
     kl: Tensor  # (N,), KL(q(z|x) || p(z))
@@ -82,7 +82,7 @@ def log_weights(vae: VAE, pixels: Tensor, v: float, draws: int, seed: int = 0, s
     The model is set to evaluation mode.
     Raises UserError for a code without noise, pixels that are not uint8 or none, v that is not positive, draws < 1.
     """
-    drawn = _draw(vae, pixels, v, draws, seed, size)
+    drawn = _draw_terms(vae, pixels, v, draws, seed, size)
     if drawn is None:
         raise UserError("this model's code has no noise, and so no likelihood; train one with --latent gaussian.")
     return drawn.fit + drawn.ratio
@@ -116,29 +116,29 @@ def estimate_likelihood(
     if not draws or min(draws) < 1:
         raise UserError(f"draws={tuple(draws)} must be numbers of at least 1, such as (1, 64).")
     pixels = pixels[spaced(len(pixels), images)]
-    drawn = _draw(vae, pixels, v, max(draws), seed)
+    drawn = _draw_terms(vae, pixels, v, max(draws), seed)
     if drawn is None:
         return None
     distortion, weights = -drawn.fit.mean(1), drawn.fit + drawn.ratio
     return {
-        "rate": _mean(drawn.kl),
-        "distortion": _mean(distortion),
-        "bits_per_dimension": _mean(bits_per_dimension(drawn.kl + distortion, pixels[0].numel())),
-        "draws": {str(k): _mean(importance_weighted_bound(weights[:, :k])) for k in draws},
+        "rate": _mean_over_images(drawn.kl),
+        "distortion": _mean_over_images(distortion),
+        "bits_per_dimension": _mean_over_images(bits_per_dimension(drawn.kl + distortion, pixels[0].numel())),
+        "draws": {str(k): _mean_over_images(importance_weighted_bound(weights[:, :k])) for k in draws},
         "v": v,
         "images": len(pixels),
-        "definition": DEFINITION,
+        "definition": LIKELIHOOD_DEFINITION,
     }
 
 
-def _mean(values: Tensor) -> dict[str, float | None]:
+def _mean_over_images(values: Tensor) -> dict[str, float | None]:
     """The mean over images and its standard error."""
     deviation = float(values.std() / len(values) ** 0.5) if len(values) > 1 else None
     return {"value": float(values.mean()), "deviation": deviation}
 
 
 @torch.no_grad()
-def _draw(vae: VAE, pixels: Tensor, v: float, draws: int, seed: int, size: int = 500) -> _Drawn | None:
+def _draw_terms(vae: VAE, pixels: Tensor, v: float, draws: int, seed: int, size: int = 500) -> _DrawTerms | None:
     """The terms of the weights, as `log_weights` describes them; None for codes without noise."""
     if pixels.dtype != torch.uint8 or not len(pixels):
         raise UserError(f"{len(pixels)} images of {pixels.dtype} have no likelihood; give at least one, of torch.uint8.")
@@ -165,4 +165,4 @@ def _draw(vae: VAE, pixels: Tensor, v: float, draws: int, seed: int, size: int =
         ratios.append(0.5 * (noise.square() + q.logvar[image] - z.square()).sum(1))  # of each the 2 pi cancel
     sse, ratio = torch.cat(errors).view(-1, draws), torch.cat(ratios).view(-1, draws)
     fit = -sse / (2 * v) - 0.5 * pixels[0].numel() * math.log(2 * math.pi * 255**2 * v)
-    return _Drawn(q.kl(), fit, ratio)
+    return _DrawTerms(q.kl(), fit, ratio)

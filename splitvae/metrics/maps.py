@@ -26,16 +26,16 @@ import torch
 from torch import Tensor
 
 from ..models.split import Canvas, ambiguity
-from .latents import FLAT, _double
+from .latents import MIN_DEVIATION, as_float64
 
 __all__ = [
+    "classify_split",
     "edge_correlations",
     "edge_overlap",
     "high_frequency_share",
     "map_contrast",
     "map_energies",
     "mean_ambiguity",
-    "verdict",
 ]
 
 
@@ -48,11 +48,11 @@ def map_energies(masks: Tensor) -> tuple[Tensor, Tensor]:
     A map is windowed (Hann) and its mean under the window removed; high is a radial frequency above 0.25 cycles a
     pixel. Two tensors of shape (N,); both are 0 where all K maps are constant.
     """
-    maps = _double(masks).squeeze(2)
+    maps = as_float64(masks).squeeze(2)
     height, width = maps.shape[-2:]
     window = torch.outer(*(torch.hann_window(n + 1, False, dtype=maps.dtype)[1:] + 1e-12 for n in (height, width)))
     means = (maps * window).sum((-2, -1), keepdim=True) / window.sum()
-    flat = maps.std((-2, -1), correction=0, keepdim=True) < FLAT
+    flat = maps.std((-2, -1), correction=0, keepdim=True) < MIN_DEVIATION
     energy = torch.fft.fft2((maps - means) * window * ~flat).abs().square()
     down, across = (torch.fft.fftfreq(n, dtype=maps.dtype) for n in (height, width))
     high = down[:, None].square() + across.square() > 0.25**2
@@ -75,10 +75,10 @@ def map_contrast(masks: Tensor) -> float | None:
     """A map's deviation over its pixels, root mean square over images and maps, in [0, .5]; 0 if maps are constant."""
     if masks.shape[1] == 1:
         return None
-    return float(_double(masks).var((-2, -1), correction=0).mean().sqrt())
+    return float(as_float64(masks).var((-2, -1), correction=0).mean().sqrt())
 
 
-def _edges(maps: Tensor) -> Tensor:
+def _edge_magnitudes(maps: Tensor) -> Tensor:
     """Gradient magnitudes of maps (N, K, H, W), joint over K, from forward differences, shape (N, (H-1)(W-1)).
 
     Central differences would be blind to a checkerboard.
@@ -94,12 +94,12 @@ def edge_correlations(masks: Tensor, images: Tensor) -> Tensor:
     An edge is a gradient's magnitude; images are made gray (the mean of channels). 0 where the edges of either are the
     same everywhere, as in a constant map or a checkerboard.
     """
-    a = _edges(_double(masks).squeeze(2))
-    b = _edges(_double(images).mean(1, keepdim=True))
+    a = _edge_magnitudes(as_float64(masks).squeeze(2))
+    b = _edge_magnitudes(as_float64(images).mean(1, keepdim=True))
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
     lengths = a.norm(dim=1) * b.norm(dim=1)
     size = a.shape[1]
-    edgeless = (a.norm(dim=1) < FLAT * size**0.5) | (b.norm(dim=1) < FLAT * size**0.5)
+    edgeless = (a.norm(dim=1) < MIN_DEVIATION * size**0.5) | (b.norm(dim=1) < MIN_DEVIATION * size**0.5)
     return torch.where(edgeless, 0.0, (a * b).sum(1) / lengths.clamp_min(1e-300))
 
 
@@ -112,11 +112,11 @@ def mean_ambiguity(canvas: Canvas) -> float | None:
     """A = sum_k s_k (x_k - xhat)^2, mean over images, channels and pixels: by how much blending lowers the MSE."""
     if canvas.masks.shape[1] == 1:
         return None
-    exact = Canvas(_double(canvas.images), _double(canvas.masks))
+    exact = Canvas(as_float64(canvas.images), as_float64(canvas.masks))
     return float(ambiguity(exact).mean() / exact.image[0].numel())
 
 
-def verdict(share: float, overlap: float) -> str:
+def classify_split(share: float, overlap: float) -> str:
     """ "syntactic", "semantic" or "mixed", from `high_frequency_share` and `edge_overlap`.
 
     Semantic: overlap > .4 (another image of a set of centred objects overlaps up to .36, the image cut at 1/2 .49 and

@@ -16,19 +16,19 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .checks import checked
+from .checks import check_matrices
 
-__all__ = ["Measured", "kernel_distance"]
+__all__ = ["KernelDistance", "kernel_distance"]
 
 
-class Measured(NamedTuple):
+class KernelDistance(NamedTuple):
     """A mean over blocks and the deviation over them."""
 
     value: float
     deviation: float
 
 
-def kernel_distance(a: Tensor, b: Tensor, subsets: int = 100, size: int = 1000, seed: int = 0) -> Measured:
+def kernel_distance(a: Tensor, b: Tensor, subsets: int = 100, size: int = 1000, seed: int = 0) -> KernelDistance:
     """The unbiased MMD^2 of feature matrices (N_1, d) and (N_2, d), in float64: its mean over blocks and their deviation.
 
     Arguments:
@@ -39,7 +39,7 @@ def kernel_distance(a: Tensor, b: Tensor, subsets: int = 100, size: int = 1000, 
     The deviation is divided by the number of blocks; blocks share rows, so that it is no standard error.
     Raises UserError for fewer than two rows, different columns, values that are not finite, subsets < 1 or size < 2.
     """
-    a, b = checked(a=a, b=b)
+    a, b = check_matrices(a=a, b=b)
     if subsets < 1 or size < 2:
         raise UserError(f"subsets={subsets} of size={size} are no blocks; type subsets=100, size=1000.")
     size, random = min(size, len(a), len(b)), torch.Generator().manual_seed(seed)
@@ -47,11 +47,11 @@ def kernel_distance(a: Tensor, b: Tensor, subsets: int = 100, size: int = 1000, 
     def block(x: Tensor) -> Tensor:
         return x[torch.randperm(len(x), generator=random)[:size].to(x.device)]
 
-    values = torch.stack([_mmd(block(a), block(b)) for _ in range(subsets)])
-    return Measured(float(values.mean()), float(values.std(correction=0)))
+    values = torch.stack([_unbiased_mmd(block(a), block(b)) for _ in range(subsets)])
+    return KernelDistance(float(values.mean()), float(values.std(correction=0)))
 
 
-def _mmd(x: Tensor, y: Tensor) -> Tensor:
+def _unbiased_mmd(x: Tensor, y: Tensor) -> Tensor:
     """The unbiased MMD^2 of two blocks (m, d)."""
 
     def kernel(x: Tensor, y: Tensor) -> Tensor:

@@ -22,15 +22,15 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .checks import checked
+from .checks import check_matrices
 
-__all__ = ["PRDC", "Counts", "neighbour_counts", "precision_recall_density_coverage"]
-
-
-BLOCK = 2**22  # distances at a time: 32 MiB
+__all__ = ["PRDC", "NeighbourCounts", "neighbour_counts", "precision_recall_density_coverage"]
 
 
-SLACK = 1e-13  # of |x|^2 + |y|^2: distances that differ by less are equal, and equal is not inside
+DISTANCES_PER_BLOCK = 2**22  # distances at a time: 32 MiB
+
+
+RELATIVE_ROUNDING = 1e-13  # of |x|^2 + |y|^2: distances that differ by less are equal, and equal is not inside
 
 
 class PRDC(NamedTuple):
@@ -42,7 +42,7 @@ class PRDC(NamedTuple):
     coverage: float
 
 
-class Counts(NamedTuple):
+class NeighbourCounts(NamedTuple):
     """What each image contributes: the four numbers are means of these."""
 
     precise: Tensor  # (M,), 1 where a generated image lies in a real one's ball
@@ -59,39 +59,39 @@ def precision_recall_density_coverage(real: Tensor, fake: Tensor, k: int = 5) ->
     return PRDC(*(float(each.mean()) for each in neighbour_counts(real, fake, k)))
 
 
-def neighbour_counts(real: Tensor, fake: Tensor, k: int = 5) -> Counts:
+def neighbour_counts(real: Tensor, fake: Tensor, k: int = 5) -> NeighbourCounts:
     """What each image contributes to precision, recall, density and coverage; arguments and errors as there."""
     if k < 1:
         raise UserError(f"k={k} is no number of neighbours; type k=5.")
-    real, fake = checked(k + 1, real=real, fake=fake)
+    real, fake = check_matrices(k + 1, real=real, fake=fake)
     centre = real.mean(0)  # a common shift changes no distance, and a small |x| keeps its digits
     real, fake = real - centre, fake - centre
-    radii, fake_radii = _radii(real, k), _radii(fake, k)
+    radii, fake_radii = _neighbour_radii(real, k), _neighbour_radii(fake, k)
     holding = torch.zeros_like(fake[:, 0])
     recalled, covered = torch.empty_like(radii), torch.empty_like(radii)
-    for rows, distances, slack in _blocks(real, fake):
+    for rows, distances, slack in _distance_blocks(real, fake):
         distances += slack
         inside = distances < radii[rows, None]
         holding += inside.sum(0)
         covered[rows] = inside.any(1).double()
         recalled[rows] = (distances < fake_radii).any(1).double()
-    return Counts((holding > 0).double(), recalled, holding / k, covered)
+    return NeighbourCounts((holding > 0).double(), recalled, holding / k, covered)
 
 
-def _blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
+def _distance_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Rows of x, their squared distances to all of y, and how far rounding may have moved those."""
     own, other = x.square().sum(1), y.square().sum(1)
-    size = max(1, BLOCK // len(y))
+    size = max(1, DISTANCES_PER_BLOCK // len(y))
     for start in range(0, len(x), size):
         rows = slice(start, start + size)
         squares = own[rows, None] + other
-        yield rows, torch.addmm(squares, x[rows], y.mT, alpha=-2), squares * SLACK
+        yield rows, torch.addmm(squares, x[rows], y.mT, alpha=-2), squares * RELATIVE_ROUNDING
 
 
-def _radii(x: Tensor, k: int) -> Tensor:
+def _neighbour_radii(x: Tensor, k: int) -> Tensor:
     """The squared distance of each row to its k-th nearest neighbour, shape (N,)."""
     radii = torch.empty_like(x[:, 0])
-    for rows, distances, _ in _blocks(x, x):
+    for rows, distances, _ in _distance_blocks(x, x):
         distances.diagonal(rows.start).fill_(torch.inf)
         radii[rows] = distances.topk(k, largest=False).values[:, -1]
     return radii

@@ -27,7 +27,7 @@ from ..errors import UserError
 from ..samplers.fit import seeded
 from ..utils.console import Progress
 from ..utils.machine import device_here
-from .codes import Coded
+from .codes import LabelledCodes
 
 __all__ = ["ITERATIONS", "Accuracy", "Probes", "fit_probes"]
 
@@ -35,10 +35,10 @@ __all__ = ["ITERATIONS", "Accuracy", "Probes", "fit_probes"]
 ITERATIONS = 6000
 
 
-UNITS, SLOPE, BATCH, RATE = 256, 0.2, 128, 1e-3
+HIDDEN_UNITS, LEAKY_SLOPE, BATCH_SIZE, LEARNING_RATE = 256, 0.2, 128, 1e-3
 
 
-CHUNK, ROWS = 100, 4096  # iterations whose batches are drawn at once, and codes measured at once
+ITERATIONS_PER_DRAW, ROWS_PER_BATCH = 100, 4096  # iterations whose batches are drawn at once, and codes measured at once
 
 
 class Accuracy(NamedTuple):
@@ -57,40 +57,40 @@ class Probes(nn.Module):
 
     def __init__(self, count: int, dim: int, classes: int) -> None:
         super().__init__()
-        self.sizes = (dim, UNITS, UNITS, classes)
+        self.sizes = (dim, HIDDEN_UNITS, HIDDEN_UNITS, classes)
         layers = [nn.Linear(a, b) for a, b in pairwise(self.sizes)]
         self.weights = nn.ParameterList(layer.weight.detach().repeat(count, 1, 1) for layer in layers)
         self.biases = nn.ParameterList(layer.bias.detach()[:, None].repeat(count, 1, 1) for layer in layers)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(count * UNITS) for _ in layers[1:])
+        self.norms = nn.ModuleList(nn.BatchNorm1d(count * HIDDEN_UNITS) for _ in layers[1:])
 
     def forward(self, z: Tensor) -> Tensor:
         for i, norm in enumerate(self.norms):
             z = torch.baddbmm(self.biases[i], self.weights[i], z)
             z = norm(z.view(1, -1, z.shape[2])).view_as(z)  # a channel for each unit of each probe
-            z = F.leaky_relu(z, SLOPE)
+            z = F.leaky_relu(z, LEAKY_SLOPE)
         return torch.baddbmm(self.biases[-1], self.weights[-1], z)
 
     @torch.no_grad()
     def network(self, q: int) -> nn.Sequential:
         """Probe q as an ordinary network, (B, D) -> (B, classes), in evaluation mode."""
         found = nn.Sequential()
-        units = slice(q * UNITS, (q + 1) * UNITS)
+        units = slice(q * HIDDEN_UNITS, (q + 1) * HIDDEN_UNITS)
         for i, (a, b) in enumerate(pairwise(self.sizes)):
             layer = nn.utils.skip_init(nn.Linear, a, b)  # which draws nothing
             layer.weight.copy_(self.weights[i][q])
             layer.bias.copy_(self.biases[i][q, :, 0])
             found.append(layer)
             if i < len(self.norms):
-                norm = nn.BatchNorm1d(UNITS)
+                norm = nn.BatchNorm1d(HIDDEN_UNITS)
                 for name, value in self.norms[i].state_dict().items():
                     getattr(norm, name).copy_(value[units] if value.ndim else value)
-                found.extend((norm, nn.LeakyReLU(SLOPE)))
+                found.extend((norm, nn.LeakyReLU(LEAKY_SLOPE)))
         return found.to(self.weights[0].device).eval()
 
 
 def fit_probes(
-    train: Sequence[Coded],
-    test: Sequence[Coded],
+    train: Sequence[LabelledCodes],
+    test: Sequence[LabelledCodes],
     iterations: int = ITERATIONS,
     seed: int = 0,
     device: torch.device | None = None,
@@ -107,7 +107,7 @@ def fit_probes(
 
     Raises UserError for codes that do not match or are not finite.
     """
-    dim = _checked(train, test, iterations)
+    dim = _check_codes(train, test, iterations)
     device = device or device_here()
     classes = torch.cat([t.labels for t in train]).unique()
     with seeded(seed):
@@ -115,19 +115,19 @@ def fit_probes(
     counts = torch.tensor([len(t.codes) for t in train])
     first = (counts.cumsum(0) - counts)[:, None]  # each set's first row among all
     codes = torch.cat([t.codes for t in train]).to(device, torch.float32)
-    answers = torch.cat([_answers(t.labels, classes) for t in train]).to(device)
+    answers = torch.cat([_class_indices(t.labels, classes) for t in train]).to(device)
     noise = None
     if any(t.noise is not None for t in train):
         noise = torch.cat([torch.zeros_like(t.codes) if t.noise is None else t.noise for t in train])
         noise = noise.to(device, torch.float32)
-    optimizer = torch.optim.Adam(probes.parameters(), lr=RATE, fused=device.type in ("cpu", "cuda", "mps"))
+    optimizer = torch.optim.Adam(probes.parameters(), lr=LEARNING_RATE, fused=device.type in ("cpu", "cuda", "mps"))
     with torch.enable_grad():
-        for step, (places, eps) in enumerate(_draws(counts, dim, iterations, seed)):
+        for step, (places, eps) in enumerate(_draw_batches(counts, dim, iterations, seed)):
             rows = (first + places).to(device, non_blocking=True)
             z = codes[rows].mT
             if noise is not None:
                 z = torch.addcmul(z, noise[rows].mT, eps.to(device, non_blocking=True))
-            loss = F.cross_entropy(probes(z), answers[rows], reduction="sum") / BATCH
+            loss = F.cross_entropy(probes(z), answers[rows], reduction="sum") / BATCH_SIZE
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -136,44 +136,44 @@ def fit_probes(
     right = []
     for q, parts in enumerate(zip(train, test, strict=True)):
         network = probes.network(q)
-        right.append(torch.stack([_right(network, part, classes, seed + 1, device) for part in parts]))
+        right.append(torch.stack([_count_correct(network, part, classes, seed + 1, device) for part in parts]))
     found = torch.stack(right).tolist()
     return [_accuracy(a, b, len(t.codes), u) for (a, b), t, u in zip(found, train, test, strict=True)]
 
 
-def _draws(counts: Tensor, dim: int, iterations: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _draw_batches(counts: Tensor, dim: int, iterations: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """For each iteration the places (Q, B) in sets of so many rows, drawn evenly, and normal noise (D, B); on the CPU."""
     draw = torch.Generator().manual_seed(seed)
-    for begun in range(0, iterations, CHUNK):
-        steps = min(CHUNK, iterations - begun)
-        even = torch.rand(steps, 1, BATCH, generator=draw, dtype=torch.float64)
-        eps = torch.randn(steps, dim, BATCH, generator=draw)
+    for begun in range(0, iterations, ITERATIONS_PER_DRAW):
+        steps = min(ITERATIONS_PER_DRAW, iterations - begun)
+        even = torch.rand(steps, 1, BATCH_SIZE, generator=draw, dtype=torch.float64)
+        eps = torch.randn(steps, dim, BATCH_SIZE, generator=draw)
         yield from zip((even * counts[:, None]).long(), eps, strict=True)
 
 
-def _answers(labels: Tensor, classes: Tensor) -> Tensor:
+def _class_indices(labels: Tensor, classes: Tensor) -> Tensor:
     """The place of each label among ascending classes; -1, which no probe answers, where it is none of them."""
     place = torch.searchsorted(classes, labels).clamp_max(len(classes) - 1)
     return torch.where(classes[place] == labels, place, -1)
 
 
 @torch.no_grad()
-def _right(network: nn.Sequential, part: Coded, classes: Tensor, seed: int, device: torch.device) -> Tensor:
+def _count_correct(network: nn.Sequential, part: LabelledCodes, classes: Tensor, seed: int, device: torch.device) -> Tensor:
     """How many rows a network is right about."""
     codes = part.codes.float()
     if part.noise is not None:
         eps = torch.randn(codes.shape, generator=torch.Generator().manual_seed(seed))
         codes = torch.addcmul(codes, part.noise.float(), eps)
-    told = torch.cat([network(z.to(device)).argmax(1) for z in codes.split(ROWS)])
-    return (told == _answers(part.labels, classes).to(device)).sum()
+    told = torch.cat([network(z.to(device)).argmax(1) for z in codes.split(ROWS_PER_BATCH)])
+    return (told == _class_indices(part.labels, classes).to(device)).sum()
 
 
-def _accuracy(trained: int, tested: int, count: int, test: Coded) -> Accuracy:
+def _accuracy(trained: int, tested: int, count: int, test: LabelledCodes) -> Accuracy:
     share = tested / len(test.codes)
     return Accuracy(trained / count, share, math.sqrt(share * (1 - share) / (test.independent or len(test.codes))))
 
 
-def _checked(train: Sequence[Coded], test: Sequence[Coded], iterations: int) -> int:
+def _check_codes(train: Sequence[LabelledCodes], test: Sequence[LabelledCodes], iterations: int) -> int:
     """The dimension of all codes; raises UserError where they do not match."""
     if iterations < 1:
         raise UserError(f"iterations={iterations} trains no probe; give a number such as {ITERATIONS}.")

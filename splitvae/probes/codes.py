@@ -11,10 +11,17 @@ from ..errors import UserError
 from ..models.fusion import accumulate
 from ..models.posteriors import Dirac, Gaussian
 
-__all__ = ["Coded", "accumulated", "coded", "majority", "member_counts", "strangers"]
+__all__ = [
+    "LabelledCodes",
+    "fuse_label_groups",
+    "majority_accuracy",
+    "mean_and_sample_codes",
+    "member_counts",
+    "rows_of_other_label",
+]
 
 
-class Coded(NamedTuple):
+class LabelledCodes(NamedTuple):
     """Codes (N, D) with the labels (N,), any integers, that a probe is to tell from them.
 
     noise: the standard deviation of each code, (N, D); None where codes are what they are.
@@ -30,9 +37,11 @@ class Coded(NamedTuple):
 # ---------------------------------------------------------------- codes to be read
 
 
-def coded(posterior: Gaussian | Dirac, labels: Tensor, spread: float = 1.0, independent: int = 0) -> tuple[Coded, Coded]:
+def mean_and_sample_codes(
+    posterior: Gaussian | Dirac, labels: Tensor, spread: float = 1.0, independent: int = 0
+) -> tuple[LabelledCodes, LabelledCodes]:
     """Means of a posterior, and samples mean + sigma eps with eps ~ N(0, spread^2); without noise both are the means."""
-    means = Coded(posterior.mean.float(), labels, None, independent)
+    means = LabelledCodes(posterior.mean.float(), labels, None, independent)
     if posterior.logvar is None or spread == 0:
         return means, means
     return means, means._replace(noise=(spread * torch.exp(0.5 * posterior.logvar)).float())
@@ -44,7 +53,7 @@ def member_counts(*labels: Tensor, most: int = 256) -> list[int]:
     return [2**i for i in range(most.bit_length()) if 2**i <= min(most, fewest)]
 
 
-def accumulated(
+def fuse_label_groups(
     members: Gaussian, labels: Tensor, count: int, fusion: str = "poe", least: int = 10_000, seed: int = 0
 ) -> tuple[Gaussian, Tensor, int]:
     """Evidence of groups of exactly `count` images of one label, drawn at random.
@@ -61,7 +70,7 @@ def accumulated(
     draw = torch.Generator().manual_seed(seed)
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     while sum(len(told) for *_, told in parts) < min(least, len(labels)):
-        rows = _divided(labels, count, draw)
+        rows = _divide_into_groups(labels, count, draw)
         if not len(rows):
             raise UserError(f"no label has the {count} images that a group is to have; ask for smaller groups.")
         group = torch.arange(len(rows)).repeat_interleave(count)
@@ -71,7 +80,7 @@ def accumulated(
     return Gaussian(mean, logvar), told, len(parts[0][2])
 
 
-def _divided(labels: Tensor, count: int, draw: torch.Generator) -> Tensor:
+def _divide_into_groups(labels: Tensor, count: int, draw: torch.Generator) -> Tensor:
     """All rows but those left over, in groups of one label drawn at random, (G, count)."""
     rows = torch.randperm(len(labels), generator=draw)
     rows = rows[labels[rows].sort(stable=True).indices]  # by label, shuffled within each
@@ -79,7 +88,7 @@ def _divided(labels: Tensor, count: int, draw: torch.Generator) -> Tensor:
     return torch.cat([part[: len(part) // count * count].view(-1, count) for part in rows.split(sizes)])
 
 
-def strangers(labels: Tensor, seed: int = 0) -> Tensor:
+def rows_of_other_label(labels: Tensor, seed: int = 0) -> Tensor:
     """For each row one of another label, each of these as probable, (N,); raises UserError where there is one label."""
     order = labels.sort(stable=True).indices
     _, label, sizes = labels.unique(return_inverse=True, return_counts=True)
@@ -90,6 +99,6 @@ def strangers(labels: Tensor, seed: int = 0) -> Tensor:
     return order[(sizes.cumsum(0)[label] + beyond) % len(labels)]
 
 
-def majority(train: Tensor, test: Tensor) -> float:
+def majority_accuracy(train: Tensor, test: Tensor) -> float:
     """The accuracy of always telling the most frequent training label."""
     return float((test == train.mode().values).double().mean())

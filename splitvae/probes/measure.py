@@ -40,27 +40,34 @@ from ..utils.console import say
 from ..utils.files import read_json, write_json
 from ..utils.machine import device_here
 from .classifiers import ITERATIONS, fit_probes
-from .codes import Coded, accumulated, coded, majority, member_counts, strangers
+from .codes import (
+    LabelledCodes,
+    fuse_label_groups,
+    majority_accuracy,
+    mean_and_sample_codes,
+    member_counts,
+    rows_of_other_label,
+)
 
-__all__ = ["Labelled", "current", "labelled", "posteriors", "probe"]
-
-
-TRAIN, TEST = 50_000, 10_000  # most images of each part
-
-
-LEARNED, ASKED = 10_000, 2_000  # groups of each part, made anew of the same images where there are fewer
-
-
-REFRESH = 2_000  # images that the fresh network's BatchNorm sees
+__all__ = ["LabelledImages", "encode_posteriors", "load_labelled_images", "probe", "read_cached_probes"]
 
 
-KINDS = ("means", "samples", "untrained_means", "untrained_samples")
+MAX_TRAIN_IMAGES, MAX_TEST_IMAGES = 50_000, 10_000  # most images of each part
 
 
-Key = tuple[str, int, str]  # code, members, kind
+TRAIN_GROUPS, TEST_GROUPS = 10_000, 2_000  # groups of each part, made anew of the same images where there are fewer
 
 
-class Labelled(NamedTuple):
+BATCHNORM_IMAGES = 2_000  # images that the fresh network's BatchNorm sees
+
+
+CODE_KINDS = ("means", "samples", "untrained_means", "untrained_samples")
+
+
+ProbeKey = tuple[str, int, str]  # code, members, kind
+
+
+class LabelledImages(NamedTuple):
     """Images of one part with their labels, and what the labels are called."""
 
     images: Images
@@ -92,44 +99,51 @@ def probe(
     if seed < 0:
         raise UserError(f"seed={seed} is no seed; it must be at least 0.")
     group_by = group_by or run.config.group_by
-    train, test = labelled(run, group_by)
-    strangers(test.labels)  # which raises where there is but one label
+    train, test = load_labelled_images(run, group_by)
+    rows_of_other_label(test.labels)  # which raises where there is but one label
     vae = run.vae.eval()
     say(progress, f"Encoding {len(train.labels):,} training and {len(test.labels):,} test images, and once more untrained.")
-    fresh = _fresh(run, train.images.pixels, seed)
-    counts = _counts(vae, train, test, members)
-    jobs = _jobs(vae, "", train, test, counts, seed) | _jobs(fresh, "untrained_", train, test, counts, seed)
+    fresh = _untrained_copy(run, train.images.pixels, seed)
+    counts = _group_sizes(vae, train, test, members)
+    jobs = _codes_to_probe(vae, "", train, test, counts, seed) | _codes_to_probe(
+        fresh, "untrained_", train, test, counts, seed
+    )
     result = {
-        "model": _model(run),
-        "data": {"train": _data(run, "train", train), "test": _data(run, "test", test), "group_by": group_by},
+        "model": _describe_model(run),
+        "data": {
+            "train": _describe_data(run, "train", train),
+            "test": _describe_data(run, "test", test),
+            "group_by": group_by,
+        },
         "iterations": iterations,
         "seed": seed,
         "versions": {"splitvae": __version__, "torch": torch.__version__},
         "labels": len(train.labels.unique()),
-        "majority": majority(train.labels, test.labels),
+        "majority": majority_accuracy(train.labels, test.labels),
     }
-    found = _fitted(jobs, iterations, seed, progress)
+    found = _train_probes(jobs, iterations, seed, progress)
     names = dict.fromkeys(name for name, *_ in jobs)
     result["codes"] = {
-        name: {"dimensions": jobs[name, 1, "means"][0].codes.shape[1]} | {kind: found[name, 1, kind] for kind in KINDS}
+        name: {"dimensions": jobs[name, 1, "means"][0].codes.shape[1]} | {kind: found[name, 1, kind] for kind in CODE_KINDS}
         for name in names
     }
     result["curve"] = [
-        _members(jobs["content", k, "means"], k) | {kind: found["content", k, kind] for kind in KINDS} for k in counts
+        _describe_groups(jobs["content", k, "means"], k) | {kind: found["content", k, kind] for kind in CODE_KINDS}
+        for k in counts
     ]
-    result["use"] = _use(vae, test, seed)
+    result["use"] = _swap_errors(vae, test, seed)
     write_json(run.path / "probes.json", result)
     return result
 
 
-def current(run: Run, iterations: int | None = None) -> dict[str, Any] | None:
+def read_cached_probes(run: Run, iterations: int | None = None) -> dict[str, Any] | None:
     """What probes.json holds, if it is of the model as it is now (and of so many iterations); else None."""
     file = run.path / "probes.json"
     if not file.is_file():
         return None
     try:
         known = read_json(file)
-        return known if known["model"] == _model(run) and iterations in (None, known["iterations"]) else None
+        return known if known["model"] == _describe_model(run) and iterations in (None, known["iterations"]) else None
     except (UserError, KeyError, TypeError):
         raise UserError(f"{file} is damaged; delete it, and `splitvae probe {run.path}` measures anew.") from None
 
@@ -137,10 +151,10 @@ def current(run: Run, iterations: int | None = None) -> dict[str, Any] | None:
 # ---------------------------------------------------------------- images and codes
 
 
-def labelled(run: Run, group_by: str = "") -> tuple[Labelled, Labelled]:
+def load_labelled_images(run: Run, group_by: str = "") -> tuple[LabelledImages, LabelledImages]:
     """At most 50,000 training and 10,000 test images of a run, evenly spaced, with labels that mean the same in both."""
     parts, given = [], []
-    for split, most in (("train", TRAIN), ("test", TEST)):
+    for split, most in (("train", MAX_TRAIN_IMAGES), ("test", MAX_TEST_IMAGES)):
         images = run.images(split)
         if images.labels is None:
             raise UserError(
@@ -155,11 +169,11 @@ def labelled(run: Run, group_by: str = "") -> tuple[Labelled, Labelled]:
     both = torch.cat(given)
     bare = dataclasses.replace(train, pixels=torch.zeros(len(both), 1, 1, 1, dtype=torch.uint8), labels=both)
     labels = group_labels(bare, group_by)
-    names = _names(bare, labels, group_by)
-    return Labelled(train, labels[: len(train)], names), Labelled(test, labels[len(train) :], names)
+    names = _label_names(bare, labels, group_by)
+    return LabelledImages(train, labels[: len(train)], names), LabelledImages(test, labels[len(train) :], names)
 
 
-def _names(images: Images, labels: Tensor, group_by: str) -> tuple[str, ...]:
+def _label_names(images: Images, labels: Tensor, group_by: str) -> tuple[str, ...]:
     """What labels 0, 1, ... are called."""
     numbers = range(int(labels.max()) + 1)
     if images.labels is not None and images.labels.ndim == 2:
@@ -170,7 +184,7 @@ def _names(images: Images, labels: Tensor, group_by: str) -> tuple[str, ...]:
 
 
 @torch.no_grad()
-def posteriors(vae: VAE, pixels: Tensor) -> dict[str, Gaussian | Dirac]:
+def encode_posteriors(vae: VAE, pixels: Tensor) -> dict[str, Gaussian | Dirac]:
     """The posterior of each image by itself, on the CPU: of a grouped latent "style" and "content", else "latent".
 
     The content is what a member says, before evidence is fused (and a prior, where the fusion has one, taken in).
@@ -189,17 +203,17 @@ def posteriors(vae: VAE, pixels: Tensor) -> dict[str, Gaussian | Dirac]:
     return {"latent": Gaussian(*columns) if len(columns) == 2 else Dirac(*columns)}
 
 
-def _fresh(run: Run, pixels: Tensor, seed: int) -> VAE:
+def _untrained_copy(run: Run, pixels: Tensor, seed: int) -> VAE:
     """The run's network as it was before training, with BatchNorm's statistics of training images."""
     with seeded(run.config.seed):
         vae = vae_of(run.config)
     vae = vae.to(device_here())
-    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:REFRESH]
+    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:BATCHNORM_IMAGES]
     update_bn(batches(pixels[order], vae.device, 100), vae.encoder)
     return vae.eval()
 
 
-def _counts(vae: VAE, train: Labelled, test: Labelled, members: Sequence[int]) -> list[int]:
+def _group_sizes(vae: VAE, train: LabelledImages, test: LabelledImages, members: Sequence[int]) -> list[int]:
     """The numbers of members of the curve, 1 first; none where nothing is shared."""
     if not isinstance(vae.encoder.latent, GroupedLatent):
         return []
@@ -211,34 +225,34 @@ def _counts(vae: VAE, train: Labelled, test: Labelled, members: Sequence[int]) -
     return sorted({1, *members}) if members else possible
 
 
-def _jobs(
-    vae: VAE, prefix: str, train: Labelled, test: Labelled, counts: Sequence[int], seed: int
-) -> dict[Key, tuple[Coded, Coded]]:
+def _codes_to_probe(
+    vae: VAE, prefix: str, train: LabelledImages, test: LabelledImages, counts: Sequence[int], seed: int
+) -> dict[ProbeKey, tuple[LabelledCodes, LabelledCodes]]:
     """The training and test codes of each probe of a network."""
-    sets: dict[tuple[str, int], list[tuple[Coded, Coded]]] = {}  # of training and test: means and samples
+    sets: dict[tuple[str, int], list[tuple[LabelledCodes, LabelledCodes]]] = {}  # of training and test: means and samples
     latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedLatent) else None
-    for part, least in ((train, LEARNED), (test, ASKED)):
-        for name, posterior in posteriors(vae, part.images.pixels).items():
+    for part, least in ((train, TRAIN_GROUPS), (test, TEST_GROUPS)):
+        for name, posterior in encode_posteriors(vae, part.images.pixels).items():
             if latent is None or name != "content" or isinstance(posterior, Dirac):
-                sets.setdefault((name, 1), []).append(coded(posterior, part.labels))
+                sets.setdefault((name, 1), []).append(mean_and_sample_codes(posterior, part.labels))
                 continue
             spread = 0.0 if latent.draw == "mean" else latent.eps_std
             for k in counts:
-                found = accumulated(posterior, part.labels, k, latent.fusion, least, seed)
-                sets.setdefault((name, k), []).append(coded(found[0], found[1], spread, found[2]))
+                found = fuse_label_groups(posterior, part.labels, k, latent.fusion, least, seed)
+                sets.setdefault((name, k), []).append(mean_and_sample_codes(found[0], found[1], spread, found[2]))
     jobs = {}
     for (name, k), (learned, asked) in sets.items():
-        for i, kind in enumerate(KINDS[:2]):
+        for i, kind in enumerate(CODE_KINDS[:2]):
             jobs[name, k, prefix + kind] = learned[i], asked[i]
     return jobs
 
 
-def _fitted(
-    jobs: Mapping[Key, tuple[Coded, Coded]], iterations: int, seed: int, progress: bool
-) -> dict[Key, dict[str, float]]:
+def _train_probes(
+    jobs: Mapping[ProbeKey, tuple[LabelledCodes, LabelledCodes]], iterations: int, seed: int, progress: bool
+) -> dict[ProbeKey, dict[str, float]]:
     """The accuracies of all probes, those of one dimension trained together, samples without noise not again."""
     sizes = sorted({train.codes.shape[1] for train, _ in jobs.values()})
-    found: dict[Key, dict[str, float]] = {}
+    found: dict[ProbeKey, dict[str, float]] = {}
     for dim in sizes:
         keys = [key for key, (train, _) in jobs.items() if train.codes.shape[1] == dim]
         own = [key for key in keys if not key[2].endswith("samples") or jobs[key][0].noise is not None]
@@ -252,20 +266,20 @@ def _fitted(
     return found
 
 
-def _model(run: Run) -> dict[str, Any]:
+def _describe_model(run: Run) -> dict[str, Any]:
     """What codes follow from: weights, and how contents are fused and drawn."""
     about = {"preset": run.config.preset, "fingerprint": run.vae.fingerprint()}
     return about | {name: getattr(run.config, name) for name in ("latent", "fusion", "content_draw", "eps_std")}
 
 
-def _members(parts: tuple[Coded, Coded], count: int) -> dict[str, Any]:
+def _describe_groups(parts: tuple[LabelledCodes, LabelledCodes], count: int) -> dict[str, Any]:
     """Of how many groups a row of the curve is."""
     train, test = parts
     groups = {"train": len(train.labels), "test": len(test.labels), "independent": test.independent}
-    return {"members": count, "groups": groups, "majority": majority(train.labels, test.labels)}
+    return {"members": count, "groups": groups, "majority": majority_accuracy(train.labels, test.labels)}
 
 
-def _data(run: Run, split: str, part: Labelled) -> dict[str, Any]:
+def _describe_data(run: Run, split: str, part: LabelledImages) -> dict[str, Any]:
     images = run.images(split)
     return {
         "source": images.source,
@@ -281,7 +295,7 @@ def _data(run: Run, split: str, part: Labelled) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _use(vae: VAE, test: Labelled, seed: int) -> dict[str, Any] | None:
+def _swap_errors(vae: VAE, test: LabelledImages, seed: int) -> dict[str, Any] | None:
     """MSE of images decoded from means, and with the style or content mean of an image of another label; None if no groups.
 
     Each image takes both from the same other one, and no evidence is shared.
@@ -289,7 +303,7 @@ def _use(vae: VAE, test: Labelled, seed: int) -> dict[str, Any] | None:
     latent = vae.encoder.latent
     if not isinstance(latent, GroupedLatent):
         return None
-    others = strangers(test.labels, seed)
+    others = rows_of_other_label(test.labels, seed)
     pixels = test.images.pixels
     mean = torch.cat([vae.encode(x).mean.cpu() for x in batches(pixels, vae.device)])
     style, content = mean.split((vae.latent_dim - latent.content_dim, latent.content_dim), 1)

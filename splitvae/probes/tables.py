@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..utils.text import aligned, number
-from .measure import KINDS
+from .measure import CODE_KINDS
 
-__all__ = ["table"]
+__all__ = ["probe_table"]
 
 
 PERCENT = "{:.1f}"
@@ -17,15 +17,15 @@ PERCENT = "{:.1f}"
 # ---------------------------------------------------------------- in words
 
 
-def table(result: Mapping[str, Any]) -> str:
+def probe_table(result: Mapping[str, Any]) -> str:
     """What was found as lines of text: every accuracy with that of an untrained network and of the majority beside it."""
     test = result["data"]["test"]
     rows = []
     for name, code in result["codes"].items():
-        rows += [_row(f"{name}, {kind}", code, kind, test["images"], result["majority"]) for kind in KINDS[:2]]
+        rows += [_probe_row(f"{name}, {kind}", code, kind, test["images"], result["majority"]) for kind in CODE_KINDS[:2]]
     for point in result["curve"][1:]:
         shown, groups = f"content of {point['members']}", point["groups"]["independent"]
-        rows += [_row(f"{shown}, {kind}", point, kind, groups, point["majority"]) for kind in KINDS[:2]]
+        rows += [_probe_row(f"{shown}, {kind}", point, kind, groups, point["majority"]) for kind in CODE_KINDS[:2]]
     headings = ["% of labels right", "tested", "test", "training", "untrained, test", "majority"]
     lines = [
         f"Probes of {result['iterations']:,} iterations on {test['images']:,} test images of {test['source']}, "
@@ -47,7 +47,7 @@ def table(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(what: str, found: Mapping[str, Any], kind: str, count: int, most: float) -> list[str]:
+def _probe_row(what: str, found: Mapping[str, Any], kind: str, count: int, most: float) -> list[str]:
     own, fresh = found[kind], found[f"untrained_{kind}"]
     shares = [_percent(own), PERCENT.format(100 * own["train"]), _percent(fresh), PERCENT.format(100 * most)]
     return [what, f"{count:,}", *shares]

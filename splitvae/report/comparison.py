@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from ..evaluation.scores import PROTOCOLS
-from ..evaluation.tables import ROWS, compared
+from ..evaluation.tables import ROWS, comparison_tables
 from ..figures.io import png
 from ..figures.training_curves import curves
 from ..runs import Run
@@ -37,7 +37,7 @@ def _comparison(entries: Sequence[_Entry]) -> str:
     ]
     for protocol, about in PROTOCOLS.items():
         groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}
-        for table in compared(groups, protocol):
+        for table in comparison_tables(groups, protocol):
             parts += [f"<h2>Distance from test images, protocol {protocol}</h2>", f"<p>{escaped(about)}</p>"]
             parts.append(table_html(table.headings[1:], [(row[0], row[1:]) for row in table.rows]))
             parts.append(f'<p class="note">{escaped(table.about)}.</p>')

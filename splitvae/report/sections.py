@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from ..config import Config
 from ..errors import UserError
-from ..evaluation.diagnostics import current
-from ..evaluation.tables import cell
+from ..evaluation.diagnostics import cached_or_diagnose
+from ..evaluation.tables import format_value
 from ..figures.io import drawn_by
 from ..figures.run import draw
 from ..models.vae import VAE
@@ -63,7 +63,7 @@ def _gather(run: Run) -> _Entry:
             notes.append(f"Some figures could not be drawn: {error}")
     evaluation: dict[str, Any] = {}
     try:
-        evaluation = current(run)
+        evaluation = cached_or_diagnose(run)
     except UserError as error:
         notes.append(f"Nothing was measured: {error}")
     at = wanted.index("samples") + 1
@@ -78,7 +78,7 @@ def _gather(run: Run) -> _Entry:
 def _measurements(entries: Sequence[_Entry], rows: Mapping[str, str]) -> list[Row]:
     """A name and a cell for each run."""
     results = [entry.evaluation or _unmeasured(entry.run.vae) for entry in entries]
-    return [(what, [cell(result, where) for result in results]) for what, where in rows.items()]
+    return [(what, [format_value(result, where) for result in results]) for what, where in rows.items()]
 
 
 def _unmeasured(vae: VAE) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from typing import Any
 
 from ..config import Config
 from ..evaluation.scores import BANKS, PROTOCOLS
-from ..evaluation.tables import provenance, rows_of, score_rows
+from ..evaluation.tables import describe_score, score_rows, table_rows
 from ..presets.registry import PRESETS
-from ..probes.measure import current as current_of_probing
-from ..probes.tables import table
+from ..probes.measure import read_cached_probes
+from ..probes.tables import probe_table
 from ..runs import Run
 from ..utils.text import number, spread
 from .captions import FIGURES, SOMETIMES, TERMS, VERDICTS
@@ -35,11 +35,11 @@ def _single(entry: _Entry) -> str:
     for name, file in entry.figures.items():
         title, caption = (FIGURES | SOMETIMES).get(name, (f"Samples from {name.removeprefix('samples-')}", ""))
         parts.append(figure_html(file.read_bytes(), title, _caption(caption, run)))
-    for heading, rows in rows_of(measured).items():
+    for heading, rows in table_rows(measured).items():
         parts += [f"<h2>{heading}</h2>", table_html([], _measurements([entry], rows))]
     parts += _scores(measured)
-    if known := current_of_probing(run):
-        text = f'<div class="card wide"><pre>{escaped(table(known))}</pre></div>'
+    if known := read_cached_probes(run):
+        text = f'<div class="card wide"><pre>{escaped(probe_table(known))}</pre></div>'
         parts += ["<h2>What classifiers read from the codes</h2>", text]
     parts += ["<h2>Settings</h2>", _settings(run), "<h2>Command</h2>", _commands([run]), _data_notes(measured)]
     return "\n".join(parts)
@@ -56,7 +56,7 @@ def _scores(measured: Mapping[str, Any]) -> list[str]:
             f"<h2>Distance from test images, protocol {escaped(score['protocol'])}</h2>",
             f"<p>{escaped(about)}</p>",
             table_html(names, score_rows(score)),
-            f'<p class="note">{escaped("; ".join([provenance(score), *notes]))}.</p>',
+            f'<p class="note">{escaped("; ".join([describe_score(score), *notes]))}.</p>',
         ]
     return parts
 

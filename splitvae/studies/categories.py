@@ -35,7 +35,7 @@ from ..data.images import Images, spaced
 from ..data.labels import labels_of
 from ..errors import UserError
 from ..features.base import Extractor, features
-from ..metrics.distances import GROUPS, jackknife
+from ..metrics.distances import JACKKNIFE_GROUPS, jackknife_deviation
 from ..metrics.fid import frechet_distance
 from ..utils.text import aligned, number, spread
 
@@ -91,7 +91,7 @@ def compare_categories(
         fake = rows[: len(train)] if having is None else rows[_drawn(having, order, rank, count)]
         if len(fake) < 2:
             return {"images": len(fake), "value": None, "deviation": None}
-        return {"images": len(fake), "value": frechet_distance(real, fake), "deviation": jackknife(real, fake)}
+        return {"images": len(fake), "value": frechet_distance(real, fake), "deviation": jackknife_deviation(real, fake)}
 
     classes = labels.ndim == 1
     alone = (labels == k if classes else labels[:, k] == 1 for k in range(len(names)))
@@ -120,8 +120,8 @@ def _drawn(having: Tensor, order: Tensor, rank: Tensor, count: int) -> Tensor:
     rows = order[having[order % len(having)]][:count]
     rows = rows[rank[rows % len(having)].argsort(stable=True)]
     dealt = torch.empty_like(rows)
-    for i, block in enumerate(rows.tensor_split(GROUPS)):
-        dealt[i::GROUPS] = block
+    for i, block in enumerate(rows.tensor_split(JACKKNIFE_GROUPS)):
+        dealt[i::JACKKNIFE_GROUPS] = block
     return dealt
 
 

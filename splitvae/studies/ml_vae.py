@@ -33,8 +33,8 @@ from ..models.vae import VAE
 from ..presets.build import objective_of, vae_of
 from ..presets.registry import PRESETS, override
 from ..probes.classifiers import ITERATIONS, fit_probes
-from ..probes.codes import Coded, coded
-from ..probes.measure import Labelled, current, labelled, posteriors, probe
+from ..probes.codes import LabelledCodes, mean_and_sample_codes
+from ..probes.measure import LabelledImages, encode_posteriors, load_labelled_images, probe, read_cached_probes
 from ..runs import Run
 from ..samplers.fit import seeded
 from ..training.interrupts import Interrupted
@@ -195,8 +195,8 @@ def _pictured(run: Run, found: dict[str, Any], seed: int) -> None:
     draw(run)
     if "curve" in found:
         save(accuracy_curve(found), folder / "probes.png", mark)
-    _, test = labelled(run)
-    codes = {name: posterior.mean for name, posterior in posteriors(run.vae, test.images.pixels).items()}
+    _, test = load_labelled_images(run)
+    codes = {name: posterior.mean for name, posterior in encode_posteriors(run.vae, test.images.pixels).items()}
     save(code_maps(codes, test.labels, test.names, seed), folder / "code-maps.png", mark)
 
 
@@ -206,7 +206,7 @@ def _pictured(run: Run, found: dict[str, Any], seed: int) -> None:
 def _probed(run: Run, name: str, system: System, iterations: int, seed: int, progress: bool) -> dict[str, Any]:
     """What was measured of a run, from its folder where it was already."""
     if not system.readme:
-        known = current(run, iterations)
+        known = read_cached_probes(run, iterations)
         members = () if name == "corrected" else MEMBERS
         return known or probe(run, iterations, seed, progress, members=members)
     file, mark = run.path / "readme-probes.json", {"fingerprint": run.vae.fingerprint(), "iterations": iterations}
@@ -224,16 +224,16 @@ def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str
 
     Samples without evidence are drawn with N(0, 1), those with it with the spread of training, as in that code.
     """
-    train_part, test_part = labelled(run)
+    train_part, test_part = load_labelled_images(run)
     spread = run.config.eps_std
     with seeded(run.config.seed):
         fresh = vae_of(run.config)
         begin_as_readme(fresh)
-    jobs: dict[str, tuple[Coded, Coded]] = {}
+    jobs: dict[str, tuple[LabelledCodes, LabelledCodes]] = {}
     for prefix, vae in (("", run.vae), ("untrained ", fresh.to(run.vae.device).eval())):
-        parts = [(part, posteriors(vae, part.images.pixels)) for part in (train_part, test_part)]
+        parts = [(part, encode_posteriors(vae, part.images.pixels)) for part in (train_part, test_part)]
         for code in ("style", "content"):
-            alone = [coded(codes[code], part.labels) for part, codes in parts]
+            alone = [mean_and_sample_codes(codes[code], part.labels) for part, codes in parts]
             for i, kind in enumerate((f"{code} means", code)):
                 jobs[prefix + kind] = (alone[0][i], alone[1][i])
         evidence = [_with_evidence(part, cast(Gaussian, codes["content"]), spread, seed) for part, codes in parts]
@@ -244,13 +244,13 @@ def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str
     return {name: accuracy._asdict() for name, accuracy in zip(jobs, found, strict=True)}
 
 
-def _with_evidence(part: Labelled, codes: Gaussian, spread: float, seed: int) -> Coded:
+def _with_evidence(part: LabelledImages, codes: Gaussian, spread: float, seed: int) -> LabelledCodes:
     """Samples of contents gathered by true label in random batches, one for each image."""
     order = torch.randperm(len(part.labels), generator=torch.Generator().manual_seed(seed))
     batches = order.split(README_BATCH)
     fused = [_gathered(Gaussian(codes.mean[rows], codes.logvar[rows]), part.labels[rows]) for rows in batches]
     mean, logvar = (torch.cat(column) for column in zip(*fused, strict=True))
-    return coded(Gaussian(mean, logvar), part.labels[order], spread)[1]
+    return mean_and_sample_codes(Gaussian(mean, logvar), part.labels[order], spread)[1]
 
 
 def _gathered(members: Gaussian, labels: torch.Tensor) -> Gaussian:

@@ -10,7 +10,7 @@ import torch
 from ..config import Config
 from ..data.images import Images, spaced
 from ..data.resize import unpadded
-from ..evaluation.scores import columns
+from ..evaluation.scores import component_features
 from ..features.base import Extractor, features
 from ..features.registry import extractor_named
 from ..metrics.fid import frechet_distance
@@ -48,7 +48,7 @@ class SampleDistance:
 
     def measured(self, vae: VAE) -> dict[str, float]:
         z = torch.randn(len(self.real), vae.latent_dim, generator=torch.Generator().manual_seed(self.seed))
-        found = columns(vae, z, self.extractor, self.pad, self.seed)
+        found = component_features(vae, z, self.extractor, self.pad, self.seed)
         return {name_of(column): frechet_distance(self.real, rows) for column, rows in found.items() if column != "mix"}
 
 

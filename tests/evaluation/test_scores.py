@@ -18,9 +18,9 @@ from splitvae.data.sources import whole
 from splitvae.errors import UserError
 from splitvae.evaluation import scores
 from splitvae.evaluation.diagnostics import diagnose, evaluate
-from splitvae.evaluation.tables import compared, score_table, table
+from splitvae.evaluation.tables import comparison_tables, evaluation_table, score_table
 from splitvae.features.base import ModuleFeatures, features
-from splitvae.metrics.distances import jackknife, measure_distances
+from splitvae.metrics.distances import jackknife_deviation, measure_distances
 from splitvae.metrics.fid import frechet_distance
 from splitvae.models.codes import encode
 from splitvae.runs import Run, fitted
@@ -55,7 +55,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 def test_columns_are_features_of_the_blend_of_each_component_and_of_a_mix(runs: dict[str, Run]) -> None:
     vae, extractor = runs["split"].vae, pooled()
     z = torch.randn(40, 3)
-    found = scores.columns(vae, z, extractor, pad=2, seed=5)
+    found = scores.component_features(vae, z, extractor, pad=2, seed=5)
     with torch.no_grad():
         canvas = vae.decode(z)
     cut = canvas.images[..., 2:14, 2:14]
@@ -65,7 +65,7 @@ def test_columns_are_features_of_the_blend_of_each_component_and_of_a_mix(runs: 
     first, second = ((found["mix"] - found[f"x{k}"]).abs().amax(1) < 1e-6 for k in (1, 2))
     assert bool((first | second).all())
     assert 8 < int(first.sum()) < 32
-    assert set(scores.columns(runs["plain"].vae, z, extractor, pad=2)) == {"blend"}
+    assert set(scores.component_features(runs["plain"].vae, z, extractor, pad=2)) == {"blend"}
 
 
 def test_every_number_says_where_it_comes_from(runs: dict[str, Run]) -> None:
@@ -121,8 +121,8 @@ def test_the_paper_fits_to_the_images_it_scores_and_clean_does_not(
 def test_what_two_protocols_share_is_measured_once(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
     clean = scores.score(runs["plain"], pooled(), "clean", "gmm", components=2)
     alone = scores.score(runs["plain"], pooled(), "paper", "gmm", components=2)
-    calls, columns = [], scores.columns
-    monkeypatch.setattr(scores, "columns", lambda *a: calls.append(0) or columns(*a))
+    calls, columns = [], scores.component_features
+    monkeypatch.setattr(scores, "component_features", lambda *a: calls.append(0) or columns(*a))
     assert scores.score(runs["plain"], pooled(), "paper", "gmm", known=clean, components=2) == alone
     assert len(calls) == 1
 
@@ -143,7 +143,7 @@ def test_an_evaluation_keeps_its_scores_until_the_model_changes(runs: dict[str, 
     assert result["likelihood"]["draws"]["4"]["value"] < 0
     assert diagnose(run)["scores"] == result["scores"]
     assert json.loads((run.path / "evaluation.json").read_text())["scores"] == result["scores"]
-    assert "bits a dimension" in table(result)
+    assert "bits a dimension" in evaluation_table(result)
     with torch.no_grad():
         next(run.vae.decoder.parameters()).add_(1e-3)
     assert "scores" not in diagnose(run)
@@ -152,7 +152,7 @@ def test_an_evaluation_keeps_its_scores_until_the_model_changes(runs: dict[str, 
 def test_codes_without_noise_are_scored_and_have_no_likelihood(runs: dict[str, Run]) -> None:
     result = evaluate(runs["bare"], pooled(), ("clean",), "gmm", 100, components=2)
     assert "likelihood" not in result
-    assert table(result).count("not applicable") == 5 + 2
+    assert evaluation_table(result).count("not applicable") == 5 + 2
     assert result["scores"]["clean gmm pooled"]["banks"]["EX-POST"]["blend"]["fid"]["value"] >= 0
 
 
@@ -202,26 +202,28 @@ def test_the_jackknife_leaves_out_a_tenth_at_a_time() -> None:
         keep = torch.arange(200) % 10 != i
         left.append(frechet_distance(real[keep], fake[keep]))
     values = torch.tensor(left, dtype=torch.float64)
-    assert jackknife(real, fake) == pytest.approx(float((0.9 * (values - values.mean()).square().sum()).sqrt()), rel=1e-6)
+    assert jackknife_deviation(real, fake) == pytest.approx(
+        float((0.9 * (values - values.mean()).square().sum()).sqrt()), rel=1e-6
+    )
 
 
 def test_the_jackknife_is_the_deviation_of_repeated_experiments() -> None:
     pairs = [(torch.randn(500, 4).double(), 0.5 + torch.randn(500, 4).double()) for _ in range(60)]
     repeated = torch.tensor([frechet_distance(a, b) for a, b in pairs]).std()
-    estimated = torch.tensor([jackknife(a, b) for a, b in pairs]).mean()
+    estimated = torch.tensor([jackknife_deviation(a, b) for a, b in pairs]).mean()
     assert 0.6 < estimated / repeated < 1.6
 
 
 def test_two_sets_of_images_are_compared_without_a_model() -> None:
     images = splitvae.load("digits", side=12)
-    same = scores.between(images, images, pooled())
+    same = scores.compare_image_sets(images, images, pooled())
     assert same["distances"]["fid"]["value"] == pytest.approx(0, abs=1e-9)
     assert same["distances"]["coverage"]["value"] == 1
-    larger = scores.between(images, splitvae.load("digits", side=16), pooled())
+    larger = scores.compare_image_sets(images, splitvae.load("digits", side=16), pooled())
     assert any("16x16 to 12x12" in note for note in larger["notes"])
     colour = Images(images.pixels.expand(-1, 3, -1, -1), None, (), "colourful", "all", ())
     with pytest.raises(UserError, match=r"1 channels and colourful 3"):
-        scores.between(images, colour, pooled())
+        scores.compare_image_sets(images, colour, pooled())
 
 
 def test_few_rows_leave_out_what_they_cannot_say() -> None:
@@ -248,14 +250,14 @@ def test_several_seeds_are_one_row_with_a_deviation() -> None:
         known = {"samples": {"sharpness": {"value": value / 4, "deviation": 0.01}}} if value < 5 else {}
         return {"model": {"parameters": {"total": 1234}}, "scores": {"clean gmm f": score}, **known}
 
-    (table,) = compared({"a": [evaluation(1.0), evaluation(3.0)], "b": [evaluation(5.0)]}, "clean")
+    (table,) = comparison_tables({"a": [evaluation(1.0), evaluation(3.0)], "b": [evaluation(5.0)]}, "clean")
     assert table.rows[0][:5] == ["a", "1,234", "gmm", "2", "2.00 ± 1.4"]
     assert table.rows[0][6] == "3.00 ± 1.4 (x1)"
     assert table.rows[1][4] == "5.00 ± 0.10"
     assert [row[-1] for row in table.rows] == ["0.500 ± 0.35", "-"]
     assert table.headings[-1] == "GEN sharpness"
     assert len(aligned(table.headings, table.rows).splitlines()) == 3
-    apart = compared({"a": [evaluation(1.0), evaluation(3.0, "2")]}, "clean")  # of other features: never averaged
+    apart = comparison_tables({"a": [evaluation(1.0), evaluation(3.0, "2")]}, "clean")  # of other features: never averaged
     assert [t.rows[0][3] for t in apart] == ["1", "1"]
 
 

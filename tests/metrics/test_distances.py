@@ -101,7 +101,7 @@ def test_blocks_of_rows_do_not_change_the_neighbours(monkeypatch: pytest.MonkeyP
     real, fake = normal(100, DIM), normal(73, DIM, seed=1)
     whole = precision_recall_density_coverage(real, fake)
     for block in (1, 730, 999):  # one row at a time, a divisor of all, and a remainder
-        monkeypatch.setattr(neighbours, "BLOCK", block)
+        monkeypatch.setattr(neighbours, "DISTANCES_PER_BLOCK", block)
         assert precision_recall_density_coverage(real, fake) == whole
 
 

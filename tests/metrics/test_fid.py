@@ -12,7 +12,7 @@ from torch import Tensor
 
 from splitvae import metrics
 from splitvae.errors import UserError
-from splitvae.metrics.fid import Moments, fid_infinity, frechet, frechet_distance, frechet_from_moments
+from splitvae.metrics.fid import Moments, fid_infinity, frechet_distance, frechet_from_moments, frechet_from_streams
 
 DIM = 24
 
@@ -108,7 +108,7 @@ def test_features_and_their_moments_have_the_same_distance(n: int, m: int) -> No
     a, b = mixed(n, 0), mixed(m, 1)
     dense = frechet_from_moments(*moments_of(a), *moments_of(b))
     assert frechet_distance(a, b) == pytest.approx(dense, rel=1e-6)
-    assert frechet(Moments().update(a), Moments().update(b)) == pytest.approx(dense, rel=1e-6)
+    assert frechet_from_streams(Moments().update(a), Moments().update(b)) == pytest.approx(dense, rel=1e-6)
 
 
 def test_eigenvalues_and_singular_values_agree_where_both_may_be_taken() -> None:
@@ -155,7 +155,7 @@ def test_identical_rows_have_the_variance_of_the_other_set_as_distance(rows: int
     assert frechet_distance(point, x) == pytest.approx(exact, rel=1e-7)
     assert frechet_distance(x, point) == pytest.approx(exact, rel=1e-7)
     assert frechet_distance(point, point) == pytest.approx(0, abs=1e-12)
-    assert frechet(Moments().update(point), Moments().update(x)) == pytest.approx(exact, rel=1e-7)
+    assert frechet_from_streams(Moments().update(point), Moments().update(x)) == pytest.approx(exact, rel=1e-7)
 
 
 def test_columns_that_repeat_others_scale_the_distance() -> None:
@@ -243,7 +243,7 @@ def test_moments_of_too_few_rows_or_of_another_network_are_refused() -> None:
     with pytest.raises(UserError, match="no rows"):
         _ = Moments().mean
     with pytest.raises(UserError, match="two rows"):
-        frechet(Moments().update(normal(1, 3)), Moments().update(normal(5, 3)))
+        frechet_from_streams(Moments().update(normal(1, 3)), Moments().update(normal(5, 3)))
     moments = Moments().update(normal(5, 3))
     for other in (lambda: moments.update(normal(5, 4)), lambda: moments + Moments().update(normal(5, 4))):
         with pytest.raises(UserError, match="4 columns, those before had 3"):

@@ -14,8 +14,8 @@ from splitvae import metrics
 from splitvae.config import Config
 from splitvae.data.images import spaced
 from splitvae.errors import UserError
-from splitvae.evaluation.diagnostics import current, diagnose, measured
-from splitvae.evaluation.tables import table
+from splitvae.evaluation.diagnostics import cached_or_diagnose, diagnose, with_deviation
+from splitvae.evaluation.tables import evaluation_table
 from splitvae.models.posteriors import Gaussian
 from splitvae.models.split import Canvas, compose
 from splitvae.presets.build import vae_of
@@ -167,7 +167,7 @@ def test_the_verdict_tells_checkerboards_from_contours() -> None:
     def verdict(masks: Tensor) -> str:
         share, overlap = metrics.high_frequency_share(masks), metrics.edge_overlap(masks, x[None])
         assert share is not None and overlap is not None
-        return metrics.verdict(share, overlap)
+        return metrics.classify_split(share, overlap)
 
     assert verdict(pair(CHECKERBOARD)) == "syntactic"
     assert verdict(pair(0.5 + (CHECKERBOARD - 0.5) * x)) == "syntactic"  # although it fades with the image
@@ -232,10 +232,10 @@ def test_measuring_is_repeatable_and_leaves_the_random_state_alone(runs: dict[in
 
 def test_an_evaluation_is_kept_until_the_model_changes(runs: dict[int, Run]) -> None:
     diagnose(runs[1], limit=7)
-    assert current(runs[1])["data"]["images"] == 7
+    assert cached_or_diagnose(runs[1])["data"]["images"] == 7
     with torch.no_grad():
         runs[1].vae.encoder.latent.mean.bias.add_(1)
-    assert current(runs[1])["data"]["images"] == 60
+    assert cached_or_diagnose(runs[1])["data"]["images"] == 60
 
 
 def test_a_limit_chooses_evenly_and_below_one_is_refused(runs: dict[int, Run]) -> None:
@@ -247,17 +247,17 @@ def test_a_limit_chooses_evenly_and_below_one_is_refused(runs: dict[int, Run]) -
 
 def test_a_deviation_is_that_of_interleaved_blocks() -> None:
     values = torch.arange(10.0, dtype=torch.float64).repeat(4)  # block i holds i alone
-    assert measured(torch.mean, values) == {"value": 4.5, "deviation": pytest.approx(float(torch.arange(10.0).std()))}
-    assert measured(torch.mean, values[:19])["deviation"] is None
+    assert with_deviation(torch.mean, values) == {"value": 4.5, "deviation": pytest.approx(float(torch.arange(10.0).std()))}
+    assert with_deviation(torch.mean, values[:19])["deviation"] is None
 
 
 def test_a_table_says_each_number_in_a_line(runs: dict[int, Run]) -> None:
     result = diagnose(runs[2])
-    text = table(result)
+    text = evaluation_table(result)
     assert text.startswith(f"Measured on 60 test images of {result['data']['source']}:")
     assert f"{number(result['latent']['kl']['value'])} ± " in text
     assert result["split"]["verdict"] in text
-    assert table(diagnose(runs[1])).count("not applicable") == 5
+    assert evaluation_table(diagnose(runs[1])).count("not applicable") == 5
 
 
 def test_numbers_keep_their_significant_zeros() -> None:

@@ -13,7 +13,14 @@ from splitvae.errors import UserError
 from splitvae.models.fusion import FUSIONS, accumulate
 from splitvae.models.posteriors import Dirac, Gaussian
 from splitvae.probes.classifiers import Accuracy, Probes, fit_probes
-from splitvae.probes.codes import Coded, accumulated, coded, majority, member_counts, strangers
+from splitvae.probes.codes import (
+    LabelledCodes,
+    fuse_label_groups,
+    majority_accuracy,
+    mean_and_sample_codes,
+    member_counts,
+    rows_of_other_label,
+)
 
 CPU = torch.device("cpu")
 
@@ -22,13 +29,15 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def blobs(rows: int, distance: float, seed: int = 0, classes: int = 4, dim: int = 4) -> Coded:
+def blobs(rows: int, distance: float, seed: int = 0, classes: int = 4, dim: int = 4) -> LabelledCodes:
     """Normal codes, those of class c moved along axis c."""
     labels = torch.arange(rows) % classes
-    return Coded(torch.randn(rows, dim, generator=generator(seed)) + distance * torch.eye(classes, dim)[labels], labels)
+    return LabelledCodes(
+        torch.randn(rows, dim, generator=generator(seed)) + distance * torch.eye(classes, dim)[labels], labels
+    )
 
 
-def fit(train: list[Coded], test: list[Coded], iterations: int = 60, seed: int = 0) -> list[Accuracy]:
+def fit(train: list[LabelledCodes], test: list[LabelledCodes], iterations: int = 60, seed: int = 0) -> list[Accuracy]:
     return fit_probes(train, test, iterations, seed, CPU)
 
 
@@ -91,8 +100,8 @@ def test_equal_seeds_give_equal_results_and_leave_the_random_state_alone() -> No
 
 def test_separable_codes_and_labels_themselves_are_read_fully_and_noise_is_not() -> None:
     labels = torch.arange(2000) % 4
-    separable, noise = blobs(2000, 20.0), Coded(torch.randn(2000, 4, generator=generator()), labels)
-    itself = Coded(torch.eye(4)[labels], labels)
+    separable, noise = blobs(2000, 20.0), LabelledCodes(torch.randn(2000, 4, generator=generator()), labels)
+    itself = LabelledCodes(torch.eye(4)[labels], labels)
     tests = [blobs(2000, 20.0, 1), noise._replace(codes=torch.randn(2000, 4, generator=generator(1))), itself]
     one, two, three = fit([separable, noise, itself], tests, 150)
     assert one == Accuracy(1.0, 1.0, 0.0)
@@ -105,7 +114,7 @@ def test_noise_costs_what_it_costs_the_best_classifier() -> None:
     labels = torch.arange(4000) % 2
     codes = 2.0 * labels[:, None] - 1
     deviations = (0.5, 1.0, 2.0)
-    sets = [Coded(codes, labels, torch.full_like(codes, s)) for s in deviations]
+    sets = [LabelledCodes(codes, labels, torch.full_like(codes, s)) for s in deviations]
     for s, found in zip(deviations, fit(sets, sets, 150), strict=True):
         best = 0.5 * (1 + math.erf(1 / s / math.sqrt(2)))  # P(noise < distance to the middle)
         assert found.test == pytest.approx(best, abs=0.02)  # three standard errors of .007
@@ -115,8 +124,8 @@ def test_noise_costs_what_it_costs_the_best_classifier() -> None:
 def test_accuracies_do_not_depend_on_the_order_or_company_of_rows() -> None:
     train, test = blobs(500, 1.5), blobs(1000, 1.5, 1)
     order = torch.randperm(1000, generator=generator())
-    turned = Coded(test.codes[order], test.labels[order])
-    parts = [Coded(test.codes[test.labels == c], test.labels[test.labels == c]) for c in range(4)]
+    turned = LabelledCodes(test.codes[order], test.labels[order])
+    parts = [LabelledCodes(test.codes[test.labels == c], test.labels[test.labels == c]) for c in range(4)]
     whole, other, *found = fit([train] * 6, [test, turned, *parts])
     assert whole.test == other.test
     assert sum(f.test for f in found) / 4 == pytest.approx(whole.test, abs=1e-9)  # batch statistics would tell
@@ -139,7 +148,7 @@ def test_the_standard_error_counts_independent_rows_alone() -> None:
 
 
 def test_the_majority_is_the_most_frequent_training_label() -> None:
-    assert majority(torch.tensor([3, 3, 1]), torch.tensor([1, 1, 3, 1])) == 0.25
+    assert majority_accuracy(torch.tensor([3, 3, 1]), torch.tensor([1, 1, 3, 1])) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -175,11 +184,11 @@ def members(rows: int = 60, dim: int = 3, seed: int = 0) -> Gaussian:
 
 def test_means_have_no_noise_and_samples_the_posteriors_times_its_spread() -> None:
     posterior, labels = members(), torch.arange(60)
-    means, samples = coded(posterior, labels, 0.1)
+    means, samples = mean_and_sample_codes(posterior, labels, 0.1)
     assert means.noise is None
     assert samples.noise is not None
     assert torch.allclose(samples.noise, 0.1 * (posterior.logvar / 2).exp())
-    for quiet in (coded(Dirac(posterior.mean), labels), coded(posterior, labels, 0.0)):
+    for quiet in (mean_and_sample_codes(Dirac(posterior.mean), labels), mean_and_sample_codes(posterior, labels, 0.0)):
         assert quiet[0].noise is None
         assert quiet[1] is quiet[0]
 
@@ -189,19 +198,19 @@ def test_evidence_is_that_of_groups_of_one_label(mode: str) -> None:
     labels = torch.arange(60) % 4
     posterior = members()
     posterior = Gaussian(labels[:, None] + 0.01 * posterior.mean, torch.zeros(60, 3))  # a code that names its label
-    fused, told, independent = accumulated(posterior, labels, 5, mode, 60)
+    fused, told, independent = fuse_label_groups(posterior, labels, 5, mode, 60)
     assert independent == 12  # 15 images of each label
     assert len(told) == len(fused.mean) == 60  # five divisions of 12
     shrink = 5 / 6 if mode == "poe-prior" else 1.0
     assert torch.allclose(fused.mean, shrink * told[:, None].float().expand(-1, 3), atol=0.05)
     assert len(fused.mean[:, 0].unique()) == 60  # groups are made anew
-    assert torch.equal(accumulated(posterior, labels, 5, mode, 60)[0].mean, fused.mean)
-    assert not torch.equal(accumulated(posterior, labels, 5, mode, 60, seed=1)[0].mean, fused.mean)
+    assert torch.equal(fuse_label_groups(posterior, labels, 5, mode, 60)[0].mean, fused.mean)
+    assert not torch.equal(fuse_label_groups(posterior, labels, 5, mode, 60, seed=1)[0].mean, fused.mean)
 
 
 def test_groups_of_one_are_the_members_each_once() -> None:
     posterior, labels = members(), torch.arange(60) % 7
-    fused, told, independent = accumulated(posterior, labels, 1)
+    fused, told, independent = fuse_label_groups(posterior, labels, 1)
     assert independent == 60
     order, known = fused.mean[:, 0].argsort(), posterior.mean[:, 0].argsort()
     assert torch.allclose(fused.mean[order], posterior.mean[known])
@@ -211,7 +220,7 @@ def test_groups_of_one_are_the_members_each_once() -> None:
 
 def test_copies_have_the_variance_divided_by_their_number() -> None:
     posterior = Gaussian(torch.full((32, 2), 0.7), torch.full((32, 2), -1.3))
-    fused, _, _ = accumulated(posterior, torch.zeros(32, dtype=torch.long), 8)
+    fused, _, _ = fuse_label_groups(posterior, torch.zeros(32, dtype=torch.long), 8)
     assert torch.allclose(fused.mean, torch.tensor(0.7))
     assert torch.allclose(fused.logvar, torch.tensor(-1.3 - math.log(8)))
 
@@ -219,17 +228,17 @@ def test_copies_have_the_variance_divided_by_their_number() -> None:
 def test_what_is_left_over_of_a_label_is_left_out() -> None:
     labels = torch.tensor([0] * 5 + [1] * 2 + [2] * 3)
     posterior = members(10)
-    fused, told, independent = accumulated(posterior, labels, 3, least=2)
+    fused, told, independent = fuse_label_groups(posterior, labels, 3, least=2)
     assert (independent, sorted(told.tolist())) == (2, [0, 2])
     whole, _ = accumulate(posterior.mean[7:], posterior.logvar[7:], labels[7:])
     assert torch.allclose(fused.mean[told == 2], whole.mean.float())  # all three of the last label
     with pytest.raises(UserError, match="smaller groups"):
-        accumulated(posterior, labels, 6)
+        fuse_label_groups(posterior, labels, 6)
 
 
 def test_variances_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(UserError, match="NaN"):
-        accumulated(Gaussian(torch.zeros(4, 1), torch.full((4, 1), math.nan)), torch.zeros(4, dtype=torch.long), 2)
+        fuse_label_groups(Gaussian(torch.zeros(4, 1), torch.full((4, 1), math.nan)), torch.zeros(4, dtype=torch.long), 2)
 
 
 def test_members_are_limited_by_the_rarest_label() -> None:
@@ -242,10 +251,10 @@ def test_members_are_limited_by_the_rarest_label() -> None:
 
 def test_strangers_have_another_label_each_as_often() -> None:
     labels = torch.tensor([4] * 700 + [-1] * 200 + [9] * 100)[torch.randperm(1000, generator=generator())]
-    other = strangers(labels)
+    other = rows_of_other_label(labels)
     assert bool((labels[other] != labels).all())
     nine = labels[other][labels == 4] == 9
     assert float(nine.double().mean()) == pytest.approx(1 / 3, abs=0.06)  # 100 of the 300 others; deviation .018
-    assert torch.equal(strangers(labels), other)
+    assert torch.equal(rows_of_other_label(labels), other)
     with pytest.raises(UserError, match="two labels"):
-        strangers(torch.zeros(5, dtype=torch.long))
+        rows_of_other_label(torch.zeros(5, dtype=torch.long))

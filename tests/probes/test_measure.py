@@ -19,9 +19,9 @@ from splitvae.errors import UserError
 from splitvae.figures.probes import accuracy_curve, code_maps
 from splitvae.models.vae import VAE
 from splitvae.presets.build import vae_of
-from splitvae.probes.codes import accumulated
-from splitvae.probes.measure import current, labelled, posteriors, probe
-from splitvae.probes.tables import table
+from splitvae.probes.codes import fuse_label_groups
+from splitvae.probes.measure import encode_posteriors, load_labelled_images, probe, read_cached_probes
+from splitvae.probes.tables import probe_table
 from splitvae.runs import Run
 
 FEW = 15  # iterations: what is measured is looked at elsewhere
@@ -136,20 +136,20 @@ def test_probing_is_repeatable_and_leaves_the_random_state_alone(run: Run, resul
 
 
 def test_a_result_is_kept_until_the_model_changes(run: Run, result: dict[str, Any], tmp_path: Path, data: Path) -> None:
-    assert current(run) == result
-    assert current(run, FEW) == result
-    assert current(run, 6000) is None
+    assert read_cached_probes(run) == result
+    assert read_cached_probes(run, FEW) == result
+    assert read_cached_probes(run, 6000) is None
     other = make(tmp_path / "run", data)
-    assert current(other) is None
+    assert read_cached_probes(other) is None
     (other.path / "probes.json").write_text(json.dumps(result))
-    assert current(other) is None  # another model's
+    assert read_cached_probes(other) is None  # another model's
     (other.path / "probes.json").write_text("[]")
     with pytest.raises(UserError, match="is damaged"):
-        current(other)
+        read_cached_probes(other)
 
 
 def test_the_table_says_each_number_with_its_controls(result: dict[str, Any]) -> None:
-    lines = table(result).splitlines()
+    lines = probe_table(result).splitlines()
     rows = [line.split("  ") for line in lines if line.startswith("  ")]
     found = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     assert found[0] == ["% of labels right", "tested", "test", "training", "untrained, test", "majority"]
@@ -178,10 +178,10 @@ def test_the_content_of_a_single_image_is_what_the_model_encodes(data: Path, tmp
     for fusion in ("poe", "poe-prior", "mean", "harmonic"):
         run = make(tmp_path / fusion, data, fusion=fusion)
         images = run.images("test")
-        read, codes = posteriors(run.vae, images.pixels), run.codes("test")
+        read, codes = encode_posteriors(run.vae, images.pixels), run.codes("test")
         assert torch.allclose(read["style"].mean, codes.mean[:, :2], atol=1e-6)
         # Silenced: a str that is one of the names.
-        one, _, _ = accumulated(read["content"], torch.zeros(len(images), dtype=torch.long), 1, fusion)  # type: ignore[arg-type]
+        one, _, _ = fuse_label_groups(read["content"], torch.zeros(len(images), dtype=torch.long), 1, fusion)  # type: ignore[arg-type]
         assert torch.allclose(one.mean.sort(0).values, codes.mean[:, 2:].sort(0).values, atol=1e-5)
         assert codes.logvar is not None
         assert torch.allclose(one.logvar.sort(0).values, codes.logvar[:, 2:].sort(0).values, atol=1e-5)
@@ -196,17 +196,17 @@ def test_contents_used_as_means_and_codes_without_noise_have_means_for_samples(d
     assert found["codes"].keys() == {"latent"}
     assert found["codes"]["latent"]["samples"] == found["codes"]["latent"]["means"]
     assert (found["curve"], found["use"]) == ([], None)
-    assert "latent, means" in table(found)
+    assert "latent, means" in probe_table(found)
     with pytest.raises(UserError, match="no content"):
         accuracy_curve(found)
 
 
 def test_a_network_with_batchnorm_is_not_handicapped_by_fresh_statistics(data: Path, tmp_path: Path) -> None:
-    from splitvae.probes.measure import _fresh
+    from splitvae.probes.measure import _untrained_copy
 
     asked = {"net": "resnet", "shape": (1, 16, 16), "width": 4, "scales": 2, "embedding": 8}
     run = make(tmp_path / "run", data, latent="gaussian", **asked)
-    fresh = _fresh(run, run.images("train").pixels, 0)
+    fresh = _untrained_copy(run, run.images("train").pixels, 0)
     norms = [m for m in fresh.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert norms and all(bool(m.running_mean.abs().sum() > 0) for m in norms if m.running_mean is not None)
     assert not fresh.training
@@ -272,14 +272,14 @@ def test_attributes_mean_the_same_in_both_parts(data: Path, tmp_path: Path) -> N
     run.remember(
         "test", replace(train, pixels=pixels[3:4], labels=attributes[3:4], split="test")
     )  # all but one are missing
-    learned, asked = labelled(run, "Male,Old")
+    learned, asked = load_labelled_images(run, "Male,Old")
     assert learned.labels.tolist() == [0, 1, 2, 3, 0, 3]
     assert asked.labels.tolist() == [3]
     assert learned.names == ("not Male, not Old", "not Male, Old", "Male, not Old", "Male, Old")
     with pytest.raises(UserError, match="--group-by"):
-        labelled(run)
+        load_labelled_images(run)
     with pytest.raises(UserError, match="did you mean 'Male'"):
-        labelled(run, "Mael")
+        load_labelled_images(run, "Mael")
 
 
 # ---------------------------------------------------------------- pictures and the command
