@@ -19,7 +19,7 @@ import torch
 
 import splitvae
 from splitvae.evaluation.diagnostics import cached_or_diagnose
-from splitvae.evaluation.scores import PROTOCOLS
+from splitvae.evaluation.fitted_samplers import PROTOCOLS
 from splitvae.evaluation.tables import comparison_tables
 from splitvae.presets.registry import PRESETS
 from splitvae.report.sections import command

@@ -11,8 +11,9 @@ class List:
 
     def __call__(self) -> None:
         from ..data.sources import NAMES
-        from ..evaluation.scores import PROTOCOLS
+        from ..evaluation.fitted_samplers import PROTOCOLS
         from ..features.registry import EXTRACTORS
+        from ..metrics.registry import METRICS
         from ..presets.registry import PRESETS
         from ..samplers.registry import SAMPLERS
         from ..utils.text import aligned
@@ -29,6 +30,7 @@ class List:
         ]
         print(aligned(["preset", "data", "image", "network", "latent", "split", "width", "epochs"], rows))
         print("Presets that end in -own stand on the network, and follow the schedule, of the baseline's own paper.\n")
-        for what, names in {"samplers": SAMPLERS, "features": EXTRACTORS, "protocols": PROTOCOLS}.items():
+        choices = {"samplers": SAMPLERS, "features": EXTRACTORS, "protocols": PROTOCOLS, "metrics": METRICS}
+        for what, names in choices.items():
             print(f"{what:<10} " + ", ".join(names))
         print(f"{'data':<10} " + ", ".join(NAMES) + ", hf://ORG/NAME, or the path of a folder, parquet, npy or npz file")

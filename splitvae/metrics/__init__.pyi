@@ -1,7 +1,5 @@
-from .checks import check_matrices as check_matrices
 from .distances import jackknife_deviation as jackknife_deviation
 from .distances import measure_distances as measure_distances
-from .fid import Extrapolation as Extrapolation
 from .fid import Moments as Moments
 from .fid import fid_infinity as fid_infinity
 from .fid import frechet_distance as frechet_distance
@@ -15,9 +13,7 @@ from .latents import inactive_by_mean as inactive_by_mean
 from .latents import inactive_by_variance as inactive_by_variance
 from .latents import kl_by_dimension as kl_by_dimension
 from .latents import variance_law as variance_law
-from .likelihood import LIKELIHOOD_DEFINITION as LIKELIHOOD_DEFINITION
 from .likelihood import bits_per_dimension as bits_per_dimension
-from .likelihood import dequantise as dequantise
 from .likelihood import estimate_likelihood as estimate_likelihood
 from .likelihood import importance_weighted_bound as importance_weighted_bound
 from .likelihood import log_weights as log_weights
@@ -28,9 +24,9 @@ from .maps import high_frequency_share as high_frequency_share
 from .maps import map_contrast as map_contrast
 from .maps import map_energies as map_energies
 from .maps import mean_ambiguity as mean_ambiguity
-from .mmd import KernelDistance as KernelDistance
 from .mmd import kernel_distance as kernel_distance
-from .prdc import PRDC as PRDC
-from .prdc import NeighbourCounts as NeighbourCounts
-from .prdc import neighbour_counts as neighbour_counts
+from .outputs import ModelOutputs as ModelOutputs
 from .prdc import precision_recall_density_coverage as precision_recall_density_coverage
+from .registry import METRICS as METRICS
+from .registry import Metric as Metric
+from .registry import with_deviation as with_deviation

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from ..evaluation.scores import PROTOCOLS
-from ..evaluation.tables import ROWS, comparison_tables
+from ..evaluation.fitted_samplers import PROTOCOLS
+from ..evaluation.tables import comparison_tables, table_rows
 from ..figures.io import png
 from ..figures.training_curves import curves
 from ..runs import Run
@@ -33,7 +33,7 @@ def _comparison(entries: Sequence[_Entry]) -> str:
     ]
     parts += [
         "<h2>Measurements</h2>",
-        table_html(names, [row for rows in ROWS.values() for row in _measurements(entries, rows)]),
+        table_html(names, [row for rows in table_rows().values() for row in _measurements(entries, rows)]),
     ]
     for protocol, about in PROTOCOLS.items():
         groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}

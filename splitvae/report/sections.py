@@ -83,7 +83,8 @@ def _measurements(entries: Sequence[_Entry], rows: Mapping[str, str]) -> list[Ro
 
 def _unmeasured(vae: VAE) -> dict[str, Any]:
     """As much of an evaluation as a model says by itself."""
-    return {"model": {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}}
+    model = {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}
+    return {"model": model} | ({"split": None} if vae.split == 1 else {})
 
 
 def _commands(runs: Sequence[Run]) -> str:

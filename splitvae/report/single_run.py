@@ -13,7 +13,9 @@ from string import Template
 from typing import Any
 
 from ..config import Config
-from ..evaluation.scores import BANKS, PROTOCOLS
+from ..evaluation.diagnostics import measured_values
+from ..evaluation.fitted_samplers import PROTOCOLS
+from ..evaluation.scores import BANKS
 from ..evaluation.tables import describe_score, score_rows, table_rows
 from ..presets.registry import PRESETS
 from ..probes.measure import read_cached_probes
@@ -24,14 +26,22 @@ from .captions import FIGURES, SOMETIMES, TERMS, VERDICTS
 from .html import escaped, figure_html, table_html
 from .sections import _changes, _commands, _data_notes, _Entry, _measurements, _value
 
+# Metrics in the lead and the tiles, which are left out where only some metrics were measured.
+HEADLINE_METRICS = {
+    *("mse", "kl", "inactive_by_mean", "inactive_by_variance", "variance_law"),
+    *("verdict", "high_frequency_share", "edge_overlap"),
+}
+
+
 # ---------------------------------------------------------------- one run
 
 
 def _single(entry: _Entry) -> str:
     run, measured = entry.run, entry.evaluation
-    parts = [f"<h1>{escaped(run.name)}</h1>", f'<p class="lead">{_summary(entry)}</p>']
+    headline = measured if measured_values(measured).keys() >= HEADLINE_METRICS else {}
+    parts = [f"<h1>{escaped(run.name)}</h1>", f'<p class="lead">{_summary(entry._replace(evaluation=headline))}</p>']
     parts += [f'<p class="note">{escaped(note)}</p>' for note in entry.notes]
-    parts += [_tiles(measured, run), "<h2>Figures</h2>"]
+    parts += [_tiles(headline, run), "<h2>Figures</h2>"]
     for name, file in entry.figures.items():
         title, caption = (FIGURES | SOMETIMES).get(name, (f"Samples from {name.removeprefix('samples-')}", ""))
         parts.append(figure_html(file.read_bytes(), title, _caption(caption, run)))

@@ -123,7 +123,7 @@ def test_what_two_protocols_share_is_measured_once(runs: dict[str, Run], monkeyp
     alone = scores.score(runs["plain"], pooled(), "paper", "gmm", components=2)
     calls, columns = [], scores.component_features
     monkeypatch.setattr(scores, "component_features", lambda *a: calls.append(0) or columns(*a))
-    assert scores.score(runs["plain"], pooled(), "paper", "gmm", known=clean, components=2) == alone
+    assert scores.score(runs["plain"], pooled(), "paper", "gmm", reuse=clean, components=2) == alone
     assert len(calls) == 1
 
 

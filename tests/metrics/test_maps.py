@@ -14,7 +14,7 @@ from splitvae import metrics
 from splitvae.config import Config
 from splitvae.data.images import spaced
 from splitvae.errors import UserError
-from splitvae.evaluation.diagnostics import cached_or_diagnose, diagnose, with_deviation
+from splitvae.evaluation.diagnostics import cached_or_diagnose, diagnose
 from splitvae.evaluation.tables import evaluation_table
 from splitvae.models.posteriors import Gaussian
 from splitvae.models.split import Canvas, compose
@@ -247,8 +247,11 @@ def test_a_limit_chooses_evenly_and_below_one_is_refused(runs: dict[int, Run]) -
 
 def test_a_deviation_is_that_of_interleaved_blocks() -> None:
     values = torch.arange(10.0, dtype=torch.float64).repeat(4)  # block i holds i alone
-    assert with_deviation(torch.mean, values) == {"value": 4.5, "deviation": pytest.approx(float(torch.arange(10.0).std()))}
-    assert with_deviation(torch.mean, values[:19])["deviation"] is None
+    assert metrics.with_deviation(torch.mean, values) == {
+        "value": 4.5,
+        "deviation": pytest.approx(float(torch.arange(10.0).std())),
+    }
+    assert metrics.with_deviation(torch.mean, values[:19])["deviation"] is None
 
 
 def test_a_table_says_each_number_in_a_line(runs: dict[int, Run]) -> None:
