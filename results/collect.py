@@ -74,7 +74,7 @@ def main() -> None:
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     scored = {Path(name).name: [splitvae.Run(path).evaluation for path in members] for name, members in groups.items()}
     tables = [
-        f"Protocol {protocol}. {about}\n{found.about}.\n{aligned(found.headings, found.rows)}\n"
+        f"Protocol {protocol}. {about}\n{found.description}.\n{aligned(found.headings, found.rows)}\n"
         for protocol, about in PROTOCOLS.items()
         for found in comparison_tables(scored, protocol)
     ]

@@ -112,7 +112,7 @@ class Evaluate:
         if len(configs) > 1:
             for protocol in protocols:
                 for table in comparison_tables(results, protocol):
-                    print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{table.about}.")
+                    print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{table.description}.")
                     print(aligned(table.headings, table.rows))
 
     def compare_image_sets(self, real: str, others: str) -> None:

@@ -59,13 +59,13 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0, metrics: Collection[s
     result: dict[str, Any] = {"model": _describe_model(run, vae), "data": _describe_data(images, len(rows), seed)}
     outputs = ModelOutputs(vae, images.pixels[rows], seed)
     values = {name: _checked_value(name, METRICS[name](outputs)) for name in names}
-    known = run.evaluation
-    same_model = known.get("model", {}).get("fingerprint") == result["model"]["fingerprint"]
-    if same_model and known.get("data") == result["data"]:
-        values = measured_values(known) | values
+    saved = run.evaluation
+    same_model = saved.get("model", {}).get("fingerprint") == result["model"]["fingerprint"]
+    if same_model and saved.get("data") == result["data"]:
+        values = measured_values(saved) | values
     result |= _by_group(values)
-    if same_model and known.get("data", {}).get("sha256") == result["data"]["sha256"]:
-        result |= {key: known[key] for key in ("scores", "likelihood") if key in known}
+    if same_model and saved.get("data", {}).get("sha256") == result["data"]["sha256"]:
+        result |= {key: saved[key] for key in ("scores", "likelihood") if key in saved}
     write_json(run.path / "evaluation.json", result)
     return result
 
@@ -124,16 +124,16 @@ def cached_or_diagnose(run: Run) -> dict[str, Any]:
     Raises:
         UserError: If there is no evaluation of the present model, and `diagnose` cannot make one.
     """
-    known = run.evaluation
-    if known.get("model", {}).get("fingerprint") != run.vae.fingerprint():
+    saved = run.evaluation
+    if saved.get("model", {}).get("fingerprint") != run.vae.fingerprint():
         return diagnose(run)
-    missing = METRICS.keys() - measured_values(known).keys()
+    missing = METRICS.keys() - measured_values(saved).keys()
     if not missing:
-        return known
+        return saved
     try:
-        return diagnose(run, known["data"]["images"], known["data"]["seed"], missing)
+        return diagnose(run, saved["data"]["images"], saved["data"]["seed"], missing)
     except UserError:  # the images are gone
-        return known
+        return saved
 
 
 def saved_epoch_row(run: Run) -> dict[str, Any]:

@@ -194,12 +194,12 @@ class Comparison(NamedTuple):
     """A table of several systems, whose numbers are of the same images in the same features.
 
     Arguments:
-        about: The images and the features.
+        description: The images and the features.
         headings: The headings of the columns.
         rows: The cells, one row per system and sampler.
     """
 
-    about: str
+    description: str
     headings: list[str]
     rows: list[list[str]]
 
@@ -236,7 +236,7 @@ def comparison_tables(groups: Mapping[str, Sequence[Mapping[str, Any]]], protoco
                     systems = kinds.setdefault(describe_images(score), {})
                     systems.setdefault((name, score["sampler"]["name"]), []).append((evaluation, score))
     tables = []
-    for about, systems in kinds.items():
+    for description, systems in kinds.items():
         rows = []
         for (name, sampler), members in systems.items():
             scores = [score for _, score in members]
@@ -245,7 +245,7 @@ def comparison_tables(groups: Mapping[str, Sequence[Mapping[str, Any]]], protoco
             measured = all("sharpness" in each for each in samples)
             sharpness_cell = _format_over_seeds([each["sharpness"] for each in samples]) if measured else "-"
             rows.append([name, parameters, sampler, str(len(scores)), *_frechet_cells(scores), sharpness_cell])
-        tables.append(Comparison(about, COMPARISON_HEADINGS, rows))
+        tables.append(Comparison(description, COMPARISON_HEADINGS, rows))
     return tables
 
 

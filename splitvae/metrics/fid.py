@@ -199,7 +199,7 @@ class Moments:
                 "give what state_dict() returned."
             )
         if not (torch.isfinite(mean).all() and torch.isfinite(scatter).all()):
-            raise UserError("these moments hold values that are not finite; compute them anew.")
+            raise UserError("these moments hold values that are not finite; compute them again.")
         return moments
 
 
@@ -247,7 +247,7 @@ def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = 
         if smallest >= rows:
             raise UserError(
                 f"{rows} generated rows of {dim} columns are too few to extrapolate: give more than {dim + 1}, better "
-                f"{2 * (dim + 1)}, or say from how many rows on with smallest=."
+                f"{2 * (dim + 1)}, or give smallest=, the rows to begin with."
             )
     if not 2 <= smallest < rows:
         raise UserError(f"smallest={smallest} is not from 2 to {rows - 1}; type smallest={max(2, rows // 2)}.")

@@ -1,16 +1,10 @@
-from .classifiers import ITERATIONS as ITERATIONS
 from .classifiers import Accuracy as Accuracy
-from .classifiers import Probes as Probes
 from .classifiers import fit_probes as fit_probes
 from .codes import LabelledCodes as LabelledCodes
 from .codes import fuse_label_groups as fuse_label_groups
-from .codes import majority_accuracy as majority_accuracy
 from .codes import mean_and_sample_codes as mean_and_sample_codes
-from .codes import member_counts as member_counts
-from .codes import rows_of_other_label as rows_of_other_label
-from .measure import LabelledImages as LabelledImages
+from .labelled_images import load_labelled_images as load_labelled_images
 from .measure import encode_posteriors as encode_posteriors
-from .measure import load_labelled_images as load_labelled_images
 from .measure import probe as probe
 from .measure import read_cached_probes as read_cached_probes
 from .tables import probe_table as probe_table

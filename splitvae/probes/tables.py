@@ -1,4 +1,4 @@
-"""TODO docstring of probes.tables."""
+"""The table of text that shows the result of `probe`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,15 @@ __all__ = ["probe_table"]
 PERCENT = "{:.1f}"
 
 
-# ---------------------------------------------------------------- in words
-
-
 def probe_table(result: Mapping[str, Any]) -> str:
-    """What was found as lines of text: every accuracy with that of an untrained network and of the majority beside it."""
+    """Returns the result as lines of text, each accuracy with those of the untrained network and of the majority."""
     test = result["data"]["test"]
     rows = []
     for name, code in result["codes"].items():
         rows += [_probe_row(f"{name}, {kind}", code, kind, test["images"], result["majority"]) for kind in CODE_KINDS[:2]]
     for point in result["curve"][1:]:
-        shown, groups = f"content of {point['members']}", point["groups"]["independent"]
-        rows += [_probe_row(f"{shown}, {kind}", point, kind, groups, point["majority"]) for kind in CODE_KINDS[:2]]
+        title, groups = f"content of {point['members']}", point["groups"]["independent"]
+        rows += [_probe_row(f"{title}, {kind}", point, kind, groups, point["majority"]) for kind in CODE_KINDS[:2]]
     headings = ["% of labels right", "tested", "test", "training", "untrained, test", "majority"]
     lines = [
         f"Probes of {result['iterations']:,} iterations on {test['images']:,} test images of {test['source']}, "
@@ -47,10 +44,10 @@ def probe_table(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _probe_row(what: str, found: Mapping[str, Any], kind: str, count: int, most: float) -> list[str]:
-    own, fresh = found[kind], found[f"untrained_{kind}"]
-    shares = [_percent(own), PERCENT.format(100 * own["train"]), _percent(fresh), PERCENT.format(100 * most)]
-    return [what, f"{count:,}", *shares]
+def _probe_row(title: str, accuracies: Mapping[str, Any], kind: str, tested: int, majority: float) -> list[str]:
+    trained, untrained = accuracies[kind], accuracies[f"untrained_{kind}"]
+    train, most = (PERCENT.format(100 * accuracy) for accuracy in (trained["train"], majority))
+    return [title, f"{tested:,}", _percent(trained), train, _percent(untrained), most]
 
 
 def _percent(accuracy: Mapping[str, float]) -> str:

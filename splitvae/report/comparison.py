@@ -40,7 +40,7 @@ def _comparison(entries: Sequence[_Entry]) -> str:
         for table in comparison_tables(groups, protocol):
             parts += [f"<h2>Distance from test images, protocol {protocol}</h2>", f"<p>{escaped(about)}</p>"]
             parts.append(table_html(table.headings[1:], [(row[0], row[1:]) for row in table.rows]))
-            parts.append(f'<p class="note">{escaped(table.about)}.</p>')
+            parts.append(f'<p class="note">{escaped(table.description)}.</p>')
     if any(run.history for run in runs):
         picture = png(curves({name: run.history for name, run in zip(names, runs, strict=True)}))
         caption = "One colour a run. Solid: training; dashed: validation, and βv."

@@ -34,7 +34,8 @@ from ..presets.build import objective_of, vae_of
 from ..presets.registry import PRESETS, override
 from ..probes.classifiers import ITERATIONS, fit_probes
 from ..probes.codes import LabelledCodes, mean_and_sample_codes
-from ..probes.measure import LabelledImages, encode_posteriors, load_labelled_images, probe, read_cached_probes
+from ..probes.labelled_images import LabelledImages, load_labelled_images
+from ..probes.measure import encode_posteriors, probe, read_cached_probes
 from ..runs import Run
 from ..samplers.fit import seeded
 from ..training.interrupts import Interrupted

@@ -228,7 +228,7 @@ def test_copies_have_the_variance_divided_by_their_number() -> None:
 def test_what_is_left_over_of_a_label_is_left_out() -> None:
     labels = torch.tensor([0] * 5 + [1] * 2 + [2] * 3)
     posterior = members(10)
-    fused, told, independent = fuse_label_groups(posterior, labels, 3, least=2)
+    fused, told, independent = fuse_label_groups(posterior, labels, 3, min_groups=2)
     assert (independent, sorted(told.tolist())) == (2, [0, 2])
     whole, _ = accumulate(posterior.mean[7:], posterior.logvar[7:], labels[7:])
     assert torch.allclose(fused.mean[told == 2], whole.mean.float())  # all three of the last label
@@ -245,7 +245,7 @@ def test_members_are_limited_by_the_rarest_label() -> None:
     many, few = torch.arange(3000) % 10, torch.tensor([0] * 9 + [1] * 40)
     assert member_counts(many) == [1, 2, 4, 8, 16, 32, 64, 128, 256]
     assert member_counts(many, few) == [1, 2, 4, 8]
-    assert member_counts(many, most=5) == [1, 2, 4]
+    assert member_counts(many, max_count=5) == [1, 2, 4]
     assert member_counts(torch.arange(3)) == [1]
 
 

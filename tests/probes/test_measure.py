@@ -20,7 +20,8 @@ from splitvae.figures.probes import accuracy_curve, code_maps
 from splitvae.models.vae import VAE
 from splitvae.presets.build import vae_of
 from splitvae.probes.codes import fuse_label_groups
-from splitvae.probes.measure import encode_posteriors, load_labelled_images, probe, read_cached_probes
+from splitvae.probes.labelled_images import load_labelled_images
+from splitvae.probes.measure import encode_posteriors, probe, read_cached_probes
 from splitvae.probes.tables import probe_table
 from splitvae.runs import Run
 
