@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -101,7 +100,7 @@ def test_a_metric_may_open_a_group_and_return_a_number_or_a_word(run: Run, monke
     assert any("kind of error" in line and line.endswith("large") for line in text.splitlines())
 
 
-def test_a_metric_that_does_not_apply_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_that_does_not_apply_is_shown_as_not_applicable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METRICS, "toy", Metric("reconstruction", TITLE, lambda outputs: None))
     result = diagnose(run)
     assert "toy" not in result["reconstruction"]
@@ -111,7 +110,7 @@ def test_a_metric_that_does_not_apply_says_so(run: Run, monkeypatch: pytest.Monk
     assert cached_or_diagnose(run) == result
 
 
-def test_a_value_that_json_cannot_hold_is_refused_by_the_name_of_its_metric(
+def test_a_value_that_json_cannot_hold_is_refused_with_the_name_of_its_metric(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(METRICS, "toy", Metric("reconstruction", TITLE, lambda outputs: outputs.mse.mean()))
@@ -119,10 +118,10 @@ def test_a_value_that_json_cannot_hold_is_refused_by_the_name_of_its_metric(
         diagnose(run)
 
 
-# ---------------------------------------------------------------- some metrics alone
+# ---------------------------------------------------------------- some of the metrics
 
 
-def test_chosen_metrics_alone_are_measured(run: Run) -> None:
+def test_only_chosen_metrics_are_measured(run: Run) -> None:
     result = diagnose(run, metrics=["kl", "mse"])
     assert list(result) == ["model", "data", "reconstruction", "latent"]
     assert (list(result["reconstruction"]), list(result["latent"])) == (["mse"], ["kl"])
@@ -132,7 +131,7 @@ def test_chosen_metrics_alone_are_measured(run: Run) -> None:
         diagnose(run, metrics=["msee"])
 
 
-def test_what_is_not_measured_again_is_kept_while_model_images_and_seed_are_the_same(run: Run) -> None:
+def test_metrics_not_measured_again_are_kept_if_model_images_and_seed_are_the_same(run: Run) -> None:
     full = diagnose(run)
     assert diagnose(run, metrics=["mse"]) == full
     assert list(diagnose(run, seed=1, metrics=["mse"])) == ["model", "data", "reconstruction"]
@@ -157,39 +156,6 @@ def test_some_metrics_are_reported_where_the_images_are_gone(tmp_path: Path, tra
     assert "test MSE, decoded from the posterior mean" in page
 
 
-def test_an_evaluation_of_some_metrics_is_asked_for_on_the_command_line(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_line_refuses_an_unknown_metric(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run.path), "--metrics", "msee"]) == 2
     assert "no metric is called 'msee'" in capsys.readouterr().err
-
-
-# ---------------------------------------------------------------- the outputs
-
-
-def test_outputs_run_the_model_when_a_number_is_first_used_and_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    vae, calls = run.vae, []
-    encode = type(vae).encode
-    monkeypatch.setattr(type(vae), "encode", lambda self, x: calls.append(len(x)) or encode(self, x))
-    outputs = ModelOutputs(vae.train(), run.images("test").pixels)
-    assert not vae.training
-    assert calls == []
-    assert outputs.sample_power.shape == outputs.image_power.shape == (60,)
-    assert calls == []
-    assert outputs.mse.shape == outputs.kl.shape == (60,)
-    assert outputs.mean.shape == (60, 3)
-    assert calls == [60]
-    names = [name for name, value in vars(type(outputs)).items() if isinstance(value, property) and name != "split"]
-    assert all(getattr(outputs, name).dtype == torch.float64 for name in names)
-    assert all(len(getattr(outputs, name)) == 60 for name in names)
-
-
-def test_reconstructions_are_those_that_the_errors_are_of(run: Run) -> None:
-    outputs = ModelOutputs(run.vae, run.images("test").pixels)
-    errors = [(canvas.image - x).square().mean((1, 2, 3)) for x, canvas in outputs.reconstructions()]
-    torch.testing.assert_close(torch.cat(errors).double(), outputs.mse)
-
-
-def test_a_metric_cannot_be_changed_in_place() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        METRICS["mse"].title = "another"  # type: ignore[misc]
