@@ -122,7 +122,7 @@ def cached_or_diagnose(run: Run) -> dict[str, Any]:
     """Returns the run's evaluation if it is of the present model, else a new one. Metrics that it lacks are measured.
 
     Raises:
-        UserError: If there is no evaluation of the present model, and `diagnose` cannot make one.
+        UserError: If there is no evaluation of the present model and the images cannot be read, or as a metric does.
     """
     saved = run.evaluation
     if saved.get("model", {}).get("fingerprint") != run.vae.fingerprint():
@@ -131,9 +131,10 @@ def cached_or_diagnose(run: Run) -> dict[str, Any]:
     if not missing:
         return saved
     try:
-        return diagnose(run, saved["data"]["images"], saved["data"]["seed"], missing)
-    except UserError:  # the images are gone
+        run.images("test")
+    except UserError:  # the images are gone: what is known of the model is still true
         return saved
+    return diagnose(run, saved["data"]["images"], saved["data"]["seed"], missing)
 
 
 def saved_epoch_row(run: Run) -> dict[str, Any]:

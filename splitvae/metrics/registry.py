@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .high_frequencies import power_ratio
 from .latents import active_units, inactive_by_mean, inactive_by_variance, variance_law
 from .maps import classify_split
@@ -28,6 +29,9 @@ __all__ = ["METRICS", "Metric", "Value", "with_deviation"]
 DEVIATION_BLOCKS = 10  # each holds every tenth image
 
 
+OTHER_KEYS = ("model", "data", "not_applicable", "likelihood", "scores")  # of evaluation.json
+
+
 Value = float | str | Mapping[str, float | None] | None
 
 
@@ -36,16 +40,23 @@ class Metric:
     """A measurement of a model on its test images. Calling it with `ModelOutputs` returns its value.
 
     Arguments:
-        group: The key of evaluation.json under which the value is written, and the section of the tables: one of
-            "reconstruction", "latent", "samples", "split", or a new one.
+        group: The key of evaluation.json under which the value is written, and the section of the tables:
+            "reconstruction", "latent", "samples", "split" or a new one.
         title: What the tables call it.
         measure: Returns a number; or {"value", "deviation"}, as `with_deviation` does; or a word; or None if the metric
             does not apply to this model.
+
+    Raises:
+        UserError: If evaluation.json holds something else under the key `group`.
     """
 
     group: str
     title: str
     measure: Callable[[ModelOutputs], Value]
+
+    def __post_init__(self) -> None:
+        if self.group in OTHER_KEYS:
+            raise UserError(f'group={self.group!r} is another key of evaluation.json; give a name such as "samples".')
 
     def __call__(self, outputs: ModelOutputs) -> Value:
         return self.measure(outputs)

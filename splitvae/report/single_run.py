@@ -95,7 +95,7 @@ def _summary(entry: _Entry) -> str:
         f" On {m['data']['images']:,} test images its mean squared error is {number(m['reconstruction']['mse']['value'])} "
         f"with {number(m['latent']['kl']['value'])} nats an image; {used} of the {vae.latent_dim} latents are in use"
     )
-    verdict = m["split"] and m["split"]["verdict"]
+    verdict = m["split"] and m["split"].get("verdict")
     return text + (f". The split is {verdict}: {VERDICTS[verdict]}." if verdict else ".")
 
 
@@ -125,7 +125,7 @@ def _tiles(measured: Mapping[str, Any], run: Run) -> str:
             ("KL" if noisy else "Rate of the code", f"{number(kl['value'])} nats", f"{spread(kl)} an image"),
             ("Latents in use", f"{dim - latent['inactive_by_mean']} of {dim}", inactive),
         ]
-        if split:
+        if split and "verdict" in split:
             share, overlap = (number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
             tiles.append(("The split is", split["verdict"], f"high frequencies {share}, edge overlap {overlap}"))
         else:

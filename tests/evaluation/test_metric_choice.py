@@ -118,6 +118,14 @@ def test_a_value_that_json_cannot_hold_is_refused_with_the_name_of_its_metric(
         diagnose(run)
 
 
+def test_a_metric_of_maps_may_apply_to_an_unsplit_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, "toy", Metric("split", "number of components", lambda outputs: outputs.split))
+    assert diagnose(run)["split"] == {"toy": 1}
+    page = write(run).read_text(encoding="utf-8")
+    assert "<th>number of components</th><td>1</td>" in page
+    assert "<th>the split is</th><td>not applicable</td>" in page
+
+
 # ---------------------------------------------------------------- some of the metrics
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from splitvae import metrics
+from splitvae.errors import UserError
 
 
 def test_the_deviation_is_taken_over_interleaved_blocks() -> None:
@@ -22,3 +23,8 @@ def test_the_deviation_is_taken_over_interleaved_blocks() -> None:
 def test_a_metric_cannot_be_changed_in_place() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         metrics.METRICS["mse"].title = "another"  # type: ignore[misc]
+
+
+def test_a_group_that_would_replace_another_part_of_the_evaluation_is_refused() -> None:
+    with pytest.raises(UserError, match="group='scores'"):
+        metrics.Metric("scores", "a title", lambda outputs: 0.0)
