@@ -1,4 +1,4 @@
-"""The commands that measure: runs, and sets of images without any model."""
+"""The command `evaluate`: scores runs, or compares two sets of images without a model."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -9,12 +9,18 @@ import tyro
 
 from ..data.images import Images
 from ..errors import UserError
-from ..runs import group_runs_by_seed
+from ..runs import grouped
 
 __all__ = ["Evaluate"]
 
 
-# Heavy imports stand in the commands, so that --help and mistakes answer at once.
+# Modules that import slowly are imported inside the functions, so that --help and mistakes are answered at once.
+
+
+def _list_metrics(_: str) -> str:
+    from ..metrics.registry import METRICS
+
+    return f"(default: all of {', '.join(METRICS)})"
 
 
 @dataclass
@@ -26,12 +32,14 @@ class Evaluate:
     images: tuple[str, str] | None = None
     """Instead of runs, two sets of images: the real ones, then those to score."""
     data: str | None = None
-    """Where the runs' images lie now; by default where they were when the model was trained."""
+    """Where the images of the runs are now; by default where they were when the model was trained."""
+    metrics: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...", help_behavior_hint=_list_metrics)] = ()
+    """Metrics of the model on test images."""
     protocol: Literal["clean", "paper", "both"] = "both"
     """What the sampler is fitted to: training codes (clean), or the very test images it is scored against (paper)."""
     features: str = "auto"
-    """Where distances are measured: inception, inception-keras, classifier, rotation, or a TorchScript file; auto is
-    classifier where there are labels, else rotation."""
+    """Features in which images are compared: inception, inception-keras, classifier, rotation, or a TorchScript file; auto
+    is classifier where there are labels, else rotation."""
     inception_weights: Path | None = None
     """File with the weights of inception or inception-keras; by default they are downloaded once."""
     sampler: str = ""
@@ -39,11 +47,11 @@ class Evaluate:
     components: int = 0
     """Components of a mixture; 0 picks them by held-out likelihood (clean) or takes the run's (paper)."""
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 10_000
-    """Real images, and as many of each kind of generated ones."""
+    """Real images, and as many generated images of each kind."""
     draws: tuple[int, ...] = (1, 64)
     """Draws of the importance-weighted bounds on the likelihood; 1024 is slow without a GPU."""
     seed: int = 0
-    """Seed of what is drawn."""
+    """Seed of noise and samples."""
     out: Path | None = None
     """With --images: a .json file for the numbers."""
 
@@ -57,70 +65,70 @@ class Evaluate:
         if self.components < 0:
             raise UserError(f"--components {self.components} is no number of components; 0 picks one.")
         if self.images:
-            self.between(*self.images)
+            self.compare_image_sets(*self.images)
         elif self.runs:
-            self.measure()
+            self.evaluate_runs()
         else:
             raise UserError("say of which run, such as `splitvae evaluate runs/mnist-svae`, or --images REAL OTHERS.")
 
-    def measure(self) -> None:
-        from ..data.geometry import remove_padding
-        from ..evaluation.diagnostics import evaluate
-        from ..evaluation.scores import PROTOCOLS
-        from ..evaluation.tables import compared, score_table, table
-        from ..features.registry import load_extractor
+    def evaluate_runs(self) -> None:
+        from ..data.resize import unpadded
+        from ..evaluation.diagnostics import check_metrics, evaluate
+        from ..evaluation.fitted_samplers import PROTOCOLS
+        from ..evaluation.tables import comparison_tables, evaluation_table, score_table
+        from ..features.registry import extractor_named
         from ..runs import Run
-        from ..utils.text import align_columns
+        from ..utils.text import aligned
 
+        metrics = check_metrics(self.metrics)
         protocols = tuple(PROTOCOLS) if self.protocol == "both" else (self.protocol,)
-        groups = group_runs_by_seed(self.runs)
-        configs = [Run(path).config for paths in groups.values() for path in paths]  # all are there before any is scored
+        groups = grouped(self.runs)
+        configs = [Run(path).config for paths in groups.values() for path in paths]  # fails before any run is scored
         parameters: dict[str, Any] = {}
         if self.components:
-            if any((self.sampler or config.sampler.name) != "gmm" for config in configs):
+            if any((self.sampler or config.sampler) != "gmm" for config in configs):
                 raise UserError("--components are those of a mixture; add --sampler gmm.")
             parameters["components"] = self.components
-        read: dict[Any, dict[str, Images]] = {}  # images of the runs so far, by source and shape
+        read: dict[Any, dict[str, Images]] = {}  # the images of the last run, by source and shape
         results: dict[str, list[dict[str, Any]]] = {}
         for name, paths in groups.items():
             for run in map(Run, paths):
                 config = run.config
-                key = self.data or config.data.source, config.model.shape, config.data.pad, config.data.crop
+                key = self.data or config.data, config.shape, config.pad, config.crop
                 if key not in read:
                     read = {key: {part: run.images(part, self.data) for part in ("train", "test")}}
                 for part, images in read[key].items():
                     run.remember(part, images)
                 train = run.images("train")
-                known = dataclasses.replace(train, pixels=remove_padding(train.pixels, run.config.data.pad))
-                extractor = load_extractor(self.features, known, self.inception_weights)
-                result = evaluate(
-                    run, extractor, protocols, self.sampler or None, self.n, self.draws, self.seed, **parameters
-                )
+                without_padding = dataclasses.replace(train, pixels=unpadded(train.pixels, run.config.pad))
+                extractor = extractor_named(self.features, without_padding, self.inception_weights)
+                sampler = self.sampler or None
+                result = evaluate(run, extractor, protocols, sampler, self.n, self.draws, self.seed, metrics, **parameters)
                 results.setdefault(name, []).append(result)
-                print(f"\n{run.path}\n{table(result)}")
+                print(f"\n{run.path}\n{evaluation_table(result)}")
                 for score in list(result["scores"].values())[-len(protocols) :]:
                     print(score_table(score))
-                print(f"  All of it: {run.path / 'evaluation.json'}", flush=True)
+                print(f"  All numbers: {run.path / 'evaluation.json'}", flush=True)
         if len(configs) > 1:
             for protocol in protocols:
-                for found in compared(results, protocol):
-                    print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{found.about}.")
-                    print(align_columns(found.headings, found.rows))
+                for table in comparison_tables(results, protocol):
+                    print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{table.description}.")
+                    print(aligned(table.headings, table.rows))
 
-    def between(self, real: str, others: str) -> None:
-        from ..data.sources import load_all
-        from ..evaluation.scores import between
-        from ..evaluation.tables import between_table
-        from ..features.registry import load_extractor
+    def compare_image_sets(self, real: str, others: str) -> None:
+        from ..data.sources import whole
+        from ..evaluation.scores import compare_image_sets
+        from ..evaluation.tables import image_sets_table
+        from ..features.registry import extractor_named
         from ..utils.files import write_json
-        from .options import print_notes
+        from .options import tell
 
-        first, second = load_all(real), load_all(others)
-        print_notes(first)
-        print_notes(second)
-        extractor = load_extractor(self.features, first, self.inception_weights)
-        result = between(first, second, extractor, self.seed)
-        print(between_table(result))
+        real_images, other_images = whole(real), whole(others)
+        tell(real_images)
+        tell(other_images)
+        extractor = extractor_named(self.features, real_images, self.inception_weights)
+        result = compare_image_sets(real_images, other_images, extractor, self.seed)
+        print(image_sets_table(result))
         if self.out is not None:
             write_json(self.out, result)
             print(f"Numbers: {self.out}")

@@ -1,4 +1,4 @@
-"""The command that asks what is in the codes of a run."""
+"""The command `probe`: measures what classifiers predict from the codes of a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,25 +10,25 @@ from ..errors import UserError
 __all__ = ["Probe"]
 
 
-# Heavy imports stand in the commands, so that --help and mistakes answer at once.
+# Modules that import slowly are imported inside the functions, so that --help and mistakes are answered at once.
 
 
 @dataclass
 class Probe:
-    """Ask what classifiers read from the codes, beside an untrained encoder."""
+    """Measure what classifiers predict from the codes, compared with an untrained encoder."""
 
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
     data: str | None = None
-    """Where the run's images lie now, or with labels; by default where they were when the model was trained."""
+    """Where the images of the run are now, or the same with labels; by default where they were in training."""
     group_by: str = ""
-    """Attribute, or attributes joined by commas, that are told where images have no classes; by default the run's."""
+    """Attributes to predict if images have no classes, joined by commas; by default those of the run."""
     iterations: int = 6000
-    """Steps that each probe is trained for."""
+    """Training steps of each probe."""
     members: tuple[int, ...] = ()
     """Numbers of images whose evidence is fused, besides 1; by default 2, 4, ... 256."""
     seed: int = 0
-    """Seed of probes, of groups and of what is drawn."""
+    """Seed of probes, groups and draws."""
     out: Path | None = None
     """Folder for probes.png and code-maps.png; by default RUN/figures. The numbers are in RUN/probes.json."""
 
@@ -39,8 +39,9 @@ class Probe:
             raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
         from ..figures.io import save
         from ..figures.probes import accuracy_curve, code_maps
-        from ..probes.measure import labelled, posteriors, probe
-        from ..probes.tables import table
+        from ..probes.labelled_images import load_labelled_images
+        from ..probes.measure import encode_posteriors, probe
+        from ..probes.tables import probe_table
         from ..runs import Run
 
         run = Run(self.run)
@@ -48,11 +49,11 @@ class Probe:
             for part in ("train", "test"):
                 run.remember(part, run.images(part, self.data))
         result = probe(run, self.iterations, self.seed, group_by=self.group_by, members=self.members)
-        print(table(result))
+        print(probe_table(result))
         print(f"Numbers: {run.path / 'probes.json'}", flush=True)
         folder, model = self.out or run.path / "figures", result["model"]["fingerprint"]
         if result["curve"]:
             print(f"Figure: {save(accuracy_curve(result), folder / 'probes.png', model)}")
-        _, test = labelled(run, self.group_by or run.config.data.group_by)
-        codes = {name: posterior.mean for name, posterior in posteriors(run.vae, test.images.pixels).items()}
+        _, test = load_labelled_images(run, self.group_by or run.config.group_by)
+        codes = {name: posterior.mean for name, posterior in encode_posteriors(run.vae, test.images.pixels).items()}
         print(f"Figure: {save(code_maps(codes, test.labels, test.names, self.seed), folder / 'code-maps.png', model)}")

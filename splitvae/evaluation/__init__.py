@@ -1,4 +1,4 @@
-"""TODO evaluation"""
+"""Evaluation of runs: metrics and distances on test images, written to evaluation.json and printed as tables."""
 
 import lazy_loader
 

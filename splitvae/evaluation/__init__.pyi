@@ -1,54 +1,16 @@
-from .diagnostics import current as current
+from .diagnostics import cached_or_diagnose as cached_or_diagnose
 from .diagnostics import diagnose as diagnose
 from .diagnostics import evaluate as evaluate
-from .diagnostics import measured as measured
+from .fitted_samplers import PROTOCOLS as PROTOCOLS
 from .fitted_samplers import sampler_for as sampler_for
 from .fitted_samplers import sampler_parameters as sampler_parameters
-from .scores import (
-    BANKS as BANKS,
-)
-from .scores import (
-    PROTOCOLS as PROTOCOLS,
-)
-from .scores import (
-    between as between,
-)
-from .scores import (
-    columns as columns,
-)
-from .scores import (
-    painted as painted,
-)
-from .scores import (
-    score as score,
-)
-from .tables import (
-    ROWS as ROWS,
-)
-from .tables import (
-    Comparison as Comparison,
-)
-from .tables import (
-    between_table as between_table,
-)
-from .tables import (
-    cell as cell,
-)
-from .tables import (
-    compared as compared,
-)
-from .tables import (
-    provenance as provenance,
-)
-from .tables import (
-    rows_of as rows_of,
-)
-from .tables import (
-    score_rows as score_rows,
-)
-from .tables import (
-    score_table as score_table,
-)
-from .tables import (
-    table as table,
-)
+from .scores import BANKS as BANKS
+from .scores import compare_image_sets as compare_image_sets
+from .scores import component_features as component_features
+from .scores import score as score
+from .tables import comparison_tables as comparison_tables
+from .tables import evaluation_table as evaluation_table
+from .tables import format_value as format_value
+from .tables import image_sets_table as image_sets_table
+from .tables import score_table as score_table
+from .tables import table_rows as table_rows

@@ -1,95 +1,71 @@
-"""Evaluation: what a run's model does on the test images, written to evaluation.json.
+"""Evaluation of a run: its model is measured on the test images, and the numbers are written to evaluation.json.
 
-A measured number is `{"value", "deviation"}`: the metric of all images, and the sample deviation of the same metric
-over ten interleaved tenths of them (None below 20 images). Counts are of all images. Nothing here trains, and the model
-is measured in evaluation mode.
+| key of evaluation.json                         | what it holds                                                      |
+| ---------------------------------------------- | ------------------------------------------------------------------ |
+| `model`, `data`                                | which model, which images, and the seed of the noise               |
+| `reconstruction`, `latent`, `split`, `samples` | the metrics (metrics/registry.py); None where none of them applies |
+| `not_applicable`                               | other metrics that do not apply to this model, if there are any    |
+| `likelihood`                                   | bounds on the likelihood (metrics/likelihood.py)                   |
+| `scores`                                       | distances from the test images (evaluation/scores.py)              |
+
+Nothing is trained here, and the model is measured in evaluation mode.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from ..data.images import Images, batches, evenly_spaced
-from ..errors import UserError
+from ..data.images import Images, spaced
+from ..errors import UserError, nearest
 from ..features.base import Extractor
-from ..metrics.high_frequencies import high_frequency_power, power_ratio
-from ..metrics.latents import active_units, inactive_by_mean, inactive_by_variance, variance_law
 from ..metrics.likelihood import estimate_likelihood
-from ..metrics.maps import edge_correlations, map_energies, verdict
-from ..models.split import ambiguity
+from ..metrics.outputs import ModelOutputs
+from ..metrics.registry import DEVIATION_BLOCKS, METRICS, Value
 from ..models.vae import VAE
-from ..objectives.base import squared_error
 from ..runs import Run
 from ..utils.files import write_json
 from .scores import score
 
-__all__ = ["current", "diagnose", "evaluate", "measured"]
+__all__ = ["cached_or_diagnose", "check_metrics", "diagnose", "evaluate", "measured_values"]
 
 
-BLOCKS = 10
+LIKELIHOOD_IMAGES = 100  # few, since 64 draws of each image are 6,400 decoded images
 
 
-BOUND_IMAGES = 100  # whose likelihood is bounded: a thousand draws of each are a hundred thousand decoded
+def diagnose(run: Run, limit: int = 10_000, seed: int = 0, metrics: Collection[str] = ()) -> dict[str, Any]:
+    """Measures the model of a run on its test images, and writes evaluation.json.
 
+    What the file already holds of the same model and images is kept: the likelihood, the scores, and metrics that are not
+    measured again but were measured on the same number of images with the same seed.
 
-class _Outputs(NamedTuple):
-    """What the model made of N images: one row an image, float64 on the CPU."""
+    Arguments:
+        run: The run.
+        limit: The largest number of test images to use; they are evenly spaced.
+        seed: The seed of the noise.
+        metrics: Names of `METRICS`; by default all.
 
-    mean: Tensor  # (N, D)
-    logvar: Tensor | None  # (N, D); None for codes without noise
-    kl: Tensor  # (N,), nats
-    mse: Tensor  # (N,), of the deterministic reconstruction
-    mse_sampled: Tensor  # (N,), of a reconstruction from a drawn z
-    high: Tensor  # (N,), spectral energy of the maps above half the Nyquist frequency
-    energy: Tensor  # (N,), all of it
-    variance: Tensor  # (N,), of the maps over their pixels
-    overlap: Tensor  # (N,), correlation of the maps' edges with the image's
-    ambiguity: Tensor  # (N,), mean over pixels and channels
+    Returns:
+        The content of evaluation.json.
 
-
-def measured(metric: Callable[..., Tensor], *matrices: Tensor) -> dict[str, float | None]:
-    """A metric of matrices with N rows each, and its deviation over ten interleaved blocks of the rows."""
-    count = len(matrices[0])
-    value = float(metric(*matrices))
-    if count < 2 * BLOCKS:
-        return {"value": value, "deviation": None}
-    blocks = torch.stack([metric(*(m[i::BLOCKS] for m in matrices)) for i in range(BLOCKS)])
-    return {"value": value, "deviation": float(blocks.std())}
-
-
-def diagnose(run: Run, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
-    """Measures a run's model on at most `limit` of its test images, evenly spaced, and writes evaluation.json.
-
-    MSE is the mean over pixels and channels of images in [0, 1]; KL is in nats, summed over dimensions, mean over
-    images. As many samples of the prior are compared with the images by their high frequencies (spectra.py).
-    Raises UserError where the run has no model or its images cannot be read.
+    Raises:
+        UserError: If the run has no model, if its images cannot be read, if `limit` < 1, or if a metric is unknown.
     """
     if limit < 1:
         raise UserError(f"limit={limit} leaves no image to measure; give a number such as 10000.")
+    names = check_metrics(metrics)
     images, vae = run.images("test"), run.vae.eval()
-    rows = evenly_spaced(len(images), limit)
-    outputs = _outputs(vae, images.pixels[rows], seed)
-    result: dict[str, Any] = {
-        "model": _model(run, vae),
-        "data": _data(images, len(rows), seed),
-        "reconstruction": {
-            "mse": measured(torch.mean, outputs.mse),
-            "mse_sampled": measured(torch.mean, outputs.mse_sampled),
-        },
-        "latent": _latent(outputs),
-        "split": _split(outputs) if vae.split > 1 else None,
-        "samples": _samples(vae, images.pixels[rows], seed),
-    }
-    known = run.evaluation
-    same = [
-        known.get(part, {}).get(key) == result[part][key] for part, key in (("model", "fingerprint"), ("data", "sha256"))
-    ]
-    if all(same):  # what else is known of this model on these images
-        result |= {key: known[key] for key in ("scores", "likelihood") if key in known}
+    rows = spaced(len(images), limit)
+    result: dict[str, Any] = {"model": _describe_model(run, vae), "data": _describe_data(images, len(rows), seed)}
+    outputs = ModelOutputs(vae, images.pixels[rows], seed)
+    values = {name: _checked_value(name, METRICS[name](outputs)) for name in names}
+    saved = run.evaluation
+    same_model = saved.get("model", {}).get("fingerprint") == result["model"]["fingerprint"]
+    if same_model and saved.get("data") == result["data"]:
+        values = measured_values(saved) | values
+    result |= _by_group(values)
+    if same_model and saved.get("data", {}).get("sha256") == result["data"]["sha256"]:
+        result |= {key: saved[key] for key in ("scores", "likelihood") if key in saved}
     write_json(run.path / "evaluation.json", result)
     return result
 
@@ -102,65 +78,124 @@ def evaluate(
     images: int = 10_000,
     draws: tuple[int, ...] = (1, 64),
     seed: int = 0,
+    metrics: Collection[str] = (),
     **parameters: Any,
 ) -> dict[str, Any]:
-    """Everything `diagnose` measures, the bounds on the likelihood, and the scores of each protocol.
+    """Measures everything: the metrics, the bounds on the likelihood, and the scores of each protocol.
 
-    Arguments are those of `score`; `draws` are of the importance-weighted bounds, none leaves the likelihood out. The
-    file evaluation.json is written after each part, so that what was measured is kept.
+    Writes evaluation.json after each part, so that an interruption loses no part that was finished.
+
+    Arguments:
+        run: The run.
+        extractor: The network whose features are compared.
+        protocols: Names of `PROTOCOLS`.
+        sampler: The sampler of the bank EX-POST; by default the one in the run's config.
+        images: The largest number of test images to use.
+        draws: The numbers of draws of the importance-weighted bounds; none leaves the likelihood out.
+        seed: The seed of the noise and of the samples.
+        metrics: Names of `METRICS`; by default all.
+        parameters: The parameters of the sampler; by default those in the run's config.
+
+    Returns:
+        The content of evaluation.json.
+
+    Raises:
+        UserError: As `diagnose` and `score` do.
     """
-    result = diagnose(run, images, seed)
-    v = kept_row(run).get("v")
+    result = diagnose(run, images, seed, metrics)
+    v = saved_epoch_row(run).get("v")
     if draws and v is not None:
-        result["likelihood"] = estimate_likelihood(run.vae, run.images("test").pixels, v, draws, BOUND_IMAGES, seed)
+        pixels = run.images("test").pixels
+        result["likelihood"] = estimate_likelihood(run.vae, pixels, v, draws, LIKELIHOOD_IMAGES, seed)
         write_json(run.path / "evaluation.json", result)
-    found: dict[str, Any] | None = None
+    scores: dict[str, Any] | None = None
     for protocol in protocols:
-        found = score(run, extractor, protocol, sampler, images, seed, found, **parameters)
-        name = f"{protocol} {found['sampler']['name']} {extractor.name}"
-        result["scores"] = {key: value for key, value in result.get("scores", {}).items() if key != name} | {name: found}
+        scores = score(run, extractor, protocol, sampler, images, seed, scores, **parameters)
+        name = f"{protocol} {scores['sampler']['name']} {extractor.name}"
+        others = {key: value for key, value in result.get("scores", {}).items() if key != name}
+        result["scores"] = others | {name: scores}
         write_json(run.path / "evaluation.json", result)
     return result
 
 
-def kept_row(run: Run) -> dict[str, Any]:
-    """The row of the history whose weights were kept; empty where there is none."""
+def cached_or_diagnose(run: Run) -> dict[str, Any]:
+    """Returns the run's evaluation if it is of the present model, else a new one. Metrics that it lacks are measured.
+
+    Raises:
+        UserError: If there is no evaluation of the present model and the images cannot be read, or as a metric does.
+    """
+    saved = run.evaluation
+    if saved.get("model", {}).get("fingerprint") != run.vae.fingerprint():
+        return diagnose(run)
+    missing = METRICS.keys() - measured_values(saved).keys()
+    if not missing:
+        return saved
+    try:
+        run.images("test")
+    except UserError:  # the images are gone: what is known of the model is still true
+        return saved
+    return diagnose(run, saved["data"]["images"], saved["data"]["seed"], missing)
+
+
+def saved_epoch_row(run: Run) -> dict[str, Any]:
+    """Returns the row of the history of the epoch whose weights were saved; an empty dict if there is no history."""
     if not run.history:
         return {}
-    return min(run.history, key=lambda row: row["val_loss"]) if run.config.training.best else run.history[-1]
+    return min(run.history, key=lambda row: row["val_loss"]) if run.config.best else run.history[-1]
 
 
-def current(run: Run) -> dict[str, Any]:
-    """The run's evaluation if it is of the model as it is now, else a new one."""
-    known = run.evaluation
-    if known.get("model", {}).get("fingerprint") == run.vae.fingerprint():
-        return known
-    return diagnose(run)
+# ---------------------------------------------------------------- metrics
 
 
-@torch.no_grad()
-def _outputs(vae: VAE, pixels: Tensor, seed: int) -> _Outputs:
-    """Runs the model over images; noise is drawn from `seed`, and the global generators are left as they were."""
-    device, rows = next(vae.parameters()).device, []
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for x in batches(pixels, device):
-            posterior = vae.encode(x)
-            canvas, size = vae.decode(posterior.mean), x[0].numel()
-            drawn = vae.decode(posterior.rsample()).image
-            errors = squared_error(canvas.image, x) / size, squared_error(drawn, x) / size
-            high, energy = map_energies(canvas.masks)
-            spread = canvas.masks.var((-2, -1), correction=0).mean((1, 2))
-            overlap = edge_correlations(canvas.masks, x)
-            row = (posterior.mean, posterior.logvar, posterior.kl(), *errors, high, energy, spread, overlap)
-            rows.append([None if v is None else v.cpu().double() for v in (*row, ambiguity(canvas) / size)])
-    columns = zip(*rows, strict=True)
-    # Silenced: mypy does not know which of the columns may be None.
-    return _Outputs(*(None if column[0] is None else torch.cat(column) for column in columns))  # type: ignore[arg-type]
+def check_metrics(names: Collection[str]) -> list[str]:
+    """Returns names of metrics in the order of `METRICS`, all if none is given; raises UserError for an unknown name."""
+    for name in names:
+        if name not in METRICS:
+            raise UserError(f"no metric is called {name!r}; {nearest(name, METRICS)}")
+    return [name for name in METRICS if name in names or not names]
 
 
-def _model(run: Run, vae: VAE) -> dict[str, Any]:
-    last = kept_row(run)
+def measured_values(evaluation: Mapping[str, Any]) -> dict[str, Value]:
+    """Returns the value of each metric that an evaluation holds, by name; None for a metric that does not apply."""
+    values: dict[str, Value] = {}
+    for name, metric in METRICS.items():
+        if metric.group not in evaluation:
+            continue
+        group = evaluation[metric.group] or {}
+        if name in group or evaluation[metric.group] is None or name in evaluation.get("not_applicable", ()):
+            values[name] = group.get(name)
+    return values
+
+
+def _by_group(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Returns the values of metrics as evaluation.json holds them: by group, without those that do not apply."""
+    result: dict[str, Any] = {}
+    for name, metric in METRICS.items():
+        if name in values:
+            group = result.setdefault(metric.group, {})
+            if values[name] is not None:
+                group[name] = values[name]
+    for group in result:
+        if all(name in values and values[name] is None for name, metric in METRICS.items() if metric.group == group):
+            result[group] = None
+    others = [name for name, value in values.items() if value is None and result[METRICS[name].group] is not None]
+    return result | ({"not_applicable": others} if others else {})
+
+
+def _checked_value(name: str, value: Value) -> Value:
+    if value is not None and not isinstance(value, int | float | str | Mapping):
+        raise UserError(
+            f"the metric {name!r} returned a {type(value).__name__}, which evaluation.json cannot hold; return a number, "
+            'such as float(value), or {"value": ..., "deviation": ...}, or a word, or None.'
+        )
+    return value
+
+
+# ---------------------------------------------------------------- where the numbers come from
+
+
+def _describe_model(run: Run, vae: VAE) -> dict[str, Any]:
+    last = saved_epoch_row(run)
     return {
         "preset": run.config.preset,
         "fingerprint": vae.fingerprint(),
@@ -168,14 +203,13 @@ def _model(run: Run, vae: VAE) -> dict[str, Any]:
         "split": vae.split,
         "latent_dim": vae.latent_dim,
         "parameters": vae.counts(),
-        "seed": run.config.training.seed,
+        "seed": run.config.seed,
         "epochs": last.get("epoch"),
         "seconds": round(sum(row["seconds"] for row in run.history), 1),
     }
 
 
-def _data(images: Images, count: int, seed: int) -> dict[str, Any]:
-    """Which images were measured, and the seed of the noise."""
+def _describe_data(images: Images, count: int, seed: int) -> dict[str, Any]:
     return {
         "source": images.source,
         "part": images.split,
@@ -183,50 +217,6 @@ def _data(images: Images, count: int, seed: int) -> dict[str, Any]:
         "available": len(images),
         "sha256": images.sha256,
         "notes": list(images.notes),
-        "blocks": BLOCKS,
+        "blocks": DEVIATION_BLOCKS,
         "seed": seed,
-    }
-
-
-def _latent(outputs: _Outputs) -> dict[str, Any]:
-    mean, logvar = outputs.mean, outputs.logvar
-    counts = {
-        "kl": measured(torch.mean, outputs.kl),
-        "inactive_by_mean": inactive_by_mean(mean),
-        "active_units": active_units(mean),
-    }
-    if logvar is None:
-        return counts
-    law = variance_law(mean, logvar)
-    return {
-        **counts,
-        "inactive_by_variance": inactive_by_variance(logvar),
-        "variance_law": {"mean": float(law.mean()), "deviation": float(law.std(correction=0))},
-    }
-
-
-@torch.no_grad()
-def _samples(vae: VAE, pixels: Tensor, seed: int) -> dict[str, Any]:
-    z = torch.randn(len(pixels), vae.latent_dim, generator=torch.Generator().manual_seed(seed))
-    drawn = torch.cat([high_frequency_power(vae.decode(part).image) for part in z.split(500)])
-    powers = drawn, torch.cat([high_frequency_power(x) for x in batches(pixels, torch.device("cpu"))])
-    return {
-        "sharpness": measured(lambda a, b: power_ratio(a, b).log().abs(), *powers),
-        "power_ratio": measured(power_ratio, *powers),
-    }
-
-
-def _split(outputs: _Outputs) -> dict[str, Any]:
-    def ratio(high: Tensor, energy: Tensor) -> Tensor:
-        return high.sum() / energy.sum().clamp_min(1e-300)  # 0 where all maps are constant
-
-    share = measured(ratio, outputs.high, outputs.energy)
-    overlap = measured(torch.mean, outputs.overlap)
-    assert share["value"] is not None and overlap["value"] is not None
-    return {
-        "verdict": verdict(share["value"], overlap["value"]),
-        "high_frequency_share": share,
-        "edge_overlap": overlap,
-        "map_contrast": measured(lambda variance: variance.mean().sqrt(), outputs.variance),
-        "mean_ambiguity": measured(torch.mean, outputs.ambiguity),
     }

@@ -1,4 +1,4 @@
-"""What was measured, in words and in tables of text."""
+"""Tables of text: an evaluation, the scores of a protocol, the distances of two sets of images, and several systems."""
 
 from __future__ import annotations
 
@@ -6,68 +6,55 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..utils.text import align_columns, format_deviation, format_number
+from ..metrics.registry import METRICS
+from ..utils.text import aligned, number, spread
 
 __all__ = [
-    "ROWS",
     "Comparison",
-    "between_table",
-    "cell",
-    "compared",
-    "provenance",
-    "rows_of",
+    "comparison_tables",
+    "describe_score",
+    "evaluation_table",
+    "format_measured",
+    "format_value",
+    "image_sets_table",
     "score_rows",
     "score_table",
-    "table",
+    "table_rows",
 ]
 
 
-ROWS = {  # heading: what, and where it is in evaluation.json
-    "Reconstruction": {
-        "test MSE, decoded from the posterior mean": "reconstruction mse",
-        "test MSE, decoded from a draw of the posterior": "reconstruction mse_sampled",
-    },
-    "Latent variables": {
-        "KL, nats an image": "latent kl",
-        "latent variables": "model latent_dim",
-        "inactive by mean: var μ < .05": "latent inactive_by_mean",
-        "inactive by variance: mean σ² > .95": "latent inactive_by_variance",
-        "active units: var μ > .01 (Burda et al.)": "latent active_units",
-        "variance law: var μ + mean σ², 1 at an optimum": "latent variance_law",
-    },
-    "Samples from the prior": {
-        "sharpness: |log ratio| of high-frequency power, 0 is right": "samples sharpness",
-        "that ratio to the images' power: below 1 is blurred": "samples power_ratio",
-    },
-    "Split": {
-        "the split is": "split verdict",
-        "share of the map's energy above half the Nyquist frequency": "split high_frequency_share",
-        "correlation of the map's edges with the image's": "split edge_overlap",
-        "deviation of the map over its pixels": "split map_contrast",
-        "ambiguity: by how much blending lowers the components' MSE": "split mean_ambiguity",
-    },
-    "Likelihood": {
-        "rate, nats an image": "likelihood rate",
-        "distortion of the bytes, nats an image": "likelihood distortion",
-        "bits a dimension, of rate and distortion": "likelihood bits_per_dimension",
-        "bound on the log-likelihood, 1 draw, nats": "likelihood draws 1",
-        "the same with 64 draws": "likelihood draws 64",
-        "the same with 1024 draws": "likelihood draws 1024",
-    },
-    "Parameters": {
-        "trainable parameters": "model parameters trainable",
-        "parameters with running statistics": "model parameters total",
-    },
+GROUP_HEADINGS = {  # of the groups of METRICS, in the order of the table
+    "reconstruction": "Reconstruction",
+    "latent": "Latent variables",
+    "samples": "Samples from the prior",
+    "split": "Split",
 }
 
 
-NOISE = ("inactive_by_variance", "variance_law")  # which codes without noise do not have
+# Rows that are not metrics: the title, and the path in evaluation.json.
+LATENT_ROWS = {"latent variables": "model latent_dim"}
 
 
-COLUMNS = {"blend": "x̂", "mix": "a random component an image"}
+LIKELIHOOD_ROWS = {
+    "rate, nats an image": "likelihood rate",
+    "distortion of the bytes, nats an image": "likelihood distortion",
+    "bits a dimension, of rate and distortion": "likelihood bits_per_dimension",
+    "bound on the log-likelihood, 1 draw, nats": "likelihood draws 1",
+    "the same with 64 draws": "likelihood draws 64",
+    "the same with 1024 draws": "likelihood draws 1024",
+}
 
 
-DISTANCES = {
+PARAMETER_ROWS = {
+    "trainable parameters": "model parameters trainable",
+    "parameters with running statistics": "model parameters total",
+}
+
+
+COLUMN_TITLES = {"blend": "x̂", "mix": "a random component an image"}
+
+
+DISTANCE_TITLES = {
     "fid": "Fréchet distance",
     "fid_infinity": "for infinitely many images",
     "kid": "kernel distance",
@@ -78,55 +65,75 @@ DISTANCES = {
 }
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """An evaluation as lines of text."""
-    data = result["data"]
+# ---------------------------------------------------------------- an evaluation
+
+
+def evaluation_table(evaluation: Mapping[str, Any]) -> str:
+    """Returns an evaluation as lines of text."""
+    data = evaluation["data"]
     lines = [f"Measured on {data['images']:,} {data['part']} images of {data['source']}:"]
-    for rows in rows_of(result).values():
-        lines += [f"  {what:<60}{cell(result, where)}" for what, where in rows.items()]
+    for rows in table_rows(evaluation).values():
+        lines += [f"  {title:<60}{format_value(evaluation, path)}" for title, path in rows.items()]
     return "\n".join(lines)
 
 
-def rows_of(result: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The `ROWS` that an evaluation has something to say of, the likelihood's with the number of its images."""
-    found = dict(ROWS)
-    bounded = found.pop("Likelihood")
-    if result.get("likelihood"):
-        found[f"Likelihood of {result['likelihood']['images']} images"] = bounded
-    return found
+def table_rows(evaluation: Mapping[str, Any] | None = None) -> dict[str, dict[str, str]]:
+    """Returns the rows of an evaluation's table: {heading: {title: path in evaluation.json}}.
+
+    Arguments:
+        evaluation: The evaluation that the table shows. Its likelihood comes last, with the number of images, or is left
+            out if there is none. By default, the rows are those of any evaluation.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for group in [*GROUP_HEADINGS, *(metric.group for metric in METRICS.values())]:
+        metrics = {metric.title: f"{group} {name}" for name, metric in METRICS.items() if metric.group == group}
+        rows[GROUP_HEADINGS.get(group, group.capitalize())] = (LATENT_ROWS if group == "latent" else {}) | metrics
+    if evaluation is None:
+        return rows | {"Likelihood": LIKELIHOOD_ROWS, "Parameters": PARAMETER_ROWS}
+    rows["Parameters"] = PARAMETER_ROWS
+    if evaluation.get("likelihood"):
+        rows[f"Likelihood of {evaluation['likelihood']['images']} images"] = LIKELIHOOD_ROWS
+    return rows
 
 
-def cell(result: Mapping[str, Any], where: str) -> str:
-    """What an evaluation holds at a place of `ROWS`, in words."""
-    value: Any = result
-    for key in where.split():
-        if key == "split" and result["model"]["split"] == 1:
+def format_value(evaluation: Mapping[str, Any], path: str) -> str:
+    """Returns the value at a path of `table_rows` as text; "not applicable" or "not measured" if there is none."""
+    value: Any = evaluation
+    for key in path.split():
+        if key in evaluation.get("not_applicable", ()) or value.get(key, 0) is None:
             return "not applicable"
-        if key in NOISE and "latent" in result and "variance_law" not in result["latent"]:
-            return "not applicable"
-        value = value.get(key)
-        if value is None:
+        if key not in value:
             return "not measured"
+        value = value[key]
     if isinstance(value, Mapping):
-        return f"{format_number(value['value'] if 'value' in value else value['mean'])} {format_deviation(value)}".strip()
+        return f"{number(value['value'] if 'value' in value else value['mean'])} {spread(value)}".strip()
+    if isinstance(value, float):
+        return number(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def format_measured(measured: Mapping[str, Any]) -> str:
+    """Returns a {"value", "deviation"} as "value ± deviation"."""
+    if measured["value"] is None:
+        return "not measured"
+    return f"{number(measured['value'])} {spread(measured)}".strip()
 
 
 # ---------------------------------------------------------------- scores
 
 
-def named(column: str) -> str:
-    """A column of scores in words."""
-    return COLUMNS.get(column, f"{column} alone")
+def column_title(column: str) -> str:
+    """Returns what the tables call a column of images: the blend, a component, or the mix of components."""
+    return COLUMN_TITLES.get(column, f"{column} alone")
 
 
-def provenance(score: Mapping[str, Any]) -> str:
-    """Where scores come from, in one line."""
-    return f"{compared_with(score)}; protocol {score['protocol']}; EX-POST by {sampled_by(score)}"
+def describe_score(score: Mapping[str, Any]) -> str:
+    """Returns where a score comes from, in one line: images, features, protocol and sampler."""
+    return f"{describe_images(score)}; protocol {score['protocol']}; EX-POST by {describe_sampler(score)}"
 
 
-def compared_with(score: Mapping[str, Any]) -> str:
-    """What generated images are compared with, and in which features."""
+def describe_images(score: Mapping[str, Any]) -> str:
+    """Returns which images are compared with which, and in which features, in one line."""
     real, extractor = score["real"], score["extractor"]
     return (
         f"{score['generated']:,} images against {real['images']:,} {real['part']} images of {real['source']} "
@@ -134,112 +141,130 @@ def compared_with(score: Mapping[str, Any]) -> str:
     )
 
 
-def sampled_by(score: Mapping[str, Any]) -> str:
-    """The fitted density in words."""
+def describe_sampler(score: Mapping[str, Any]) -> str:
+    """Returns the name of the fitted sampler, with its size and its epochs where it has them."""
     sampler = score["sampler"]
-    settings = sampler["parameters"] | sampler["facts"].get("chosen", {})
-    shown = ("components", "covariance", "epochs")
-    found = [f"{settings[k]} {k}" for k in shown if settings.get(k) is not None]
-    return f"{sampler['name']} ({', '.join(found)})" if found else sampler["name"]
+    parameters = sampler["parameters"] | sampler["facts"].get("chosen", {})
+    shown = [
+        f"{parameters[key]} {key}" for key in ("components", "covariance", "epochs") if parameters.get(key) is not None
+    ]
+    return f"{sampler['name']} ({', '.join(shown)})" if shown else sampler["name"]
 
 
 def score_rows(score: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """A name and a cell for each bank: the Fréchet distance of every column, then the blend's other distances."""
+    """Returns the rows of a score's table, each with one cell per bank.
+
+    The first rows are the Fréchet distance of every column of images, the others are the other distances of the blend.
+    """
     banks = score["banks"].values()
     rows = [
-        (f"Fréchet distance of {named(column)}", [_measured(bank[column]["fid"]) for bank in banks])
+        (f"Fréchet distance of {column_title(column)}", [format_measured(bank[column]["fid"]) for bank in banks])
         for column in score["banks"]["GEN"]
     ]
-    others = {name: what for name, what in DISTANCES.items() if name != "fid"}
-    return rows + [(f"{what}, of x̂", [_measured(bank["blend"][name]) for bank in banks]) for name, what in others.items()]
+    for name, title in DISTANCE_TITLES.items():
+        if name != "fid":
+            rows.append((f"{title}, of x̂", [format_measured(bank["blend"][name]) for bank in banks]))
+    return rows
 
 
 def score_table(score: Mapping[str, Any]) -> str:
-    """The scores of one protocol as lines of text."""
-    rows = [[what, *cells] for what, cells in score_rows(score)]
-    lines = [f"  {line}" for line in align_columns(["", *score["banks"]], rows).splitlines()]
+    """Returns the scores of one protocol as lines of text."""
+    rows = [[title, *cells] for title, cells in score_rows(score)]
+    lines = [f"  {line}" for line in aligned(["", *score["banks"]], rows).splitlines()]
     notes = [f"  Note: {note}" for note in (*score["notes"], score["extractor"]["note"]) if note]
-    return "\n".join([provenance(score) + ".", *lines, *notes])
+    return "\n".join([describe_score(score) + ".", *lines, *notes])
 
 
-def between_table(result: Mapping[str, Any]) -> str:
-    """The distances of two sets of images as lines of text."""
+def image_sets_table(result: Mapping[str, Any]) -> str:
+    """Returns the distances of two sets of images as lines of text."""
     real, others, extractor = result["real"], result["generated"], result["extractor"]
     lines = [
         f"{others['images']:,} images of {others['source']} against {real['images']:,} of {real['source']}; features "
         f"{extractor['name']} {extractor['fingerprint']}; seed {result['seed']}."
     ]
-    lines += [f"  {what:<36}{_measured(result['distances'][name])}" for name, what in DISTANCES.items()]
+    lines += [f"  {title:<36}{format_measured(result['distances'][name])}" for name, title in DISTANCE_TITLES.items()]
     lines += [f"  Note: {note}" for note in (*result["notes"], extractor["note"]) if note]
     return "\n".join(lines)
 
 
-class Comparison(NamedTuple):
-    """A table of several systems, whose numbers are of the same images in the same features."""
+# ---------------------------------------------------------------- several systems
 
-    about: str
+
+class Comparison(NamedTuple):
+    """A table of several systems, whose numbers are of the same images in the same features.
+
+    Arguments:
+        description: The images and the features.
+        headings: The headings of the columns.
+        rows: The cells, one row per system and sampler.
+    """
+
+    description: str
     headings: list[str]
     rows: list[list[str]]
 
 
-def compared(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> list[Comparison]:
-    """Tables of several systems, each with one evaluation a seed: one table for each kind of features and images.
+COMPARISON_HEADINGS = [
+    "system",
+    "parameters",
+    "density",
+    "seeds",
+    "REC x̂",
+    "GEN x̂",
+    "GEN best part",
+    "EX-POST x̂",
+    "EX-POST best part",
+    "GEN sharpness",
+]
 
-    Cells are mean ± deviation over seeds of the Fréchet distance, the last of sharpness (spectra.py); of one seed, with its
-    own deviation.
+
+def comparison_tables(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> list[Comparison]:
+    """Returns tables that compare systems, one table for each kind of images and features.
+
+    Cells are the Fréchet distance, and in the last column the sharpness: the mean over seeds ± the standard deviation over
+    seeds, or for one seed the value ± its own deviation.
+
+    Arguments:
+        groups: The evaluations of each system, one per seed.
+        protocol: One of `PROTOCOLS`.
     """
     kinds: dict[str, dict[tuple[str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]]] = {}
     for name, evaluations in groups.items():
         for evaluation in evaluations:
             for score in evaluation.get("scores", {}).values():
                 if score["protocol"] == protocol:
-                    systems = kinds.setdefault(compared_with(score), {})
+                    systems = kinds.setdefault(describe_images(score), {})
                     systems.setdefault((name, score["sampler"]["name"]), []).append((evaluation, score))
-    headings = [
-        "system",
-        "parameters",
-        "density",
-        "seeds",
-        "REC x̂",
-        "GEN x̂",
-        "GEN best part",
-        "EX-POST x̂",
-        "EX-POST best part",
-        "GEN sharpness",
-    ]
     tables = []
-    for about, systems in kinds.items():
+    for description, systems in kinds.items():
         rows = []
-        for (name, density), members in systems.items():
+        for (name, sampler), members in systems.items():
             scores = [score for _, score in members]
-            cells = [name, f"{members[0][0]['model']['parameters']['total']:,}", density, str(len(scores))]
-            sharp = [evaluation.get("samples", {}).get("sharpness") for evaluation, _ in members]
-            rows.append(cells + _cells(scores) + [_over_seeds(sharp) if all(sharp) else "-"])
-        tables.append(Comparison(about, headings, rows))
+            parameters = f"{members[0][0]['model']['parameters']['total']:,}"
+            samples = [evaluation.get("samples") or {} for evaluation, _ in members]
+            measured = all("sharpness" in each for each in samples)
+            sharpness_cell = _format_over_seeds([each["sharpness"] for each in samples]) if measured else "-"
+            rows.append([name, parameters, sampler, str(len(scores)), *_frechet_cells(scores), sharpness_cell])
+        tables.append(Comparison(description, COMPARISON_HEADINGS, rows))
     return tables
 
 
-def _cells(scores: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The Fréchet distances of one system: of the blend, and of its best component or mix."""
-    parts = [c for c in scores[0]["banks"]["GEN"] if c != "blend"]
+def _frechet_cells(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the Fréchet distances of one system: of the blend, and of its best component or mix."""
+    parts = [column for column in scores[0]["banks"]["GEN"] if column != "blend"]
     cells = []
     for bank in ("REC", "GEN", "EX-POST"):
-        cells.append(_over_seeds([s["banks"][bank]["blend"]["fid"] for s in scores]))
+        cells.append(_format_over_seeds([score["banks"][bank]["blend"]["fid"] for score in scores]))
         if bank != "REC":
-            sums = {c: sum(s["banks"][bank][c]["fid"]["value"] for s in scores) for c in parts}
+            sums = {column: sum(score["banks"][bank][column]["fid"]["value"] for score in scores) for column in parts}
             best = min(sums, key=sums.__getitem__, default="")
-            cells.append(_over_seeds([s["banks"][bank][best]["fid"] for s in scores]) + f" ({best})" if best else "-")
+            distances = [score["banks"][bank][best]["fid"] for score in scores] if best else []
+            cells.append(f"{_format_over_seeds(distances)} ({best})" if best else "-")
     return cells
 
 
-def _over_seeds(values: Sequence[Mapping[str, float]]) -> str:
-    if len(values) == 1:
-        return _measured(values[0])
-    numbers = [v["value"] for v in values]
-    return f"{format_number(statistics.fmean(numbers))} ± {format_number(statistics.stdev(numbers), 2)}"
-
-
-def _measured(measured: Mapping[str, Any]) -> str:
-    if measured["value"] is None:
-        return "not measured"
-    return f"{format_number(measured['value'])} {format_deviation(measured)}".strip()
+def _format_over_seeds(measured: Sequence[Mapping[str, float]]) -> str:
+    if len(measured) == 1:
+        return format_measured(measured[0])
+    values = [each["value"] for each in measured]
+    return f"{number(statistics.fmean(values))} ± {number(statistics.stdev(values), 2)}"

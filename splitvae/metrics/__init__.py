@@ -1,4 +1,7 @@
-"""TODO metrics"""
+"""Metrics: numbers computed from latents, from maps, or from the features of two sets of images.
+
+`METRICS` are those that `splitvae evaluate` computes from a model and its test images; to add one, see metrics/registry.py.
+"""
 
 import lazy_loader
 

@@ -1,12 +1,12 @@
-r"""How far generated images are from real ones: every distance of two feature matrices, with its deviation.
+r"""Every distance between the features of real and of generated images, each with its deviation.
 
-The Frechet distance's deviation is the delete-a-group jackknife over ten interleaved tenths of both matrices,
+The deviation of the Fréchet distance F is the delete-a-group jackknife over ten interleaved tenths of both matrices,
 
     s^2 = (g - 1) / g  sum_i (F_{-i} - mean F_{-i})^2 ,     g = 10,
 
-which needs no smaller samples than nine tenths (a tenth alone would be biased upwards by its size). The kernel distance has
-the standard deviation over its blocks, FID-infinity the error of its fit, and precision, recall, density and coverage the
-standard error over images.
+where F_{-i} leaves out tenth i: nine tenths of the rows hardly increase the bias of F, one tenth alone would. The
+deviation of the kernel distance is taken over its blocks, that of FID-infinity is the standard error of its fit, and that
+of precision, recall, density and coverage is the standard error over images.
 
 Reference: The jackknife and bootstrap (Shao, Tu, 1995), section 2.3, the delete-a-group jackknife.
 """
@@ -19,70 +19,90 @@ import operator
 import torch
 from torch import Tensor
 
-from ..utils.machine import default_device
-from .fid import Moments, fid_infinity, frechet, frechet_distance
+from ..utils.machine import device_here
+from .fid import Moments, fid_infinity, frechet_distance, frechet_from_streams
 from .mmd import kernel_distance
 from .prdc import neighbour_counts
 
-__all__ = ["jackknife", "measure_distances"]
+__all__ = ["jackknife_deviation", "measure_distances", "measure_frechet"]
 
 
-GROUPS = 10
+JACKKNIFE_GROUPS = 10  # each estimate leaves out one of them
 
 
-NEIGHBOURS = 5
+PRDC_NEIGHBOURS = 5  # k of precision, recall, density and coverage
 
 
-BLOCK = 1000  # rows of a block of the kernel distance
+KID_BLOCK_ROWS = 1000  # rows of each matrix in a block of the kernel distance
 
 
-Measured = dict[str, float | None]
+def measure_distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, dict[str, float | None]]:
+    """Measures every distance of generated features from real ones.
 
+    Arguments:
+        real: The features of the real images, (N, d).
+        fake: The features of the generated images, (M, d).
+        seed: The seed of the shuffled rows and blocks.
 
-def measure_distances(real: Tensor, fake: Tensor, seed: int = 0, every: bool = True) -> dict[str, Measured]:
-    """Every distance of generated from real features (N, d), as name -> {"value", "deviation"}; or the Frechet one alone.
+    Returns:
+        A dict from the name of a distance (fid, fid_infinity, kid, precision, recall, density, coverage) to {"value",
+        "deviation"}. Both are None where there are too few images for the distance.
 
-    Raises UserError as the distances do: fewer than two images, different columns, values that are not finite.
+    Raises:
+        UserError: If a matrix has fewer than two rows or values that are not finite, or if the columns differ.
     """
-    if default_device().type == "cuda":  # others have no float64, or are the CPU
-        real, fake = real.to("cuda"), fake.to("cuda")
-    found: dict[str, Measured] = {
-        "fid": {"value": frechet_distance(real, fake), "deviation": jackknife(real, fake)},
+    real, fake = _to_accelerator(real, fake)
+    distances = measure_frechet(real, fake)
+    rows = min(len(real), len(fake))
+    if rows > 2 * real.shape[1]:
+        limit = fid_infinity(fake, real, seed=seed)
+        distances["fid_infinity"] = {"value": limit.value, "deviation": limit.error}
+    block_rows = min(KID_BLOCK_ROWS, rows // 2)  # blocks of all rows would be equal
+    distances["kid"] = {"value": None, "deviation": None}
+    if block_rows > 1:
+        kernel = kernel_distance(real, fake, size=block_rows, seed=seed)
+        distances["kid"] = {"value": kernel.value, "deviation": kernel.deviation}
+    names = ("precision", "recall", "density", "coverage")
+    distances |= {name: {"value": None, "deviation": None} for name in names}
+    if rows > PRDC_NEIGHBOURS:
+        for name, terms in zip(names, neighbour_counts(real, fake, PRDC_NEIGHBOURS), strict=True):
+            distances[name] = {"value": float(terms.mean()), "deviation": float(terms.std() / len(terms) ** 0.5)}
+    return distances
+
+
+def measure_frechet(real: Tensor, fake: Tensor) -> dict[str, dict[str, float | None]]:
+    """Measures the Fréchet distance alone, in the form of `measure_distances`, with a "fid_infinity" of None."""
+    real, fake = _to_accelerator(real, fake)
+    return {
+        "fid": {"value": frechet_distance(real, fake), "deviation": jackknife_deviation(real, fake)},
         "fid_infinity": {"value": None, "deviation": None},
     }
-    if not every:
-        return found
-    if min(len(real), len(fake)) > 2 * real.shape[1]:
-        limit = fid_infinity(fake, real, seed=seed)
-        found["fid_infinity"] = {"value": limit.value, "deviation": limit.error}
-    size = min(BLOCK, min(len(real), len(fake)) // 2)  # blocks of all rows would all be the same
-    found["kid"] = {"value": None, "deviation": None}
-    if size > 1:
-        kernel = kernel_distance(real, fake, size=size, seed=seed)
-        found["kid"] = {"value": kernel.value, "deviation": kernel.deviation}
-    names = ("precision", "recall", "density", "coverage")
-    found |= {name: {"value": None, "deviation": None} for name in names}
-    if min(len(real), len(fake)) > NEIGHBOURS:
-        for name, each in zip(names, neighbour_counts(real, fake, NEIGHBOURS), strict=True):
-            found[name] = {"value": float(each.mean()), "deviation": float(each.std() / len(each) ** 0.5)}
-    return found
 
 
-def jackknife(real: Tensor, fake: Tensor) -> float | None:
-    """The Frechet distance's deviation from leaving out a tenth of both matrices; None below 40 rows."""
-    if min(len(real), len(fake)) < 4 * GROUPS:
+def jackknife_deviation(real: Tensor, fake: Tensor) -> float | None:
+    """Returns the jackknife deviation of the Fréchet distance between two feature matrices; None below 40 rows."""
+    if min(len(real), len(fake)) < 4 * JACKKNIFE_GROUPS:
         return None
-    if min(len(real), len(fake)) <= real.shape[1]:  # where the distance of rows is faster than that of moments
-        kept = [[m[torch.arange(len(m), device=m.device) % GROUPS != i] for m in (real, fake)] for i in range(GROUPS)]
-        return _spread([frechet_distance(a, b) for a, b in kept])
-    parts = [[Moments().update(m[i::GROUPS]) for i in range(GROUPS)] for m in (real, fake)]
-    left = []
-    for i in range(GROUPS):
+    if min(len(real), len(fake)) <= real.shape[1]:  # here the distance of rows is faster than that of moments
+        without = ((_without_group(real, i), _without_group(fake, i)) for i in range(JACKKNIFE_GROUPS))
+        return _deviation_of_estimates([frechet_distance(a, b) for a, b in without])
+    parts = [[Moments().update(m[i::JACKKNIFE_GROUPS]) for i in range(JACKKNIFE_GROUPS)] for m in (real, fake)]
+    estimates = []
+    for i in range(JACKKNIFE_GROUPS):
         a, b = (functools.reduce(operator.add, side[:i] + side[i + 1 :]) for side in parts)
-        left.append(frechet(a, b))
-    return _spread(left)
+        estimates.append(frechet_from_streams(a, b))
+    return _deviation_of_estimates(estimates)
 
 
-def _spread(left: list[float]) -> float:
-    values = torch.tensor(left, dtype=torch.float64)
-    return float(((GROUPS - 1) / GROUPS * (values - values.mean()).square().sum()).sqrt())
+def _without_group(features: Tensor, i: int) -> Tensor:
+    return features[torch.arange(len(features), device=features.device) % JACKKNIFE_GROUPS != i]
+
+
+def _deviation_of_estimates(estimates: list[float]) -> float:
+    values = torch.tensor(estimates, dtype=torch.float64)
+    return float(((JACKKNIFE_GROUPS - 1) / JACKKNIFE_GROUPS * (values - values.mean()).square().sum()).sqrt())
+
+
+def _to_accelerator(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Moves both matrices to a CUDA device if this machine has one: other accelerators have no float64."""
+    return (real.to("cuda"), fake.to("cuda")) if device_here().type == "cuda" else (real, fake)

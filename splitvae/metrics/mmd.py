@@ -1,11 +1,11 @@
 r"""The kernel distance: how far apart the means of two sets of features are under a polynomial kernel.
 
-    KID = MMD^2 = E k(x, x') + E k(y, y') - 2 E k(x, y),    k(x, y) = (x.y / d + 1)^3,
+    KID = MMD^2 = E k(x, x') + E k(y, y') - 2 E k(x, y),    k(x, y) = (x.y / d + 1)^3 .
 
-estimated without bias: a row is never paired with itself. It needs no Gaussian and few images, is 0 in the mean where
-both sets have one law, and may then be below 0.
+The estimate is unbiased, since no row is paired with itself. It assumes no Gaussian and needs few images. Its mean is 0 if
+both sets have the same distribution, so that an estimate may be negative.
 
-Reference: Demystifying MMD GANs (Bińkowski, Sutherland, Arbel, Gretton, 2018).
+Reference: Demystifying MMD GANs (Bińkowski, Sutherland, Arbel, Gretton, 2018), https://arxiv.org/abs/1801.01401.
 """
 
 from __future__ import annotations
@@ -16,46 +16,53 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .checks import checked
+from .checks import check_matrices
 
-__all__ = ["Measured", "kernel_distance"]
+__all__ = ["KernelDistance", "kernel_distance"]
 
 
-class Measured(NamedTuple):
-    """A mean over blocks and the deviation over them."""
+class KernelDistance(NamedTuple):
+    """The mean of the kernel distance over blocks of rows, and its standard deviation over them."""
 
     value: float
     deviation: float
 
 
-def kernel_distance(a: Tensor, b: Tensor, subsets: int = 100, size: int = 1000, seed: int = 0) -> Measured:
-    """The unbiased MMD^2 of feature matrices (N_1, d) and (N_2, d), in float64: its mean over blocks and their deviation.
+def kernel_distance(a: Tensor, b: Tensor, subsets: int = 100, size: int = 1000, seed: int = 0) -> KernelDistance:
+    """Returns the unbiased MMD^2 of two feature matrices (N_1, d) and (N_2, d), in float64: mean and deviation over blocks.
 
     Arguments:
-        subsets: how many blocks. A block is `size` rows of each matrix, drawn without replacement.
-        size: at most the rows of the smaller matrix, which is taken where it has fewer.
-        seed: of the drawing.
+        a: The first feature matrix.
+        b: The second feature matrix.
+        subsets: The number of blocks. A block holds `size` rows of each matrix, drawn without replacement.
+        size: The rows of a block; if a matrix has fewer rows, as many as it has.
+        seed: The seed of the drawn rows.
 
-    The deviation is divided by the number of blocks; blocks share rows, so that it is no standard error.
-    Raises UserError for fewer than two rows, different columns, values that are not finite, subsets < 1 or size < 2.
+    The deviation is divided by the number of blocks. Blocks share rows, so that it is not a standard error.
+
+    Raises:
+        UserError: If a matrix has fewer than two rows or values that are not finite, if the columns differ, or if
+            subsets < 1 or size < 2.
     """
-    a, b = checked(a=a, b=b)
+    a, b = check_matrices(a=a, b=b)
     if subsets < 1 or size < 2:
-        raise UserError(f"subsets={subsets} of size={size} are no blocks; type subsets=100, size=1000.")
-    size, random = min(size, len(a), len(b)), torch.Generator().manual_seed(seed)
+        raise UserError(
+            f"subsets={subsets} must be at least 1, and size={size} at least 2 rows; type subsets=100, size=1000."
+        )
+    size, generator = min(size, len(a), len(b)), torch.Generator().manual_seed(seed)
 
-    def block(x: Tensor) -> Tensor:
-        return x[torch.randperm(len(x), generator=random)[:size].to(x.device)]
+    def draw_block(x: Tensor) -> Tensor:
+        return x[torch.randperm(len(x), generator=generator)[:size].to(x.device)]
 
-    values = torch.stack([_mmd(block(a), block(b)) for _ in range(subsets)])
-    return Measured(float(values.mean()), float(values.std(correction=0)))
+    values = torch.stack([_unbiased_mmd(draw_block(a), draw_block(b)) for _ in range(subsets)])
+    return KernelDistance(float(values.mean()), float(values.std(correction=0)))
 
 
-def _mmd(x: Tensor, y: Tensor) -> Tensor:
-    """The unbiased MMD^2 of two blocks (m, d)."""
+def _unbiased_mmd(x: Tensor, y: Tensor) -> Tensor:
+    """Returns the unbiased MMD^2 of two blocks (m, d)."""
 
     def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (x @ y.mT).div_(x.shape[1]).add_(1).pow_(3)  # in place: half the time
+        return (x @ y.mT).div_(x.shape[1]).add_(1).pow_(3)  # in place, which takes half the time
 
-    own = torch.stack([k.sum() - k.trace() for k in (kernel(x, x), kernel(y, y))])
-    return own.sum() / (len(x) * (len(x) - 1)) - 2 * kernel(x, y).mean()
+    within = torch.stack([k.sum() - k.trace() for k in (kernel(x, x), kernel(y, y))])
+    return within.sum() / (len(x) * (len(x) - 1)) - 2 * kernel(x, y).mean()

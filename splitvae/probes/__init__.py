@@ -1,4 +1,4 @@
-"""TODO probes"""
+"""Probes: classifiers that measure which labels can be predicted from the codes of a run."""
 
 import lazy_loader
 

@@ -1,38 +1,10 @@
-from .classifiers import ITERATIONS as ITERATIONS
 from .classifiers import Accuracy as Accuracy
-from .classifiers import Probes as Probes
 from .classifiers import fit_probes as fit_probes
-from .codes import (
-    Coded as Coded,
-)
-from .codes import (
-    accumulated as accumulated,
-)
-from .codes import (
-    coded as coded,
-)
-from .codes import (
-    majority as majority,
-)
-from .codes import (
-    member_counts as member_counts,
-)
-from .codes import (
-    strangers as strangers,
-)
-from .measure import (
-    Labelled as Labelled,
-)
-from .measure import (
-    current as current,
-)
-from .measure import (
-    labelled as labelled,
-)
-from .measure import (
-    posteriors as posteriors,
-)
-from .measure import (
-    probe as probe,
-)
-from .tables import table as table
+from .codes import LabelledCodes as LabelledCodes
+from .codes import fuse_label_groups as fuse_label_groups
+from .codes import mean_and_sample_codes as mean_and_sample_codes
+from .labelled_images import load_labelled_images as load_labelled_images
+from .measure import encode_posteriors as encode_posteriors
+from .measure import probe as probe
+from .measure import read_cached_probes as read_cached_probes
+from .tables import probe_table as probe_table

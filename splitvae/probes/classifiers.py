@@ -1,15 +1,17 @@
-"""Probes: what a classifier reads from latent codes, as functions of matrices.
+"""Probes: classifiers that are trained to predict labels from latent codes.
 
     z - 256 - BatchNorm - LeakyReLU(.2) - 256 - BatchNorm - LeakyReLU(.2) - classes,    cross-entropy, Adam, batches of 128
 
-Several probes of codes of one dimension are trained as one network whose weights have one slice for each: the sum of their
-losses gives each its own gradient, and Adam treats every weight by itself, so that the result is that of separate networks.
-All begin with the same weights and draw their batches by the same random numbers: none depends on which others are trained
-beside it. Accuracies are measured in evaluation mode, with BatchNorm's running statistics, on all rows.
+Several probes of codes of one dimension are trained as one network whose weights have one slice per probe. The sum of the
+losses gives each probe its own gradient, and Adam treats every weight by itself, so that the result is that of separate
+networks. All probes begin with the same weights and draw their batches with the same random numbers, so that a probe does
+not depend on which others are trained with it. Accuracies are measured on all rows, in evaluation mode, with the running
+statistics of BatchNorm.
 
-Codes with noise are drawn anew each time they are seen in training, and once to be measured.
+Codes with noise are drawn again at each training step, and once for the measurement.
 
-Reference: the probes of Multi-Level Variational Autoencoder (Bouchacourt et al., 2018), section 4.
+Reference: the probes of Multi-Level Variational Autoencoder (Bouchacourt, Tomioka, Nowozin, 2018),
+https://arxiv.org/abs/1705.08841, section 4.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..samplers.fit import fixed_seed
+from ..samplers.fit import seeded
 from ..utils.console import Progress
-from ..utils.machine import default_device
-from .codes import Coded
+from ..utils.machine import device_here
+from .codes import LabelledCodes
 
 __all__ = ["ITERATIONS", "Accuracy", "Probes", "fit_probes"]
 
@@ -35,14 +37,20 @@ __all__ = ["ITERATIONS", "Accuracy", "Probes", "fit_probes"]
 ITERATIONS = 6000
 
 
-UNITS, SLOPE, BATCH, RATE = 256, 0.2, 128, 1e-3
+HIDDEN_UNITS, LEAKY_SLOPE, BATCH_SIZE, LEARNING_RATE = 256, 0.2, 128, 1e-3
 
 
-CHUNK, ROWS = 100, 4096  # iterations whose batches are drawn at once, and codes measured at once
+ITERATIONS_PER_DRAW = 100  # their batches are drawn at once
+
+
+TEST_BATCH_SIZE = 4096
 
 
 class Accuracy(NamedTuple):
-    """Shares of training and test rows that a probe is right about, and the latter's standard error sqrt(p (1 - p) / n)."""
+    """The accuracy of a probe on its training rows and on its test rows, and the standard error of the latter.
+
+    The standard error is sqrt(p (1 - p) / n) of n independent rows.
+    """
 
     train: float
     test: float
@@ -50,135 +58,143 @@ class Accuracy(NamedTuple):
 
 
 class Probes(nn.Module):
-    """`count` classifiers in one: codes (Q, D, B) -> logits (Q, classes, B), columns being samples.
+    """Creates Q classifiers as one network: codes (Q, D, B) -> logits (Q, classes, B), one column per sample.
 
     Every probe begins with the same weights, PyTorch's default for dense layers.
+
+    Arguments:
+        count: The number Q of probes.
+        dim: The dimension D of codes.
+        classes: The number of classes.
     """
 
     def __init__(self, count: int, dim: int, classes: int) -> None:
         super().__init__()
-        self.sizes = (dim, UNITS, UNITS, classes)
+        self.sizes = (dim, HIDDEN_UNITS, HIDDEN_UNITS, classes)
         layers = [nn.Linear(a, b) for a, b in pairwise(self.sizes)]
         self.weights = nn.ParameterList(layer.weight.detach().repeat(count, 1, 1) for layer in layers)
         self.biases = nn.ParameterList(layer.bias.detach()[:, None].repeat(count, 1, 1) for layer in layers)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(count * UNITS) for _ in layers[1:])
+        self.norms = nn.ModuleList(nn.BatchNorm1d(count * HIDDEN_UNITS) for _ in layers[1:])
 
     def forward(self, z: Tensor) -> Tensor:
         for i, norm in enumerate(self.norms):
             z = torch.baddbmm(self.biases[i], self.weights[i], z)
-            z = norm(z.view(1, -1, z.shape[2])).view_as(z)  # a channel for each unit of each probe
-            z = F.leaky_relu(z, SLOPE)
+            z = norm(z.view(1, -1, z.shape[2])).view_as(z)  # one channel per unit of each probe
+            z = F.leaky_relu(z, LEAKY_SLOPE)
         return torch.baddbmm(self.biases[-1], self.weights[-1], z)
 
     @torch.no_grad()
     def network(self, q: int) -> nn.Sequential:
-        """Probe q as an ordinary network, (B, D) -> (B, classes), in evaluation mode."""
-        found = nn.Sequential()
-        units = slice(q * UNITS, (q + 1) * UNITS)
+        """Returns probe q as an ordinary network, (B, D) -> (B, classes), in evaluation mode."""
+        network = nn.Sequential()
+        units = slice(q * HIDDEN_UNITS, (q + 1) * HIDDEN_UNITS)
         for i, (a, b) in enumerate(pairwise(self.sizes)):
-            layer = nn.utils.skip_init(nn.Linear, a, b)  # which draws nothing
+            layer = nn.utils.skip_init(nn.Linear, a, b)  # draws no random numbers
             layer.weight.copy_(self.weights[i][q])
             layer.bias.copy_(self.biases[i][q, :, 0])
-            found.append(layer)
+            network.append(layer)
             if i < len(self.norms):
-                norm = nn.BatchNorm1d(UNITS)
+                norm = nn.BatchNorm1d(HIDDEN_UNITS)
                 for name, value in self.norms[i].state_dict().items():
                     getattr(norm, name).copy_(value[units] if value.ndim else value)
-                found.extend((norm, nn.LeakyReLU(SLOPE)))
-        return found.to(self.weights[0].device).eval()
+                network.extend((norm, nn.LeakyReLU(LEAKY_SLOPE)))
+        return network.to(self.weights[0].device).eval()
 
 
 def fit_probes(
-    train: Sequence[Coded],
-    test: Sequence[Coded],
+    train: Sequence[LabelledCodes],
+    test: Sequence[LabelledCodes],
     iterations: int = ITERATIONS,
     seed: int = 0,
     device: torch.device | None = None,
     progress: Progress | None = None,
 ) -> list[Accuracy]:
-    """Trains a probe on each set of codes, and measures it there and on the test codes beside it.
+    """Trains one probe on each training set, and measures it on that set and on the test set at the same place.
 
     Arguments:
-        train, test: sets of any sizes and one dimension D. Labels that no training set has are never told.
-        iterations: steps of 128 codes at a learning rate of 1e-3.
-        seed: of weights, batches and noise; equal seeds give equal results, whatever the global random state.
-        device: by default this machine's accelerator.
-        progress: is told (iteration, iterations).
+        train: The training sets, of any sizes and one dimension D.
+        test: The test sets, one per training set. A label that no training set has is never predicted.
+        iterations: The number of steps, each on 128 codes with a learning rate of 1e-3.
+        seed: The seed of weights, batches and noise. Equal seeds give equal results, whatever the global random state is.
+        device: The device to train on; by default the accelerator of this machine.
+        progress: Called with (iteration, iterations) after each iteration.
 
-    Raises UserError for codes that do not match or are not finite.
+    Raises:
+        UserError: If codes do not match or are not finite.
     """
-    dim = _checked(train, test, iterations)
-    device = device or default_device()
+    dim = _check_codes(train, test, iterations)
+    device = device or device_here()
     classes = torch.cat([t.labels for t in train]).unique()
-    with fixed_seed(seed):
+    with seeded(seed):
         probes = Probes(len(train), dim, len(classes)).to(device).train()
     counts = torch.tensor([len(t.codes) for t in train])
-    first = (counts.cumsum(0) - counts)[:, None]  # each set's first row among all
+    first = (counts.cumsum(0) - counts)[:, None]  # the first row of each set among all rows
     codes = torch.cat([t.codes for t in train]).to(device, torch.float32)
-    answers = torch.cat([_answers(t.labels, classes) for t in train]).to(device)
+    targets = torch.cat([_class_indices(t.labels, classes) for t in train]).to(device)
     noise = None
     if any(t.noise is not None for t in train):
         noise = torch.cat([torch.zeros_like(t.codes) if t.noise is None else t.noise for t in train])
         noise = noise.to(device, torch.float32)
-    optimizer = torch.optim.Adam(probes.parameters(), lr=RATE, fused=device.type in ("cpu", "cuda", "mps"))
+    optimizer = torch.optim.Adam(probes.parameters(), lr=LEARNING_RATE, fused=device.type in ("cpu", "cuda", "mps"))
     with torch.enable_grad():
-        for step, (places, eps) in enumerate(_draws(counts, dim, iterations, seed)):
+        for step, (places, eps) in enumerate(_draw_batches(counts, dim, iterations, seed)):
             rows = (first + places).to(device, non_blocking=True)
             z = codes[rows].mT
             if noise is not None:
                 z = torch.addcmul(z, noise[rows].mT, eps.to(device, non_blocking=True))
-            loss = F.cross_entropy(probes(z), answers[rows], reduction="sum") / BATCH
+            loss = F.cross_entropy(probes(z), targets[rows], reduction="sum") / BATCH_SIZE
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             if progress is not None:
                 progress(step + 1, iterations)
-    right = []
+    correct = []
     for q, parts in enumerate(zip(train, test, strict=True)):
         network = probes.network(q)
-        right.append(torch.stack([_right(network, part, classes, seed + 1, device) for part in parts]))
-    found = torch.stack(right).tolist()
-    return [_accuracy(a, b, len(t.codes), u) for (a, b), t, u in zip(found, train, test, strict=True)]
+        correct.append(torch.stack([_count_correct(network, part, classes, seed + 1, device) for part in parts]))
+    counts_correct = torch.stack(correct).tolist()
+    return [_accuracy(a, b, len(t.codes), u) for (a, b), t, u in zip(counts_correct, train, test, strict=True)]
 
 
-def _draws(counts: Tensor, dim: int, iterations: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each iteration the places (Q, B) in sets of so many rows, drawn evenly, and normal noise (D, B); on the CPU."""
-    draw = torch.Generator().manual_seed(seed)
-    for begun in range(0, iterations, CHUNK):
-        steps = min(CHUNK, iterations - begun)
-        even = torch.rand(steps, 1, BATCH, generator=draw, dtype=torch.float64)
-        eps = torch.randn(steps, dim, BATCH, generator=draw)
-        yield from zip((even * counts[:, None]).long(), eps, strict=True)
+def _draw_batches(counts: Tensor, dim: int, iterations: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields for each iteration random rows (Q, B) of sets with `counts` rows, and normal noise (D, B), on the CPU."""
+    generator = torch.Generator().manual_seed(seed)
+    for start in range(0, iterations, ITERATIONS_PER_DRAW):
+        steps = min(ITERATIONS_PER_DRAW, iterations - start)
+        uniform = torch.rand(steps, 1, BATCH_SIZE, generator=generator, dtype=torch.float64)
+        eps = torch.randn(steps, dim, BATCH_SIZE, generator=generator)
+        yield from zip((uniform * counts[:, None]).long(), eps, strict=True)
 
 
-def _answers(labels: Tensor, classes: Tensor) -> Tensor:
-    """The place of each label among ascending classes; -1, which no probe answers, where it is none of them."""
-    place = torch.searchsorted(classes, labels).clamp_max(len(classes) - 1)
-    return torch.where(classes[place] == labels, place, -1)
+def _class_indices(labels: Tensor, classes: Tensor) -> Tensor:
+    """Returns the index of each label among ascending classes; -1, which no probe predicts, for any other label."""
+    index = torch.searchsorted(classes, labels).clamp_max(len(classes) - 1)
+    return torch.where(classes[index] == labels, index, -1)
 
 
 @torch.no_grad()
-def _right(network: nn.Sequential, part: Coded, classes: Tensor, seed: int, device: torch.device) -> Tensor:
-    """How many rows a network is right about."""
+def _count_correct(network: nn.Sequential, part: LabelledCodes, classes: Tensor, seed: int, device: torch.device) -> Tensor:
+    """Returns the number of rows whose label a network predicts."""
     codes = part.codes.float()
     if part.noise is not None:
         eps = torch.randn(codes.shape, generator=torch.Generator().manual_seed(seed))
         codes = torch.addcmul(codes, part.noise.float(), eps)
-    told = torch.cat([network(z.to(device)).argmax(1) for z in codes.split(ROWS)])
-    return (told == _answers(part.labels, classes).to(device)).sum()
+    predictions = torch.cat([network(z.to(device)).argmax(1) for z in codes.split(TEST_BATCH_SIZE)])
+    return (predictions == _class_indices(part.labels, classes).to(device)).sum()
 
 
-def _accuracy(trained: int, tested: int, count: int, test: Coded) -> Accuracy:
-    share = tested / len(test.codes)
-    return Accuracy(trained / count, share, math.sqrt(share * (1 - share) / (test.independent or len(test.codes))))
+def _accuracy(train_correct: int, test_correct: int, train_rows: int, test: LabelledCodes) -> Accuracy:
+    accuracy = test_correct / len(test.codes)
+    error = math.sqrt(accuracy * (1 - accuracy) / (test.independent or len(test.codes)))
+    return Accuracy(train_correct / train_rows, accuracy, error)
 
 
-def _checked(train: Sequence[Coded], test: Sequence[Coded], iterations: int) -> int:
-    """The dimension of all codes; raises UserError where they do not match."""
+def _check_codes(train: Sequence[LabelledCodes], test: Sequence[LabelledCodes], iterations: int) -> int:
+    """Returns the dimension of all codes; raises UserError if they do not match."""
     if iterations < 1:
         raise UserError(f"iterations={iterations} trains no probe; give a number such as {ITERATIONS}.")
     if not train or len(train) != len(test):
-        raise UserError(f"{len(train)} training and {len(test)} test sets were given; each probe needs one of either.")
+        raise UserError(f"{len(train)} training and {len(test)} test sets were given; each probe needs one of either kind.")
     for part in (*train, *test):
         if part.codes.ndim != 2 or len(part.codes) != len(part.labels) or not len(part.codes):
             raise UserError(
@@ -186,7 +202,8 @@ def _checked(train: Sequence[Coded], test: Sequence[Coded], iterations: int) -> 
                 "(N, D) and (N,), with at least one row."
             )
         if part.codes.shape[1] != train[0].codes.shape[1]:
-            raise UserError(f"codes of {part.codes.shape[1]} and {train[0].codes.shape[1]} dimensions need probes apart.")
+            dims = f"{part.codes.shape[1]} and of {train[0].codes.shape[1]}"
+            raise UserError(f"codes of {dims} dimensions need probes apart: fit the probes of each dimension alone.")
         if not all(bool(m.isfinite().all()) for m in (part.codes, part.noise) if m is not None):
-            raise UserError("some codes are NaN or infinite: the encoder that gave them is broken; train it anew.")
+            raise UserError("some codes are NaN or infinite: the encoder that gave them is broken; train it again.")
     return train[0].codes.shape[1]

@@ -1,70 +1,66 @@
-"""Probing: what classifiers read from the codes of a run, written to probes.json.
+"""Probes of a run: what classifiers predict from its codes, written to probes.json.
 
-Codes are those of images seen one by one, and of a grouped latent's content also with the evidence of k = 2, 4, ... 256
-images of the same label, for each of which a probe of its own is trained. Evidence by the true label is a label in
-disguise: it makes the codes of almost any network separable. Every number therefore stands beside that of the same network
-with fresh weights, and beside the share of the most frequent label; what a model has learned is by how much it beats both.
+A probe is trained on the codes of single images. The content of a grouped latent has more probes, each with the fused
+evidence of k = 2, 4, ... 256 images of the same label. Groups that are formed by the true label reveal it: they make the
+codes of almost any network separable. Every accuracy is therefore compared with that of the same network before training,
+and with the share of the most frequent label; a model has learned as much as it exceeds both.
 
-| key                   | a probe of                                                                              |
-| --------------------- | --------------------------------------------------------------------------------------- |
-| `means`               | posterior means                                                                         |
-| `samples`             | draws of the posterior, the content's with the model's `eps_std` and once a group       |
-| `untrained_means` ... | the same of the network with fresh weights, its BatchNorm's statistics made of images   |
+| key                   | a probe of                                                                             |
+| --------------------- | -------------------------------------------------------------------------------------- |
+| `means`               | posterior means                                                                        |
+| `samples`             | draws of the posterior; of the content once per group, with the `eps_std` of the model |
+| `untrained_means` ... | the same of the untrained network, with BatchNorm's statistics of training images      |
 
-A small noise hides what means tell: leakage is what a probe reads from the means.
+Little noise can hide from a probe what the means contain: for leakage, look at the probes of means.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
-from ..data.images import Images, batches, evenly_spaced
-from ..data.labels import get_group_labels
+from .. import __version__
+from ..data.images import batches
 from ..errors import UserError
-from ..models.latents import GroupedHead
-from ..models.posteriors import DiracPosterior, GaussianPosterior
+from ..models.latents import GroupedLatent
+from ..models.posteriors import Dirac, Gaussian
 from ..models.vae import VAE
 from ..objectives.base import squared_error
-from ..presets.build import build_vae
+from ..presets.build import vae_of
 from ..runs import Run
-from ..samplers.fit import fixed_seed
-from ..utils.console import print_once
+from ..samplers.fit import seeded
+from ..utils.console import say
 from ..utils.files import read_json, write_json
-from ..utils.machine import default_device, versions
+from ..utils.machine import device_here
 from .classifiers import ITERATIONS, fit_probes
-from .codes import Coded, accumulated, coded, majority, member_counts, strangers
+from .codes import (
+    LabelledCodes,
+    fuse_label_groups,
+    majority_accuracy,
+    mean_and_sample_codes,
+    member_counts,
+    rows_of_other_label,
+)
+from .labelled_images import LabelledImages, load_labelled_images
 
-__all__ = ["Labelled", "current", "labelled", "posteriors", "probe"]
-
-
-TRAIN, TEST = 50_000, 10_000  # most images of each part
-
-
-LEARNED, ASKED = 10_000, 2_000  # groups of each part, made anew of the same images where there are fewer
-
-
-REFRESH = 2_000  # images that the fresh network's BatchNorm sees
-
-
-KINDS = ("means", "samples", "untrained_means", "untrained_samples")
+__all__ = ["encode_posteriors", "probe", "read_cached_probes"]
 
 
-Key = tuple[str, int, str]  # code, members, kind
+TRAIN_GROUPS, TEST_GROUPS = 10_000, 2_000  # if one division of the images gives fewer, they are divided again
 
 
-class Labelled(NamedTuple):
-    """Images of one part with their labels, and what the labels are called."""
+BATCHNORM_IMAGES = 2_000  # for the statistics of the untrained network
 
-    images: Images
-    labels: Tensor
-    names: tuple[str, ...]
+
+CODE_KINDS = ("means", "samples", "untrained_means", "untrained_samples")
+
+
+ProbeKey = tuple[str, int, str]  # name of the code, number of members, one of CODE_KINDS
 
 
 def probe(
@@ -78,107 +74,86 @@ def probe(
     """Trains probes on codes of a run's training images, measures them on its test images, and writes probes.json.
 
     Arguments:
-        iterations: steps of each probe.
-        seed: of probes, groups and draws; the fresh network has the run's own seed.
-        progress: show what is done.
-        group_by: attributes that are told where images have no classes; by default those the run was grouped by.
-        members: numbers of images whose evidence is fused, besides 1; by default 2, 4, ... 256.
+        run: The run.
+        iterations: The number of training steps of each probe.
+        seed: The seed of probes, groups and draws; the untrained network has the seed of the run.
+        progress: Whether progress is printed.
+        group_by: The attributes to predict if images have no classes; by default those that the run was grouped by.
+        members: The numbers of images whose evidence is fused, besides 1; by default 2, 4, ... 256.
 
-    Raises UserError where the run has no model, or its images no labels.
+    Returns:
+        The content of probes.json.
+
+    Raises:
+        UserError: If the run has no model, or its images have no labels or only one.
     """
     if iterations < 1:
         raise UserError(f"iterations={iterations} trains no probe; give a number such as {ITERATIONS}.")
     if seed < 0:
         raise UserError(f"seed={seed} is no seed; it must be at least 0.")
-    group_by = group_by or run.config.data.group_by
-    train, test = labelled(run, group_by)
-    strangers(test.labels)  # which raises where there is but one label
+    group_by = group_by or run.config.group_by
+    train, test = load_labelled_images(run, group_by)
+    rows_of_other_label(test.labels)  # raises if there is only one label
     vae = run.vae.eval()
-    print_once(
-        progress, f"Encoding {len(train.labels):,} training and {len(test.labels):,} test images, and once more untrained."
-    )
-    fresh = _fresh(run, train.images.pixels, seed)
-    counts = _counts(vae, train, test, members)
-    jobs = _jobs(vae, "", train, test, counts, seed) | _jobs(fresh, "untrained_", train, test, counts, seed)
+    say(progress, f"Encoding {len(train.labels):,} training and {len(test.labels):,} test images, trained and untrained.")
+    untrained = _untrained_copy(run, train.images.pixels, seed)
+    counts = _group_sizes(vae, train, test, members)
+    sets = _codes_to_probe(vae, train, test, counts, seed)
+    for (name, count, kind), parts in _codes_to_probe(untrained, train, test, counts, seed).items():
+        sets[name, count, f"untrained_{kind}"] = parts
     result = {
-        "model": _model(run),
-        "data": {"train": _data(run, "train", train), "test": _data(run, "test", test), "group_by": group_by},
+        "model": _describe_model(run),
+        "data": {
+            "train": _describe_data(run, "train", train),
+            "test": _describe_data(run, "test", test),
+            "group_by": group_by,
+        },
         "iterations": iterations,
         "seed": seed,
-        "versions": versions(),
+        "versions": {"splitvae": __version__, "torch": torch.__version__},
         "labels": len(train.labels.unique()),
-        "majority": majority(train.labels, test.labels),
+        "majority": majority_accuracy(train.labels, test.labels),
     }
-    found = _fitted(jobs, iterations, seed, progress)
-    names = dict.fromkeys(name for name, *_ in jobs)
+    accuracies = _train_probes(sets, iterations, seed, progress)
     result["codes"] = {
-        name: {"dimensions": jobs[name, 1, "means"][0].codes.shape[1]} | {kind: found[name, 1, kind] for kind in KINDS}
-        for name in names
+        name: {"dimensions": sets[name, 1, "means"][0].codes.shape[1]}
+        | {kind: accuracies[name, 1, kind] for kind in CODE_KINDS}
+        for name in dict.fromkeys(name for name, *_ in sets)
     }
     result["curve"] = [
-        _members(jobs["content", k, "means"], k) | {kind: found["content", k, kind] for kind in KINDS} for k in counts
+        _describe_groups(sets["content", k, "means"], k) | {kind: accuracies["content", k, kind] for kind in CODE_KINDS}
+        for k in counts
     ]
-    result["use"] = _use(vae, test, seed)
+    result["use"] = _swap_errors(vae, test, seed)
     write_json(run.path / "probes.json", result)
     return result
 
 
-def current(run: Run, iterations: int | None = None) -> dict[str, Any] | None:
-    """What probes.json holds, if it is of the model as it is now (and of so many iterations); else None."""
+def read_cached_probes(run: Run, iterations: int | None = None) -> dict[str, Any] | None:
+    """Returns what probes.json holds, or None if it is not of the present model, or not of `iterations` where given."""
     file = run.path / "probes.json"
     if not file.is_file():
         return None
     try:
-        known = read_json(file)
-        return known if known["model"] == _model(run) and iterations in (None, known["iterations"]) else None
+        result = read_json(file)
+        same = result["model"] == _describe_model(run) and iterations in (None, result["iterations"])
+        return result if same else None
     except (UserError, KeyError, TypeError):
-        raise UserError(f"{file} is damaged; delete it, and `splitvae probe {run.path}` measures anew.") from None
+        raise UserError(f"{file} is damaged; delete it, and `splitvae probe {run.path}` measures again.") from None
 
 
-# ---------------------------------------------------------------- images and codes
-
-
-def labelled(run: Run, group_by: str = "") -> tuple[Labelled, Labelled]:
-    """At most 50,000 training and 10,000 test images of a run, evenly spaced, with labels that mean the same in both."""
-    parts, given = [], []
-    for split, most in (("train", TRAIN), ("test", TEST)):
-        images = run.images(split)
-        if images.labels is None:
-            raise UserError(
-                f"{images.source} has no labels, and a probe learns to tell labels from codes. Give the run's images with "
-                "labels by --data: a folder with one subfolder a class, or an .npz file with `images` and `labels`."
-            )
-        rows = evenly_spaced(len(images), most)
-        given.append(images.labels[rows])
-        parts.append(dataclasses.replace(images, pixels=images.pixels[rows], labels=given[-1]))
-    train, test = parts
-    # Attributes are counted through anew in each set of images, so that both parts are looked at as one.
-    both = torch.cat(given)
-    bare = dataclasses.replace(train, pixels=torch.zeros(len(both), 1, 1, 1, dtype=torch.uint8), labels=both)
-    labels = get_group_labels(bare, group_by)
-    names = _names(bare, labels, group_by)
-    return Labelled(train, labels[: len(train)], names), Labelled(test, labels[len(train) :], names)
-
-
-def _names(images: Images, labels: Tensor, group_by: str) -> tuple[str, ...]:
-    """What labels 0, 1, ... are called."""
-    numbers = range(int(labels.max()) + 1)
-    if images.labels is not None and images.labels.ndim == 2:
-        parts = group_by.split(",")
-        digits = [[number >> place & 1 for place in reversed(range(len(parts)))] for number in numbers]
-        return tuple(", ".join(p if v else f"not {p}" for p, v in zip(parts, row, strict=True)) for row in digits)
-    return (*images.classes, *map(str, numbers[len(images.classes) :]))
+# ---------------------------------------------------------------- codes
 
 
 @torch.no_grad()
-def posteriors(vae: VAE, pixels: Tensor) -> dict[str, GaussianPosterior | DiracPosterior]:
-    """The posterior of each image by itself, on the CPU: of a grouped latent "style" and "content", else "latent".
+def encode_posteriors(vae: VAE, pixels: Tensor) -> dict[str, Gaussian | Dirac]:
+    """Returns the posteriors of single images, on the CPU: "style" and "content" of a grouped latent, else "latent".
 
-    The content is what a member says, before evidence is fused (and a prior, where the fusion has one, taken in).
+    The content is the evidence of one image, before it is fused with others (or with the prior, if the fusion has one).
     """
     latent, rows = vae.encoder.latent, []
     for x in batches(pixels, vae.device):
-        if isinstance(latent, GroupedHead):
+        if isinstance(latent, GroupedLatent):
             features = vae.encoder.features(x)
             rows.append([m.cpu() for m in (*latent(features).style, *latent.evidence(features))])
         else:
@@ -186,23 +161,23 @@ def posteriors(vae: VAE, pixels: Tensor) -> dict[str, GaussianPosterior | DiracP
             rows.append([m.cpu() for m in (posterior.mean, posterior.logvar) if m is not None])
     columns = [torch.cat(column) for column in zip(*rows, strict=True)]
     if len(columns) == 4:
-        return {"style": GaussianPosterior(*columns[:2]), "content": GaussianPosterior(*columns[2:])}
-    return {"latent": GaussianPosterior(*columns) if len(columns) == 2 else DiracPosterior(*columns)}
+        return {"style": Gaussian(*columns[:2]), "content": Gaussian(*columns[2:])}
+    return {"latent": Gaussian(*columns) if len(columns) == 2 else Dirac(*columns)}
 
 
-def _fresh(run: Run, pixels: Tensor, seed: int) -> VAE:
-    """The run's network as it was before training, with BatchNorm's statistics of training images."""
-    with fixed_seed(run.config.training.seed):
-        vae = build_vae(run.config)
-    vae = vae.to(default_device())
-    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:REFRESH]
+def _untrained_copy(run: Run, pixels: Tensor, seed: int) -> VAE:
+    """Returns the network of a run as it was before training, with BatchNorm's statistics of training images."""
+    with seeded(run.config.seed):
+        vae = vae_of(run.config)
+    vae = vae.to(device_here())
+    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:BATCHNORM_IMAGES]
     update_bn(batches(pixels[order], vae.device, 100), vae.encoder)
     return vae.eval()
 
 
-def _counts(vae: VAE, train: Labelled, test: Labelled, members: Sequence[int]) -> list[int]:
-    """The numbers of members of the curve, 1 first; none where nothing is shared."""
-    if not isinstance(vae.encoder.latent, GroupedHead):
+def _group_sizes(vae: VAE, train: LabelledImages, test: LabelledImages, members: Sequence[int]) -> list[int]:
+    """Returns the numbers of members of the curve, 1 first; none if the latent is not grouped."""
+    if not isinstance(vae.encoder.latent, GroupedLatent):
         return []
     possible = member_counts(train.labels, test.labels)
     rarest = min(int(part.labels.unique(return_counts=True)[1].min()) for part in (train, test))
@@ -212,61 +187,65 @@ def _counts(vae: VAE, train: Labelled, test: Labelled, members: Sequence[int]) -
     return sorted({1, *members}) if members else possible
 
 
-def _jobs(
-    vae: VAE, prefix: str, train: Labelled, test: Labelled, counts: Sequence[int], seed: int
-) -> dict[Key, tuple[Coded, Coded]]:
-    """The training and test codes of each probe of a network."""
-    sets: dict[tuple[str, int], list[tuple[Coded, Coded]]] = {}  # of training and test: means and samples
-    latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedHead) else None
-    for part, least in ((train, LEARNED), (test, ASKED)):
-        for name, posterior in posteriors(vae, part.images.pixels).items():
-            if latent is None or name != "content" or isinstance(posterior, DiracPosterior):
-                sets.setdefault((name, 1), []).append(coded(posterior, part.labels))
+def _codes_to_probe(
+    vae: VAE, train: LabelledImages, test: LabelledImages, counts: Sequence[int], seed: int
+) -> dict[ProbeKey, tuple[LabelledCodes, LabelledCodes]]:
+    """Returns the training and test codes of each probe of a network, of the kinds "means" and "samples"."""
+    codes: dict[tuple[str, int], list[tuple[LabelledCodes, LabelledCodes]]] = {}  # of both parts: means and samples
+    latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedLatent) else None
+    for part, min_groups in ((train, TRAIN_GROUPS), (test, TEST_GROUPS)):
+        for name, posterior in encode_posteriors(vae, part.images.pixels).items():
+            if latent is None or name != "content" or isinstance(posterior, Dirac):
+                codes.setdefault((name, 1), []).append(mean_and_sample_codes(posterior, part.labels))
                 continue
-            spread = 0.0 if latent.settings.content_draw == "mean" else latent.settings.eps_std
+            noise_scale = 0.0 if latent.draw == "mean" else latent.eps_std
             for k in counts:
-                found = accumulated(posterior, part.labels, k, latent.settings.fusion, least, seed)
-                sets.setdefault((name, k), []).append(coded(found[0], found[1], spread, found[2]))
-    jobs = {}
-    for (name, k), (learned, asked) in sets.items():
-        for i, kind in enumerate(KINDS[:2]):
-            jobs[name, k, prefix + kind] = learned[i], asked[i]
-    return jobs
+                groups = fuse_label_groups(posterior, part.labels, k, latent.fusion, min_groups, seed)
+                fused, labels, independent = groups
+                codes.setdefault((name, k), []).append(mean_and_sample_codes(fused, labels, noise_scale, independent))
+    return {
+        (name, k, kind): (train_codes[i], test_codes[i])
+        for (name, k), (train_codes, test_codes) in codes.items()
+        for i, kind in enumerate(CODE_KINDS[:2])
+    }
 
 
-def _fitted(
-    jobs: Mapping[Key, tuple[Coded, Coded]], iterations: int, seed: int, progress: bool
-) -> dict[Key, dict[str, float]]:
-    """The accuracies of all probes, those of one dimension trained together, samples without noise not again."""
-    sizes = sorted({train.codes.shape[1] for train, _ in jobs.values()})
-    found: dict[Key, dict[str, float]] = {}
-    for dim in sizes:
-        keys = [key for key, (train, _) in jobs.items() if train.codes.shape[1] == dim]
-        own = [key for key in keys if not key[2].endswith("samples") or jobs[key][0].noise is not None]
-        print_once(progress, f"Training {len(own)} probes of codes of {dim} dimensions, {iterations:,} iterations.")
+def _train_probes(
+    sets: Mapping[ProbeKey, tuple[LabelledCodes, LabelledCodes]], iterations: int, seed: int, progress: bool
+) -> dict[ProbeKey, dict[str, float]]:
+    """Trains all probes, those of one dimension together, and returns their accuracies.
+
+    Samples without noise are the means, so that their probe is not trained again.
+    """
+    dims = sorted({train.codes.shape[1] for train, _ in sets.values()})
+    accuracies: dict[ProbeKey, dict[str, float]] = {}
+    for dim in dims:
+        keys = [key for key, (train, _) in sets.items() if train.codes.shape[1] == dim]
+        distinct = [key for key in keys if not key[2].endswith("samples") or sets[key][0].noise is not None]
+        say(progress, f"Training {len(distinct)} probes of codes of {dim} dimensions, {iterations:,} iterations.")
         with tqdm(total=iterations, unit="step", leave=False, dynamic_ncols=True, disable=not progress) as bar:
-            train, test = zip(*(jobs[key] for key in own), strict=True)
-            accuracies = fit_probes(train, test, iterations, seed, progress=lambda *_, bar=bar: bar.update())
-        found |= {key: accuracy._asdict() for key, accuracy in zip(own, accuracies, strict=True)}
-        for name, k, kind in set(keys) - set(own):
-            found[name, k, kind] = found[name, k, kind.replace("samples", "means")]
-    return found
+            train, test = zip(*(sets[key] for key in distinct), strict=True)
+            fitted = fit_probes(train, test, iterations, seed, progress=lambda *_, bar=bar: bar.update())
+        accuracies |= {key: accuracy._asdict() for key, accuracy in zip(distinct, fitted, strict=True)}
+        for name, k, kind in set(keys) - set(distinct):
+            accuracies[name, k, kind] = accuracies[name, k, kind.replace("samples", "means")]
+    return accuracies
 
 
-def _model(run: Run) -> dict[str, Any]:
-    """What codes follow from: weights, and how contents are fused and drawn."""
-    about = {"preset": run.config.preset, "fingerprint": run.vae.fingerprint()}
-    return about | {name: getattr(run.config, name) for name in ("latent", "fusion", "content_draw", "eps_std")}
+def _describe_model(run: Run) -> dict[str, Any]:
+    """Returns what determines the codes: the weights, and how contents are fused and drawn."""
+    model = {"preset": run.config.preset, "fingerprint": run.vae.fingerprint()}
+    return model | {name: getattr(run.config, name) for name in ("latent", "fusion", "content_draw", "eps_std")}
 
 
-def _members(parts: tuple[Coded, Coded], count: int) -> dict[str, Any]:
-    """Of how many groups a row of the curve is."""
+def _describe_groups(parts: tuple[LabelledCodes, LabelledCodes], count: int) -> dict[str, Any]:
+    """Returns the numbers of members and of groups of a row of the curve, and the accuracy of the majority."""
     train, test = parts
     groups = {"train": len(train.labels), "test": len(test.labels), "independent": test.independent}
-    return {"members": count, "groups": groups, "majority": majority(train.labels, test.labels)}
+    return {"members": count, "groups": groups, "majority": majority_accuracy(train.labels, test.labels)}
 
 
-def _data(run: Run, split: str, part: Labelled) -> dict[str, Any]:
+def _describe_data(run: Run, split: str, part: LabelledImages) -> dict[str, Any]:
     images = run.images(split)
     return {
         "source": images.source,
@@ -278,19 +257,19 @@ def _data(run: Run, split: str, part: Labelled) -> dict[str, Any]:
     }
 
 
-# ---------------------------------------------------------------- whether the decoder uses its codes
+# ---------------------------------------------------------------- which codes the decoder uses
 
 
 @torch.no_grad()
-def _use(vae: VAE, test: Labelled, seed: int) -> dict[str, Any] | None:
-    """MSE of images decoded from means, and with the style or content mean of an image of another label; None if no groups.
+def _swap_errors(vae: VAE, test: LabelledImages, seed: int) -> dict[str, Any] | None:
+    """Returns the MSE of reconstructions from means, and with the style or the content of an image of another label.
 
-    Each image takes both from the same other one, and no evidence is shared.
+    None if the latent is not grouped. Both are swapped with the same other image, and no evidence is fused.
     """
     latent = vae.encoder.latent
-    if not isinstance(latent, GroupedHead):
+    if not isinstance(latent, GroupedLatent):
         return None
-    others = strangers(test.labels, seed)
+    others = rows_of_other_label(test.labels, seed)
     pixels = test.images.pixels
     mean = torch.cat([vae.encode(x).mean.cpu() for x in batches(pixels, vae.device)])
     style, content = mean.split((vae.latent_dim - latent.content_dim, latent.content_dim), 1)
@@ -299,11 +278,11 @@ def _use(vae: VAE, test: Labelled, seed: int) -> dict[str, Any] | None:
         "content_shuffled": torch.cat((style, content[others]), 1),
         "style_shuffled": torch.cat((style[others], content), 1),
     }
-    found: dict[str, Any] = {"images": len(pixels)}
+    result: dict[str, Any] = {"images": len(pixels)}
     for name, z in codes.items():
         parts = zip(batches(pixels, vae.device), z.split(500), strict=True)
         errors = torch.cat([squared_error(vae.decode(part).image, x).cpu() for x, part in parts])
-        found[name] = float(errors.double().mean()) / pixels[0].numel()
+        result[name] = float(errors.double().mean()) / pixels[0].numel()
     for name in ("content", "style"):
-        found[f"{name}_ratio"] = found[f"{name}_shuffled"] / max(found["mse"], 1e-12)
-    return found
+        result[f"{name}_ratio"] = result[f"{name}_shuffled"] / max(result["mse"], 1e-12)
+    return result

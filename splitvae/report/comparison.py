@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evaluation.scores import PROTOCOLS
-from ..evaluation.tables import ROWS, compared
+from ..evaluation.fitted_samplers import PROTOCOLS
+from ..evaluation.tables import comparison_tables, table_rows
 from ..figures.io import png
 from ..figures.training_curves import curves
 from ..runs import Run
@@ -33,14 +33,14 @@ def _comparison(entries: Sequence[_Entry]) -> str:
     ]
     parts += [
         "<h2>Measurements</h2>",
-        table_html(names, [row for rows in ROWS.values() for row in _measurements(entries, rows)]),
+        table_html(names, [row for rows in table_rows().values() for row in _measurements(entries, rows)]),
     ]
     for protocol, about in PROTOCOLS.items():
         groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}
-        for table in compared(groups, protocol):
+        for table in comparison_tables(groups, protocol):
             parts += [f"<h2>Distance from test images, protocol {protocol}</h2>", f"<p>{escaped(about)}</p>"]
             parts.append(table_html(table.headings[1:], [(row[0], row[1:]) for row in table.rows]))
-            parts.append(f'<p class="note">{escaped(table.about)}.</p>')
+            parts.append(f'<p class="note">{escaped(table.description)}.</p>')
     if any(run.history for run in runs):
         picture = png(curves({name: run.history for name, run in zip(names, runs, strict=True)}))
         caption = "One colour a run. Solid: training; dashed: validation, and βv."

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ..config import Config
 from ..errors import UserError
-from ..evaluation.diagnostics import current
-from ..evaluation.tables import cell
+from ..evaluation.diagnostics import cached_or_diagnose
+from ..evaluation.tables import format_value
 from ..figures.io import drawn_by
 from ..figures.run import draw
 from ..models.vae import VAE
@@ -62,7 +62,7 @@ def _gather(run: Run) -> _Entry:
             notes.append(f"Some figures could not be drawn: {error}")
     evaluation: dict[str, Any] = {}
     try:
-        evaluation = current(run)
+        evaluation = cached_or_diagnose(run)
     except UserError as error:
         notes.append(f"Nothing was measured: {error}")
     at = wanted.index("samples") + 1
@@ -77,12 +77,13 @@ def _gather(run: Run) -> _Entry:
 def _measurements(entries: Sequence[_Entry], rows: Mapping[str, str]) -> list[Row]:
     """A name and a cell for each run."""
     results = [entry.evaluation or _unmeasured(entry.run.vae) for entry in entries]
-    return [(what, [cell(result, where) for result in results]) for what, where in rows.items()]
+    return [(what, [format_value(result, where) for result in results]) for what, where in rows.items()]
 
 
 def _unmeasured(vae: VAE) -> dict[str, Any]:
     """As much of an evaluation as a model says by itself."""
-    return {"model": {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}}
+    model = {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}
+    return {"model": model} | ({"split": None} if vae.split == 1 else {})
 
 
 def _commands(runs: Sequence[Run]) -> str:

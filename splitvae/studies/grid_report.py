@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..data.images import batches
-from ..evaluation.diagnostics import current
-from ..evaluation.tables import cell as worded
+from ..evaluation.diagnostics import cached_or_diagnose
+from ..evaluation.tables import format_value as worded
 from ..figures.io import png
 from ..figures.samples import reconstructions, sheet
 from ..figures.training_curves import kl_chart
@@ -155,5 +155,5 @@ def _numbers(outcome: Outcome) -> list[str]:
     found = [_state(outcome), *(format_number(last[key]) if key in last else "not measured" for key in TERMS.values())]
     if not (run.path / "model" / "model.safetensors").is_file():
         return [*found, *["not measured" for _ in ROWS]]
-    result = current(run)
+    result = cached_or_diagnose(run)
     return [*found, *(worded(result, where) for where in ROWS.values())]

@@ -14,28 +14,18 @@ import splitvae
 from splitvae import report
 from splitvae.cli.app import main
 from splitvae.data.images import Images
-from splitvae.data.sources import load_all
+from splitvae.data.sources import whole
 from splitvae.errors import UserError
 from splitvae.evaluation import scores
 from splitvae.evaluation.diagnostics import diagnose, evaluate
-from splitvae.evaluation.tables import compared, score_table, table
-from splitvae.features.base import ModuleFeatures, extract_features
-from splitvae.metrics.distances import jackknife, measure_distances
+from splitvae.evaluation.tables import evaluation_table, score_table
+from splitvae.features.base import ModuleFeatures, features
 from splitvae.metrics.fid import frechet_distance
 from splitvae.models.codes import encode
-from splitvae.runs import Run, match_config
+from splitvae.runs import Run, fitted
 from splitvae.training import previews
-from splitvae.utils.text import align_columns
 
-SETTINGS = {
-    "width": 4,
-    "scales": 2,
-    "embedding": 16,
-    "latent_dim": 3,
-    "preview_every": 0,
-    "validation": 0,
-    "progress": False,
-}
+SETTINGS = {"width": 4, "scales": 2, "embedding": 16, "latent_dim": 3, "pictures": 0, "validation": 0, "progress": False}
 
 
 def pooled(shape: tuple[int, int, int] = (1, 12, 12)) -> ModuleFeatures:
@@ -48,35 +38,35 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """Barely trained models: split in two, plain, and of codes without noise."""
     images = splitvae.load("digits", side=12)
     test = splitvae.load("digits", "test", side=12)
-    made = {}
+    trained = {}
     for name, extra in {
         "split": {"split": 2},
         "plain": {"split": 1},
         "bare": {"split": 1, "latent": "deterministic", "loss": "rae"},
     }.items():
         out = tmp_path_factory.mktemp(name) / "run"
-        made[name] = splitvae.train("digits-svae", images, out=out, epochs=1, pad=2, **SETTINGS, **extra)
-        made[name].remember("test", match_config(test, made[name].config))
-    return made
+        trained[name] = splitvae.train("digits-svae", images, out=out, epochs=1, pad=2, **SETTINGS, **extra)
+        trained[name].remember("test", fitted(test, trained[name].config))
+    return trained
 
 
-def test_columns_are_features_of_the_blend_of_each_component_and_of_a_mix(runs: dict[str, Run]) -> None:
+def test_columns_are_the_features_of_the_blend_of_each_component_and_of_a_mix(runs: dict[str, Run]) -> None:
     vae, extractor = runs["split"].vae, pooled()
     z = torch.randn(40, 3)
-    found = scores.columns(vae, z, extractor, pad=2, seed=5)
+    columns = scores.component_features(vae, z, extractor, pad=2, seed=5)
     with torch.no_grad():
         canvas = vae.decode(z)
     cut = canvas.images[..., 2:14, 2:14]
-    torch.testing.assert_close(found["blend"], extract_features(extractor, canvas.image[..., 2:14, 2:14]))
+    torch.testing.assert_close(columns["blend"], features(extractor, canvas.image[..., 2:14, 2:14]))
     for k in (0, 1):
-        torch.testing.assert_close(found[f"x{k + 1}"], extract_features(extractor, cut[:, k]))
-    first, second = ((found["mix"] - found[f"x{k}"]).abs().amax(1) < 1e-6 for k in (1, 2))
+        torch.testing.assert_close(columns[f"x{k + 1}"], features(extractor, cut[:, k]))
+    first, second = ((columns["mix"] - columns[f"x{k}"]).abs().amax(1) < 1e-6 for k in (1, 2))
     assert bool((first | second).all())
     assert 8 < int(first.sum()) < 32
-    assert set(scores.columns(runs["plain"].vae, z, extractor, pad=2)) == {"blend"}
+    assert set(scores.component_features(runs["plain"].vae, z, extractor, pad=2)) == {"blend"}
 
 
-def test_every_number_says_where_it_comes_from(runs: dict[str, Run]) -> None:
+def test_a_score_holds_where_its_numbers_come_from(runs: dict[str, Run]) -> None:
     extractor = pooled()
     result = scores.score(runs["split"], extractor, "clean", "gmm", components=2, seed=3)
     assert result["extractor"]["fingerprint"] == extractor.fingerprint
@@ -84,7 +74,7 @@ def test_every_number_says_where_it_comes_from(runs: dict[str, Run]) -> None:
     assert (result["generated"], result["real"]["images"], result["real"]["part"]) == (179, 179, "test")
     assert result["real"]["shape"] == [1, 12, 12]  # without the padding
     assert result["sampler"]["parameters"]["components"] == 2
-    assert any("179" in note for note in result["notes"])  # fewer than were asked for
+    assert any("179" in note for note in result["notes"])  # fewer than requested
     for bank in ("REC", "GEN", "EX-POST"):
         assert set(result["banks"][bank]) == {"blend", "x1", "x2", "mix"}
         for column in result["banks"][bank].values():
@@ -97,45 +87,45 @@ def test_every_number_says_where_it_comes_from(runs: dict[str, Run]) -> None:
     assert result == scores.score(runs["split"], extractor, "clean", "gmm", components=2, seed=3)
 
 
-def test_reconstructions_and_samples_are_measured_as_a_reader_would(runs: dict[str, Run]) -> None:
+def test_reconstructions_and_samples_have_the_distances_computed_by_hand(runs: dict[str, Run]) -> None:
     run, extractor = runs["split"], pooled()
     result = scores.score(run, extractor, "clean", "gmm", components=2, seed=3)
     test = run.images("test")
-    real = extract_features(extractor, test.pixels[..., 2:14, 2:14])
+    real = features(extractor, test.pixels[..., 2:14, 2:14])
     with torch.no_grad():
         blend = run.vae.decode(encode(run.vae, test).mean).image[..., 2:14, 2:14]
         drawn = run.vae.sample(179, 3).image[..., 2:14, 2:14]
     for bank, images in {"REC": blend, "GEN": drawn}.items():
-        expected = frechet_distance(real, extract_features(extractor, images))
+        expected = frechet_distance(real, features(extractor, images))
         assert result["banks"][bank]["blend"]["fid"]["value"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_paper_fits_to_the_images_it_scores_and_clean_does_not(
+def test_the_protocol_paper_fits_to_the_images_it_is_scored_against_and_clean_does_not(
     runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = {}
+    fitted_to = {}
 
     def spy(run: Run, name: str, protocol: str, codes: splitvae.Codes | None, *_: object, **__: object) -> object:
-        seen[protocol] = codes
+        fitted_to[protocol] = codes
         return splitvae.Prior().fit(run.codes("test"))
 
     monkeypatch.setattr(scores, "sampler_for", spy)
     for protocol in scores.PROTOCOLS:
         scores.score(runs["plain"], pooled(), protocol, "gmm")
-    assert seen["clean"] is None  # which is to say: the training codes
-    torch.testing.assert_close(seen["paper"].mean, runs["plain"].codes("test").mean)
+    assert fitted_to["clean"] is None  # the default: training codes
+    torch.testing.assert_close(fitted_to["paper"].mean, runs["plain"].codes("test").mean)
 
 
-def test_what_two_protocols_share_is_measured_once(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_banks_that_protocols_share_are_measured_once(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
     clean = scores.score(runs["plain"], pooled(), "clean", "gmm", components=2)
-    alone = scores.score(runs["plain"], pooled(), "paper", "gmm", components=2)
-    calls, columns = [], scores.columns
-    monkeypatch.setattr(scores, "columns", lambda *a: calls.append(0) or columns(*a))
-    assert scores.score(runs["plain"], pooled(), "paper", "gmm", known=clean, components=2) == alone
+    separate = scores.score(runs["plain"], pooled(), "paper", "gmm", components=2)
+    calls, columns = [], scores.component_features
+    monkeypatch.setattr(scores, "component_features", lambda *a: calls.append(0) or columns(*a))
+    assert scores.score(runs["plain"], pooled(), "paper", "gmm", reuse=clean, components=2) == separate
     assert len(calls) == 1
 
 
-def test_fitted_samplers_are_kept_by_protocol_and_not_fitted_again(
+def test_fitted_samplers_are_saved_by_protocol_and_not_fitted_again(
     runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = scores.score(runs["plain"], pooled(), "paper", "gmm", components=3)
@@ -151,7 +141,7 @@ def test_an_evaluation_keeps_its_scores_until_the_model_changes(runs: dict[str, 
     assert result["likelihood"]["draws"]["4"]["value"] < 0
     assert diagnose(run)["scores"] == result["scores"]
     assert json.loads((run.path / "evaluation.json").read_text())["scores"] == result["scores"]
-    assert "bits a dimension" in table(result)
+    assert "bits a dimension" in evaluation_table(result)
     with torch.no_grad():
         next(run.vae.decoder.parameters()).add_(1e-3)
     assert "scores" not in diagnose(run)
@@ -160,7 +150,7 @@ def test_an_evaluation_keeps_its_scores_until_the_model_changes(runs: dict[str, 
 def test_codes_without_noise_are_scored_and_have_no_likelihood(runs: dict[str, Run]) -> None:
     result = evaluate(runs["bare"], pooled(), ("clean",), "gmm", 100, components=2)
     assert "likelihood" not in result
-    assert table(result).count("not applicable") == 5 + 2
+    assert evaluation_table(result).count("not applicable") == 5 + 2
     assert result["scores"]["clean gmm pooled"]["banks"]["EX-POST"]["blend"]["fid"]["value"] >= 0
 
 
@@ -173,7 +163,7 @@ def test_a_report_of_codes_without_noise_is_written(runs: dict[str, Run]) -> Non
     assert "Distance from test images" in report.write(list(runs.values()), runs["bare"].path / "all.html").read_text()
 
 
-def test_scores_of_other_images_are_not_kept_beside_new_ones(runs: dict[str, Run]) -> None:
+def test_scores_of_other_images_are_not_kept(runs: dict[str, Run]) -> None:
     run = runs["plain"]
     evaluate(run, pooled(), ("clean",), "gmm", 100, (), components=2)
     assert "scores" in diagnose(run)
@@ -183,7 +173,7 @@ def test_scores_of_other_images_are_not_kept_beside_new_ones(runs: dict[str, Run
     run.remember("test", test)
 
 
-def test_a_damaged_evaluation_is_named(runs: dict[str, Run]) -> None:
+def test_a_damaged_evaluation_is_refused_with_its_remedy(runs: dict[str, Run]) -> None:
     run = runs["plain"]
     diagnose(run)
     (run.path / "evaluation.json").write_text("{")
@@ -192,89 +182,37 @@ def test_a_damaged_evaluation_is_named(runs: dict[str, Run]) -> None:
     (run.path / "evaluation.json").unlink()
 
 
-def test_a_set_with_parts_is_compared_by_its_test_part(tmp_path: Path) -> None:
+def test_the_test_part_of_a_set_with_parts_is_compared(tmp_path: Path) -> None:
     import numpy as np
 
-    assert (load_all("digits").split, len(load_all("digits"))) == ("all", 1797)
+    assert (whole("digits").split, len(whole("digits"))) == ("all", 1797)
     pixels = np.random.default_rng(0).integers(0, 256, (30, 16, 16), dtype=np.uint8)
     np.savez(tmp_path / "parts.npz", x_train=pixels[:20], x_test=pixels[20:])
-    images = load_all(tmp_path / "parts.npz")
+    images = whole(tmp_path / "parts.npz")
     assert (images.split, len(images)) == ("test", 10)
     assert any("the test part is taken" in note for note in images.notes)
 
 
-def test_the_jackknife_leaves_out_a_tenth_at_a_time() -> None:
-    real, fake = torch.randn(200, 3).double(), 1.1 * torch.randn(200, 3).double()
-    left = []
-    for i in range(10):
-        keep = torch.arange(200) % 10 != i
-        left.append(frechet_distance(real[keep], fake[keep]))
-    values = torch.tensor(left, dtype=torch.float64)
-    assert jackknife(real, fake) == pytest.approx(float((0.9 * (values - values.mean()).square().sum()).sqrt()), rel=1e-6)
-
-
-def test_the_jackknife_is_the_deviation_of_repeated_experiments() -> None:
-    pairs = [(torch.randn(500, 4).double(), 0.5 + torch.randn(500, 4).double()) for _ in range(60)]
-    repeated = torch.tensor([frechet_distance(a, b) for a, b in pairs]).std()
-    estimated = torch.tensor([jackknife(a, b) for a, b in pairs]).mean()
-    assert 0.6 < estimated / repeated < 1.6
-
-
 def test_two_sets_of_images_are_compared_without_a_model() -> None:
     images = splitvae.load("digits", side=12)
-    same = scores.between(images, images, pooled())
+    same = scores.compare_image_sets(images, images, pooled())
     assert same["distances"]["fid"]["value"] == pytest.approx(0, abs=1e-9)
     assert same["distances"]["coverage"]["value"] == 1
-    larger = scores.between(images, splitvae.load("digits", side=16), pooled())
+    larger = scores.compare_image_sets(images, splitvae.load("digits", side=16), pooled())
     assert any("16x16 to 12x12" in note for note in larger["notes"])
     colour = Images(images.pixels.expand(-1, 3, -1, -1), None, (), "colourful", "all", ())
     with pytest.raises(UserError, match=r"1 channels and colourful 3"):
-        scores.between(images, colour, pooled())
-
-
-def test_few_rows_leave_out_what_they_cannot_say() -> None:
-    found = measure_distances(torch.randn(4, 3), torch.randn(4, 3))
-    assert found["fid"]["value"] is not None
-    assert measure_distances(torch.randn(100, 3), torch.randn(100, 3))["kid"]["deviation"] > 1e-6  # blocks are not all rows
-    assert found["fid"]["deviation"] is found["fid_infinity"]["value"] is found["recall"]["value"] is None
-    with pytest.raises(UserError):
-        measure_distances(torch.randn(1, 3), torch.randn(4, 3))
-    with pytest.raises(UserError, match="finite"):
-        measure_distances(torch.full((9, 3), torch.nan), torch.randn(9, 3))
-
-
-def test_several_seeds_are_one_row_with_a_deviation() -> None:
-    def evaluation(value: float, fingerprint: str = "1") -> dict:
-        bank = {c: {"fid": {"value": value + i, "deviation": 0.1}} for i, c in enumerate(("blend", "x1", "x2", "mix"))}
-        about = {
-            "real": {"source": "s", "part": "test", "images": 9, "sha256": "0"},
-            "extractor": {"name": "f", "fingerprint": fingerprint},
-            "sampler": {"name": "gmm", "parameters": {}, "facts": {}},
-        }
-        banks = {"REC": bank, "GEN": bank, "EX-POST": bank}
-        score = {"protocol": "clean", "generated": 9, "seed": 0, "banks": banks, **about}
-        known = {"samples": {"sharpness": {"value": value / 4, "deviation": 0.01}}} if value < 5 else {}
-        return {"model": {"parameters": {"total": 1234}}, "scores": {"clean gmm f": score}, **known}
-
-    (table,) = compared({"a": [evaluation(1.0), evaluation(3.0)], "b": [evaluation(5.0)]}, "clean")
-    assert table.rows[0][:5] == ["a", "1,234", "gmm", "2", "2.00 ± 1.4"]
-    assert table.rows[0][6] == "3.00 ± 1.4 (x1)"
-    assert table.rows[1][4] == "5.00 ± 0.10"
-    assert [row[-1] for row in table.rows] == ["0.500 ± 0.35", "-"]
-    assert table.headings[-1] == "GEN sharpness"
-    assert len(align_columns(table.headings, table.rows).splitlines()) == 3
-    apart = compared({"a": [evaluation(1.0), evaluation(3.0, "2")]}, "clean")  # of other features: never averaged
-    assert [t.rows[0][3] for t in apart] == ["1", "1"]
+        scores.compare_image_sets(images, colour, pooled())
 
 
 # ---------------------------------------------------------------- training and commands
 
 
-def test_distances_during_training_change_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(previews, "load_extractor", lambda *_, **__: pooled((1, 16, 16)))
+def test_distances_during_training_do_not_change_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previews, "extractor_named", lambda *_, **__: pooled((1, 16, 16)))
     images = splitvae.load("digits", side=16)
     with_it, without = (
-        splitvae.train("digits-svae", images, out=tmp_path / f"fid-{n}", epochs=3, fid_every=n, **SETTINGS) for n in (2, 0)
+        splitvae.train("digits-svae", images, out=tmp_path / f"fid-{n}", epochs=3, fid=n, **SETTINGS) for n in (2, 0)
     )
     assert [sorted(k for k in row if k.startswith("fid")) for row in with_it.history] == [
         [],
@@ -311,7 +249,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         ("evaluate --images A /nonexistent", "/nonexistent"),
     ],
 )
-def test_mistakes_are_answered_in_a_sentence(
+def test_mistakes_on_the_command_line_are_answered_with_a_message(
     runs: dict[str, Run], folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str], words: str, answer: str
 ) -> None:
     named = {"RUN": str(runs["plain"].path), "A": str(folders[0]), "B": str(folders[1])}

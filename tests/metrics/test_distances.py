@@ -1,168 +1,41 @@
-"""The kernel distance, and precision, recall, density and coverage: known values and other people's implementations."""
+"""All distances together: the jackknife, and what too few images cannot tell."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
 
 from splitvae.errors import UserError
-from splitvae.metrics import prdc as neighbours
-from splitvae.metrics.mmd import kernel_distance
-from splitvae.metrics.prdc import PRDC, precision_recall_density_coverage
-
-DIM = 16
+from splitvae.metrics.distances import jackknife_deviation, measure_distances
+from splitvae.metrics.fid import frechet_distance
 
 
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-# ---------------------------------------------------------------- the kernel distance
-
-
-def test_the_kernel_distance_of_two_points_each_is_in_closed_form() -> None:
-    a, b = torch.tensor([[1.0], [2.0]]), torch.tensor([[0.0], [3.0]])
-    own = 3**3 + 1**3  # one pair in each set, x.x' = 2 and y.y' = 0
-    across = (1 + 4**3 + 1 + 7**3) / 4
-    assert kernel_distance(a, b).value == pytest.approx(own - 2 * across)
-
-
-@pytest.mark.filterwarnings("ignore:Metric .Kernel")
-def test_whole_sets_have_the_kernel_distance_of_torchmetrics() -> None:
-    kid = pytest.importorskip("torchmetrics.image.kid")  # an optional peer
-    a, b = normal(120, DIM), 1.3 * normal(120, DIM, seed=1) + 0.2
-    whole = kernel_distance(a, b, subsets=3)
-    assert whole.value == pytest.approx(float(kid.poly_mmd(a, b)), rel=1e-10)
-    assert whole.deviation == pytest.approx(0, abs=1e-12)  # each block is everything
-    oracle = kid.KernelInceptionDistance(feature=torch.nn.Flatten(), subsets=2, subset_size=120)
-    oracle.update(a.float(), real=True)
-    oracle.update(b.float(), real=False)
-    assert whole.value == pytest.approx(float(oracle.compute()[0]), rel=1e-4)  # which is in single precision
-
-
-def test_blocks_have_the_mean_and_deviation_of_their_distances() -> None:
-    kid = pytest.importorskip("torchmetrics.image.kid")  # an optional peer
-    a, b = normal(90, DIM), normal(60, DIM, seed=1) + 0.5
-    random, values = torch.Generator().manual_seed(4), []
-    for _ in range(7):
-        first, second = (torch.randperm(len(x), generator=random)[:30] for x in (a, b))
-        values.append(kid.poly_mmd(a[first], b[second]))
-    measured = kernel_distance(a, b, subsets=7, size=30, seed=4)
-    assert measured.value == pytest.approx(float(torch.stack(values).mean()), rel=1e-10)
-    assert measured.deviation == pytest.approx(float(torch.stack(values).std(correction=0)), rel=1e-10)
-    assert measured == kernel_distance(a, b, subsets=7, size=30, seed=4)
-    assert measured != kernel_distance(a, b, subsets=7, size=30, seed=5)
-
-
-def test_the_kernel_distance_of_one_law_is_zero_in_the_mean() -> None:
-    draws = [(normal(50, 4, seed=i), normal(50, 4, seed=i + 500)) for i in range(100)]
-    values = torch.tensor([kernel_distance(a, b, subsets=1).value for a, b in draws])
-    assert abs(float(values.mean())) < 3 * float(values.std()) / 10  # three standard errors
-    assert float(values.min()) < 0 < float(values.max())
-    assert kernel_distance(normal(50, 4), normal(50, 4, seed=1) + 1).value > 10 * float(values.std())
-
-
-def test_a_set_smaller_than_a_block_makes_blocks_of_its_size() -> None:
-    a, b = normal(40, DIM), normal(70, DIM, seed=1)
-    assert kernel_distance(a, b) == kernel_distance(a, b, size=40)
-
-
-def test_the_kernel_distance_is_invariant_to_a_joint_rotation_and_computed_in_double() -> None:
-    a, b = normal(60, DIM).float(), normal(60, DIM, seed=1).float() + 1
-    q = torch.linalg.qr(normal(DIM, DIM, seed=2)).Q
-    distance = kernel_distance(a, b, subsets=5, size=50)
-    assert kernel_distance(a.double() @ q, b.double() @ q, subsets=5, size=50).value == pytest.approx(distance.value)
-    assert kernel_distance(a.double(), b.double(), subsets=5, size=50) == distance
-
-
-def test_no_blocks_are_refused() -> None:
-    a = normal(20, DIM)
-    with pytest.raises(UserError, match="subsets=0"):
-        kernel_distance(a, a, subsets=0)
-    with pytest.raises(UserError, match="size=1"):
-        kernel_distance(a, a, size=1)
-
-
-# ---------------------------------------------------------------- nearest neighbours
-
-
-@pytest.mark.parametrize("k", [1, 3, 5])
-@pytest.mark.parametrize(("n", "m"), [(120, 120), (90, 150), (150, 60)])
-@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (0.7, 0.3), (1.0, 1.0)])
-def test_neighbours_agree_with_prdc(n: int, m: int, k: int, scale: float, shift: float) -> None:
-    prdc = pytest.importorskip("prdc")  # an optional peer
-    real, fake = normal(n, DIM), scale * normal(m, DIM, seed=1) + shift
-    exact = prdc.compute_prdc(real.numpy(), fake.numpy(), nearest_k=k)
-    assert precision_recall_density_coverage(real, fake, k)._asdict() == pytest.approx(exact, rel=1e-12)
-
-
-def test_blocks_of_rows_do_not_change_the_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, fake = normal(100, DIM), normal(73, DIM, seed=1)
-    whole = precision_recall_density_coverage(real, fake)
-    for block in (1, 730, 999):  # one row at a time, a divisor of all, and a remainder
-        monkeypatch.setattr(neighbours, "BLOCK", block)
-        assert precision_recall_density_coverage(real, fake) == whole
-
-
-def test_neighbours_on_a_line_are_counted_by_hand() -> None:
-    real = torch.tensor([[0.0], [1.0], [3.0], [7.0]])  # radii 1, 1, 2, 4 for k = 1
-    fake = torch.tensor([[0.5], [1.0], [20.0]])  # radii .5, .5, 19
-    # .5 lies in the balls of 0 and 1; 1 in its own alone, for it is on the boundary of those of 0 and 3; 20 in none
-    # of the real rows, 1 lies in the ball of 1, 3 and 7 in that of 20, and 0 is nearest to .5, on its boundary
-    assert precision_recall_density_coverage(real, fake, k=1) == pytest.approx(PRDC(2 / 3, 3 / 4, 3 / 3, 2 / 4))
-
-
-def test_a_set_beside_itself_is_covered_and_has_density_one() -> None:
-    x = normal(200, DIM)
-    assert precision_recall_density_coverage(x, x) == (1, 1, 1, 1)  # its k-th neighbour is on the boundary
-
-
-def test_sets_far_apart_have_nothing_in_common() -> None:
-    assert precision_recall_density_coverage(normal(50, DIM), normal(50, DIM, seed=1) + 100) == (0, 0, 0, 0)
-
-
-def test_one_law_has_density_one_in_the_mean() -> None:
-    densities = torch.tensor(
-        [precision_recall_density_coverage(normal(200, 4, seed=i), normal(200, 4, seed=i + 99)).density for i in range(20)]
+def test_the_jackknife_leaves_out_a_tenth_at_a_time() -> None:
+    real, fake = torch.randn(200, 3).double(), 1.1 * torch.randn(200, 3).double()
+    left = []
+    for i in range(10):
+        keep = torch.arange(200) % 10 != i
+        left.append(frechet_distance(real[keep], fake[keep]))
+    values = torch.tensor(left, dtype=torch.float64)
+    assert jackknife_deviation(real, fake) == pytest.approx(
+        float((0.9 * (values - values.mean()).square().sum()).sqrt()), rel=1e-6
     )
-    assert abs(float(densities.mean()) - 1) < 4 * float(densities.std()) / 20**0.5
 
 
-def test_a_collapsed_set_is_precise_and_covers_little() -> None:
-    real = normal(300, 2)
-    result = precision_recall_density_coverage(real, 0.05 * normal(300, 2, seed=1))
-    assert result.precision > 0.99
-    assert result.density > 1
-    assert result.recall < 0.05
-    assert result.coverage < 0.1
+def test_the_jackknife_is_the_deviation_of_repeated_experiments() -> None:
+    pairs = [(torch.randn(500, 4).double(), 0.5 + torch.randn(500, 4).double()) for _ in range(60)]
+    repeated = torch.tensor([frechet_distance(a, b) for a, b in pairs]).std()
+    estimated = torch.tensor([jackknife_deviation(a, b) for a, b in pairs]).mean()
+    assert 0.6 < estimated / repeated < 1.6
 
 
-def test_equal_rows_have_empty_balls_wherever_they_are() -> None:
-    for offset in (0.0, 1e3):
-        x = (normal(1, DIM) + offset).repeat(20, 1)
-        assert precision_recall_density_coverage(x, x) == (0, 0, 0, 0)
-        mixed = torch.cat((x, normal(20, DIM, seed=1) + offset))
-        assert precision_recall_density_coverage(mixed, x).coverage <= 0.5  # the balls of the equal rows stay empty
-
-
-def test_neighbours_do_not_depend_on_a_joint_isometry_or_scale() -> None:
-    real, fake = normal(100, DIM), normal(100, DIM, seed=1) + 0.3
-    q, result = torch.linalg.qr(normal(DIM, DIM, seed=2)).Q, precision_recall_density_coverage(real, fake)
-    assert precision_recall_density_coverage(3 * real @ q + 1000, 3 * fake @ q + 1000) == result
-
-
-@pytest.mark.parametrize(
-    ("real", "fake", "k", "words"),
-    [
-        (normal(5, 3), normal(9, 3), 5, "real has 5 rows where 6"),
-        (normal(9, 3), normal(3, 3), 3, "fake has 3 rows where 4"),
-        (normal(9, 3), normal(9, 4), 5, "real has 3 columns and fake has 4"),
-        (normal(9), normal(9, 3), 5, r"real has the shape \(9,\)"),
-        (normal(9, 3), normal(9, 3).fill_diagonal_(-torch.inf), 5, "fake holds 3 values"),
-        (normal(9, 3), normal(9, 3), 0, "k=0"),
-    ],
-)
-def test_what_has_no_neighbours_is_refused(real: Tensor, fake: Tensor, k: int, words: str) -> None:
-    with pytest.raises(UserError, match=words):
-        precision_recall_density_coverage(real, fake, k)
+def test_distances_that_need_more_rows_are_none() -> None:
+    distances = measure_distances(torch.randn(4, 3), torch.randn(4, 3))
+    assert distances["fid"]["value"] is not None
+    many = measure_distances(torch.randn(100, 3), torch.randn(100, 3))
+    assert many["kid"]["deviation"] > 1e-6  # blocks are smaller than the sets
+    assert distances["fid"]["deviation"] is distances["fid_infinity"]["value"] is distances["recall"]["value"] is None
+    with pytest.raises(UserError):
+        measure_distances(torch.randn(1, 3), torch.randn(4, 3))
+    with pytest.raises(UserError, match="finite"):
+        measure_distances(torch.full((9, 3), torch.nan), torch.randn(9, 3))

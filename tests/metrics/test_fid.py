@@ -12,7 +12,7 @@ from torch import Tensor
 
 from splitvae import metrics
 from splitvae.errors import UserError
-from splitvae.metrics.fid import Moments, fid_infinity, frechet, frechet_distance, frechet_from_moments
+from splitvae.metrics.fid import Moments, fid_infinity, frechet_distance, frechet_from_moments, frechet_from_streams
 
 DIM = 24
 
@@ -54,7 +54,7 @@ ROWS = [(200, 300), (200, 10), (7, 300), (10, 7), (DIM, DIM), (DIM + 1, DIM + 1)
 # ---------------------------------------------------------------- closed forms
 
 
-def test_of_diagonal_gaussians_it_is_the_distance_of_means_and_of_deviations() -> None:
+def test_the_distance_of_diagonal_gaussians_is_that_of_means_plus_that_of_deviations() -> None:
     a, b = torch.rand(2, DIM, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) + 0.1
     shift = normal(DIM, seed=2)
     exact = float(shift.square().sum() + (a.sqrt() - b.sqrt()).square().sum())
@@ -65,18 +65,18 @@ def test_of_diagonal_gaussians_it_is_the_distance_of_means_and_of_deviations() -
 
 
 @pytest.mark.parametrize("rows", [300, DIM, 5])
-def test_of_a_pure_shift_it_is_the_shift_squared(rows: int) -> None:
+def test_the_distance_of_a_pure_shift_is_the_shift_squared(rows: int) -> None:
     x, shift = mixed(rows, 0), normal(DIM, seed=1)
     assert frechet_distance(x, x + shift) == pytest.approx(float(shift.square().sum()), rel=1e-9)
 
 
-def test_in_one_dimension_it_is_the_difference_of_means_and_deviations() -> None:
+def test_in_one_dimension_the_distance_is_in_closed_form() -> None:
     a, b = 3 * normal(50, 1), normal(70, 1, seed=1) + 2
     exact = float((a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2)
     assert frechet_distance(a, b) == pytest.approx(exact, rel=1e-12)
 
 
-def test_of_two_points_each_it_is_in_closed_form() -> None:
+def test_the_distance_of_two_points_each_is_in_closed_form() -> None:
     a, b = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.tensor([[0.0, 3.0], [0.0, -3.0]])
     assert frechet_distance(a, b) == pytest.approx(2 + 18)  # deviations along different axes have no common root
     assert frechet_distance(a, 3 * a) == pytest.approx((3 * 2**0.5 - 2**0.5) ** 2)
@@ -86,14 +86,14 @@ def test_of_two_points_each_it_is_in_closed_form() -> None:
 
 
 @pytest.mark.parametrize("rows", [r for r, _ in ROWS])
-def test_a_set_has_no_distance_from_itself(rows: int) -> None:
+def test_the_distance_of_a_set_from_itself_is_zero(rows: int) -> None:
     x = mixed(rows, 0)
     assert frechet_distance(x, x) <= (1e-6 if rows > DIM else 1e-12) * traces(x)
     assert frechet_distance(x, x[torch.randperm(rows)]) <= (1e-6 if rows > DIM else 1e-12) * traces(x)
 
 
 @pytest.mark.parametrize(("n", "m"), ROWS)
-def test_it_is_symmetric_and_invariant_to_a_joint_isometry_and_scales_as_the_square(n: int, m: int) -> None:
+def test_the_distance_is_symmetric_invariant_to_a_joint_isometry_and_scales_as_the_square(n: int, m: int) -> None:
     a, b = mixed(n, 0), mixed(m, 1)
     distance = frechet_distance(a, b)
     assert distance > 0
@@ -108,10 +108,10 @@ def test_features_and_their_moments_have_the_same_distance(n: int, m: int) -> No
     a, b = mixed(n, 0), mixed(m, 1)
     dense = frechet_from_moments(*moments_of(a), *moments_of(b))
     assert frechet_distance(a, b) == pytest.approx(dense, rel=1e-6)
-    assert frechet(Moments().update(a), Moments().update(b)) == pytest.approx(dense, rel=1e-6)
+    assert frechet_from_streams(Moments().update(a), Moments().update(b)) == pytest.approx(dense, rel=1e-6)
 
 
-def test_eigenvalues_and_singular_values_agree_where_both_may_be_taken() -> None:
+def test_eigenvalues_and_singular_values_agree_where_both_are_accurate() -> None:
     for spread in (0.0, 1.0, 2.0, 3.0):
         first, second = torch.cov(mixed(300, 0, spread).mT), torch.cov(mixed(200, 1, spread).mT)
         lower = torch.linalg.cholesky(first)
@@ -122,7 +122,7 @@ def test_eigenvalues_and_singular_values_agree_where_both_may_be_taken() -> None
             assert distance == pytest.approx(float(first.trace() + second.trace() - 2 * root), rel=1e-9)
 
 
-def test_single_precision_features_are_measured_in_double() -> None:
+def test_single_precision_features_are_measured_in_double_precision() -> None:
     a, b = mixed(100, 0).float(), mixed(100, 1).float()
     assert frechet_distance(a, b) == frechet_distance(a.double(), b.double())
     assert math.isfinite(frechet_distance(a.half(), b.bfloat16()))
@@ -139,23 +139,23 @@ def test_constant_columns_change_nothing(rows: int) -> None:
     assert distance == pytest.approx(frechet_distance(a, b), rel=1e-7)
 
 
-def test_columns_that_are_constant_in_one_set_alone_add_the_others_variance() -> None:
+def test_columns_that_are_constant_in_one_set_add_the_variance_of_the_other() -> None:
     a, b = whitened(100), mixed(100, 1)
     b[:, 15:] = a[:, 15:].mean(0)
     distance = frechet_distance(a[:, :15], b[:, :15]) + (DIM - 15)  # columns of a are uncorrelated, of variance 1
     for q in (torch.eye(DIM, dtype=torch.float64), orthogonal(9)):  # turned, the columns are constant to rounding
-        assert frechet_distance(a @ q, b @ q) == pytest.approx(distance, rel=1e-11)  # by eigenvalues alone 1e-9
+        assert frechet_distance(a @ q, b @ q) == pytest.approx(distance, rel=1e-11)  # eigenvalues would reach 1e-9 only
         assert frechet_distance(b @ q, a @ q) == pytest.approx(distance, rel=1e-11)
 
 
 @pytest.mark.parametrize("rows", [100, 10])
-def test_identical_rows_have_the_variance_of_the_other_set_as_distance(rows: int) -> None:
+def test_the_distance_of_identical_rows_is_the_variance_of_the_other_set(rows: int) -> None:
     point, x = torch.full((rows, DIM), 0.1, dtype=torch.float64), mixed(rows, 0)
     exact = float((x.mean(0) - 0.1).square().sum()) + traces(x)
     assert frechet_distance(point, x) == pytest.approx(exact, rel=1e-7)
     assert frechet_distance(x, point) == pytest.approx(exact, rel=1e-7)
     assert frechet_distance(point, point) == pytest.approx(0, abs=1e-12)
-    assert frechet(Moments().update(point), Moments().update(x)) == pytest.approx(exact, rel=1e-7)
+    assert frechet_from_streams(Moments().update(point), Moments().update(x)) == pytest.approx(exact, rel=1e-7)
 
 
 def test_columns_that_repeat_others_scale_the_distance() -> None:
@@ -166,7 +166,7 @@ def test_columns_that_repeat_others_scale_the_distance() -> None:
 # ---------------------------------------------------------------- other implementations
 
 
-def test_it_agrees_with_the_square_root_of_scipy() -> None:
+def test_the_distance_agrees_with_the_matrix_square_root_of_scipy() -> None:
     for seed in range(3):
         a, b = mixed(200, seed), mixed(150, seed + 50)
         (mean_a, first), (mean_b, second) = moments_of(a), moments_of(b)
@@ -176,7 +176,7 @@ def test_it_agrees_with_the_square_root_of_scipy() -> None:
         assert frechet_from_moments(mean_a, first, mean_b, second) == pytest.approx(exact, rel=1e-8)
 
 
-def test_it_agrees_with_torchmetrics() -> None:
+def test_the_distance_agrees_with_torchmetrics() -> None:
     fid = pytest.importorskip("torchmetrics.image.fid")  # an optional peer
     for n, m in ((200, 300), (200, 30)):
         a, b = mixed(n, 0), mixed(m, 1)
@@ -197,7 +197,7 @@ def stream(x: Tensor, *sizes: int) -> Moments:
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 @pytest.mark.parametrize("sizes", [(100,), (1, 99), (60, 39, 1), (25,) * 4, (1,) * 100], ids=str)
-def test_streams_have_numpys_covariance(sizes: tuple[int, ...], offset: float) -> None:
+def test_the_covariance_of_a_stream_is_that_of_numpy(sizes: tuple[int, ...], offset: float) -> None:
     x = mixed(100, 0) + offset
     moments = stream(x, *sizes)
     assert moments.count == 100
@@ -215,16 +215,16 @@ def test_sums_of_streams_do_not_depend_on_their_order() -> None:
             assert both.count == 90
             assert torch.allclose(both.mean, whole.mean, rtol=0, atol=1e-14)
             assert torch.allclose(both.covariance, whole.covariance, rtol=0, atol=1e-14)
-    assert [part.count for part in parts] == [10, 50, 30]  # a sum leaves its terms alone
+    assert [part.count for part in parts] == [10, 50, 30]  # a sum does not change its terms
     assert torch.equal((Moments() + parts[0]).covariance, parts[0].covariance)
     assert torch.equal((parts[0] + Moments()).covariance, parts[0].covariance)
 
 
-def test_moments_are_restored_exactly_and_go_on() -> None:
+def test_moments_are_restored_exactly_and_can_be_updated() -> None:
     x = mixed(90, 0)
-    kept = stream(x[:40], 40)
-    restored = Moments.from_state_dict(kept.state_dict()).update(x[40:])
-    assert kept.count == 40
+    stopped = stream(x[:40], 40)
+    restored = Moments.from_state_dict(stopped.state_dict()).update(x[40:])
+    assert stopped.count == 40
     assert torch.equal(restored.covariance, stream(x, 40, 50).covariance)
     assert torch.equal(restored.mean, stream(x, 40, 50).mean)
 
@@ -243,7 +243,7 @@ def test_moments_of_too_few_rows_or_of_another_network_are_refused() -> None:
     with pytest.raises(UserError, match="no rows"):
         _ = Moments().mean
     with pytest.raises(UserError, match="two rows"):
-        frechet(Moments().update(normal(1, 3)), Moments().update(normal(5, 3)))
+        frechet_from_streams(Moments().update(normal(1, 3)), Moments().update(normal(5, 3)))
     moments = Moments().update(normal(5, 3))
     for other in (lambda: moments.update(normal(5, 4)), lambda: moments + Moments().update(normal(5, 4))):
         with pytest.raises(UserError, match="4 columns, those before had 3"):
@@ -257,7 +257,7 @@ def test_moments_of_too_few_rows_or_of_another_network_are_refused() -> None:
 # ---------------------------------------------------------------- the limit of many images
 
 
-def test_times_the_number_of_images_the_distance_of_one_law_is_constant() -> None:
+def test_the_distance_of_equal_distributions_is_inversely_proportional_to_the_number_of_images() -> None:
     """FID_N = c / N: against exact moments, the mean of ten draws has a relative deviation of about 3 % at d = 24."""
     zero, one = torch.zeros(DIM, dtype=torch.float64), torch.eye(DIM, dtype=torch.float64)
     products = {
@@ -268,7 +268,7 @@ def test_times_the_number_of_images_the_distance_of_one_law_is_constant() -> Non
     assert products[1000] == pytest.approx(products[4000], rel=0.1)
 
 
-def test_the_limit_of_one_law_is_zero_where_the_distance_is_not() -> None:
+def test_the_limit_of_equal_distributions_is_zero_where_the_distance_is_not() -> None:
     a, b = normal(2000, DIM), whitened(2000, seed=1)  # b has the exact moments of the law
     distance, limit = frechet_distance(a, b), fid_infinity(a, b)
     assert distance > 0.05
@@ -279,7 +279,7 @@ def test_the_limit_of_one_law_is_zero_where_the_distance_is_not() -> None:
 def test_the_limit_of_a_shift_is_the_shift_squared() -> None:
     shift = torch.full((DIM,), 0.5, dtype=torch.float64)
     a, b = normal(2000, DIM) + shift, whitened(2000, seed=1)
-    exact = float((a.mean(0)).square().sum())  # the mean of the n rows is what their prefixes scatter about
+    exact = float((a.mean(0)).square().sum())  # the subsets scatter about the mean of the n rows
     limit = fid_infinity(a, b).value
     assert limit == pytest.approx(exact, rel=0.02)
     assert frechet_distance(a, b) - limit > 0
@@ -313,13 +313,13 @@ BAD = [
 
 
 @pytest.mark.parametrize(("a", "b", "words"), BAD)
-def test_what_is_no_pair_of_feature_matrices_is_refused(a: Tensor, b: Tensor, words: str) -> None:
+def test_arguments_that_are_no_pair_of_feature_matrices_are_refused(a: Tensor, b: Tensor, words: str) -> None:
     for distance in (frechet_distance, fid_infinity, metrics.kernel_distance):
         with pytest.raises(UserError, match=words):
             distance(a, b)
 
 
-def test_moments_that_do_not_fit_are_refused() -> None:
+def test_moments_of_wrong_shapes_are_refused() -> None:
     mean, covariance = torch.zeros(3), torch.eye(3)
     for index, wrong in enumerate((torch.zeros(()), torch.eye(2), torch.zeros(4), torch.zeros(3))):
         given = [mean, covariance, mean, covariance]
@@ -330,7 +330,7 @@ def test_moments_that_do_not_fit_are_refused() -> None:
         frechet_from_moments(mean, covariance, mean, torch.diag(torch.full((3,), torch.nan)))
 
 
-def test_extrapolations_without_a_line_are_refused() -> None:
+def test_extrapolations_from_too_few_points_are_refused() -> None:
     a = normal(50, 3)
     with pytest.raises(UserError, match="points=2"):
         fid_infinity(a, a, points=2)

@@ -31,19 +31,19 @@ def test_white_noise_has_the_power_of_the_frequencies_outside_a_disc() -> None:
 
 
 @pytest.mark.parametrize(("frequency", "share"), [(0.1, 0.0), (0.4, 1.0)])
-def test_a_wave_has_all_its_variance_on_its_side_of_half_the_nyquist_frequency(frequency: float, share: float) -> None:
+def test_the_power_of_a_wave_is_its_variance_or_zero_by_its_frequency(frequency: float, share: float) -> None:
     wave = 0.5 + 0.2 * torch.cos(2 * math.pi * frequency * torch.arange(SIDE) + 0.3)
     power = high_frequency_power(wave.expand(1, 1, SIDE, SIDE))
     assert float(power) == pytest.approx(share * 0.2**2 / 2, rel=0.02, abs=1e-6)
 
 
-def test_the_same_images_have_no_distance_and_the_order_of_the_sets_does_not_matter() -> None:
+def test_equal_images_have_sharpness_zero_and_the_order_of_the_sets_does_not_matter() -> None:
     assert sharpness(noise(0), noise(0)) == 0
     assert sharpness(noise(0), 0.5 * noise(1)) == pytest.approx(sharpness(0.5 * noise(1), noise(0)))
     assert sharpness(noise(0), 0.5 * noise(0)) == pytest.approx(math.log(4), rel=1e-5)
 
 
-def test_neither_blurred_nor_noisy_samples_are_as_sharp_as_images() -> None:
+def test_blurred_and_noisy_samples_are_less_sharp_than_images() -> None:
     images = blurred(noise(0))
     others = blurred(noise(1))
     assert sharpness(others, images) < 0.02
@@ -58,7 +58,7 @@ def test_colours_count_as_their_mean() -> None:
     assert torch.allclose(high_frequency_power(x), high_frequency_power(x.mean(1, keepdim=True)), rtol=1e-4)
 
 
-def test_images_without_any_detail_are_far_from_others_but_not_infinitely() -> None:
+def test_the_sharpness_of_images_without_detail_is_large_and_finite() -> None:
     flat = torch.full((30, 1, SIDE, SIDE), 0.3)
     assert sharpness(flat, flat) == 0
     assert 10 < sharpness(flat, noise(0)) < 40

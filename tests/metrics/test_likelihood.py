@@ -1,4 +1,4 @@
-"""The likelihood of bytes: linear models whose evidence is known, and what any bound on a probability must obey."""
+"""The likelihood of bytes: linear models whose evidence is known, and properties of any bound on a probability."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ WEIGHT = torch.tensor([[0.3, 0.1], [0.3, -0.1], [0.1, -0.3], [0.1, 0.3]])  # its
 # ---------------------------------------------------------------- known evidence
 
 
-def test_every_weight_of_the_exact_posterior_is_the_evidence() -> None:
+def test_every_weight_under_the_exact_posterior_is_the_evidence() -> None:
     pixels = bytes_of(20)
     t = dequantise(pixels, generator(3))
     model = Linear(WEIGHT, 0.5, V, noise=t - pixels)
@@ -87,7 +87,7 @@ def test_every_weight_of_the_exact_posterior_is_the_evidence() -> None:
         torch.testing.assert_close(importance_weighted_bound(weights[:, :k]), truth, rtol=0, atol=1e-9)
 
 
-def test_with_another_posterior_the_bound_rises_with_draws_to_the_evidence() -> None:
+def test_the_bound_under_another_posterior_rises_with_draws_to_the_evidence() -> None:
     pixels = bytes_of(200)
     model = Linear(WEIGHT, 0.5, V, shift=0.3, widen=1.5)
     weights = log_weights(model, pixels, V, draws=2048, size=20_000)
@@ -121,7 +121,7 @@ def test_rate_and_distortion_are_in_closed_form_and_add_up_to_the_bound_of_one_d
     assert one["deviation"] == pytest.approx(float(weights[:, 0].std()) / 50**0.5, rel=1e-12)
 
 
-def test_with_the_prior_for_a_posterior_weights_are_likelihoods_and_v_enters_as_in_a_normal() -> None:
+def test_if_the_posterior_is_the_prior_weights_are_normal_likelihoods_with_variance_v() -> None:
     pixels, flat = bytes_of(10), torch.zeros(4, 1)  # a decoder that ignores z: the posterior is the prior
     t = dequantise(pixels, generator())
     for v in (V, 2 * V):
@@ -139,7 +139,7 @@ def bounds_of_bytes(model: Linear, values: Tensor, repeats: int, draws: int) -> 
     return importance_weighted_bound(weights).view(repeats, -1).mean(0)
 
 
-NARROW = (0.5 / 255) ** 2  # a deviation of half a byte: Jensen's gap is seen
+NARROW = (0.5 / 255) ** 2  # a deviation of half a byte: Jensen's gap is not negligible
 
 
 @pytest.mark.parametrize("draws", [1, 4])
@@ -150,14 +150,14 @@ def test_the_bounds_of_all_bytes_of_one_pixel_are_probabilities(scale: float, of
     assert 0.1 < total <= 1
 
 
-def test_dequantisation_costs_a_twenty_fourth_over_the_variance_in_bytes() -> None:
+def test_dequantisation_lowers_the_bound_by_one_over_24_variances() -> None:
     values = torch.arange(126, 130)  # around 255 / 2; E (t - 255 b - 1/2)^2 = (x - 255 b)^2 + 1/12
     bound = bounds_of_bytes(Linear(torch.zeros(1, 1), 0.5, NARROW), values, 40_000, 1)
     exact = Normal(127.5, 0.5).log_prob(values.double()) - 1 / (24 * 0.5**2)
     torch.testing.assert_close(bound, exact, rtol=0, atol=0.035)  # four standard errors of the outer bytes
 
 
-def test_dequantised_bytes_stay_in_their_bins_and_fill_them() -> None:
+def test_dequantised_bytes_are_uniform_in_their_bins() -> None:
     pixels = torch.tensor([0, 255], dtype=torch.uint8).repeat(5000).view(-1, 1, 1, 1)
     noise = dequantise(pixels, generator()) - pixels
     assert noise.dtype == torch.float64
@@ -166,12 +166,12 @@ def test_dequantised_bytes_stay_in_their_bins_and_fill_them() -> None:
     assert float(noise.var()) == pytest.approx(1 / 12, abs=0.003)
 
 
-def test_bytes_drawn_evenly_take_eight_bits() -> None:
+def test_uniform_bytes_take_eight_bits() -> None:
     assert bits_per_dimension(12 * math.log(256), 12) == pytest.approx(8)
     assert torch.allclose(bits_per_dimension(torch.tensor([math.log(2), 0.0]), 1), torch.tensor([1.0, 0.0]))
 
 
-def test_the_bound_is_the_mean_of_weights_that_no_number_holds() -> None:
+def test_the_bound_is_the_log_mean_of_weights_that_underflow() -> None:
     weights = torch.tensor([[1.0, 3.0], [2.0, 2.0]]).log() - 5000
     torch.testing.assert_close(importance_weighted_bound(weights), torch.full((2,), math.log(2) - 5000).double())
 
@@ -188,7 +188,7 @@ def vae() -> VAE:
 PIXELS = torch.randint(0, 256, (5, 1, 16, 16), dtype=torch.uint8, generator=generator(1))
 
 
-def test_weights_are_ratios_of_torchs_densities_image_by_image(vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_ratios_of_torch_densities_image_by_image(vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
     latents, decode = [], VAE.decode
     monkeypatch.setattr(VAE, "decode", lambda self, z: (latents.append(z), decode(self, z))[1])
     weights = log_weights(vae, PIXELS, V, draws=4, seed=2, size=7)  # batches that end within an image
@@ -202,10 +202,10 @@ def test_weights_are_ratios_of_torchs_densities_image_by_image(vae: VAE, monkeyp
     ratio = Normal(0.0, 1.0).log_prob(z.double()).sum(1) - Normal(mean, sigma).log_prob(z.double()).sum(1)
     torch.testing.assert_close(
         weights, (fit + ratio).view(5, 4), rtol=1e-7, atol=1e-3
-    )  # batches of 7 and of 20 round apart
+    )  # batches of 7 and of 20 round differently
 
 
-def test_a_seed_repeats_and_the_random_state_and_the_model_are_left_alone() -> None:
+def test_a_seed_repeats_the_result_and_neither_random_state_nor_model_changes() -> None:
     vae = VAE((1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8).train()
     state, fingerprint = torch.get_rng_state(), vae.fingerprint()
     first = estimate_likelihood(vae, PIXELS, V, draws=(1, 3))
@@ -216,7 +216,7 @@ def test_a_seed_repeats_and_the_random_state_and_the_model_are_left_alone() -> N
     assert not vae.training
 
 
-def test_a_result_says_its_terms(vae: VAE) -> None:
+def test_a_result_holds_its_terms(vae: VAE) -> None:
     result = estimate_likelihood(vae, PIXELS, V, draws=(1, 2, 6), images=3)
     assert result is not None
     assert list(result) == ["rate", "distortion", "bits_per_dimension", "draws", "v", "images", "definition"]
@@ -224,8 +224,8 @@ def test_a_result_says_its_terms(vae: VAE) -> None:
     weights = log_weights(vae, PIXELS[[0, 1, 3]], V, 6)  # evenly spaced
     for k, bound in result["draws"].items():
         assert bound["value"] == pytest.approx(float(importance_weighted_bound(weights[:, : int(k)]).mean()), rel=1e-9)
-    alone = estimate_likelihood(vae, PIXELS, V, images=1)
-    assert alone is not None and alone["rate"]["deviation"] is None
+    single = estimate_likelihood(vae, PIXELS, V, images=1)
+    assert single is not None and single["rate"]["deviation"] is None
 
 
 def test_a_code_without_noise_has_no_likelihood() -> None:
@@ -248,11 +248,11 @@ def test_a_code_without_noise_has_no_likelihood() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_measured_is_refused(vae: VAE, change: dict[str, object], message: str) -> None:
+def test_senseless_arguments_are_refused(vae: VAE, change: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         estimate_likelihood(vae, **{"pixels": PIXELS, "v": V, **change})
 
 
-def test_weights_need_a_draw(vae: VAE) -> None:
+def test_weights_of_no_draws_are_refused(vae: VAE) -> None:
     with pytest.raises(UserError, match="draws=0"):
         log_weights(vae, PIXELS, V, 0)

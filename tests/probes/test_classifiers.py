@@ -1,4 +1,4 @@
-"""What a probe reads: known accuracies, and that many probes trained as one are as many trained alone."""
+"""Probes: accuracies that are known, and that probes trained as one network equal probes trained separately."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from splitvae.errors import UserError
-from splitvae.models.fusion import FUSIONS, fuse_all
-from splitvae.models.posteriors import DiracPosterior, GaussianPosterior
 from splitvae.probes.classifiers import Accuracy, Probes, fit_probes
-from splitvae.probes.codes import Coded, accumulated, coded, majority, member_counts, strangers
+from splitvae.probes.codes import (
+    LabelledCodes,
+)
 
 CPU = torch.device("cpu")
 
@@ -22,59 +22,63 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def blobs(rows: int, distance: float, seed: int = 0, classes: int = 4, dim: int = 4) -> Coded:
+def blobs(rows: int, distance: float, seed: int = 0, classes: int = 4, dim: int = 4) -> LabelledCodes:
     """Normal codes, those of class c moved along axis c."""
     labels = torch.arange(rows) % classes
-    return Coded(torch.randn(rows, dim, generator=generator(seed)) + distance * torch.eye(classes, dim)[labels], labels)
+    return LabelledCodes(
+        torch.randn(rows, dim, generator=generator(seed)) + distance * torch.eye(classes, dim)[labels], labels
+    )
 
 
-def fit(train: list[Coded], test: list[Coded], iterations: int = 60, seed: int = 0) -> list[Accuracy]:
+def fit(train: list[LabelledCodes], test: list[LabelledCodes], iterations: int = 60, seed: int = 0) -> list[Accuracy]:
     return fit_probes(train, test, iterations, seed, CPU)
 
 
-# ---------------------------------------------------------------- many probes as one
+# ---------------------------------------------------------------- one network
 
 
-def test_probes_trained_as_one_are_networks_trained_apart() -> None:
+def test_probes_trained_as_one_network_equal_networks_trained_separately() -> None:
     together = Probes(3, 5, 4)
-    apart = [
+    separate = [
         nn.Sequential(
             *(nn.Linear(5, 256), nn.BatchNorm1d(256), nn.LeakyReLU(0.2)),
             *(nn.Linear(256, 256), nn.BatchNorm1d(256), nn.LeakyReLU(0.2), nn.Linear(256, 4)),
         )
         for _ in range(3)
     ]
-    for q, network in enumerate(apart):
+    for q, network in enumerate(separate):
         network.load_state_dict(together.network(q).state_dict())
     together.double()
-    optimizers = [torch.optim.Adam(m.parameters(), lr=1e-3) for m in (together, *(network.double() for network in apart))]
+    optimizers = [
+        torch.optim.Adam(m.parameters(), lr=1e-3) for m in (together, *(network.double() for network in separate))
+    ]
     for step in range(12):
         z = torch.randn(3, 5, 32, dtype=torch.float64, generator=generator(step))
-        answers = torch.randint(4, (3, 32), generator=generator(step))
-        losses = [F.cross_entropy(network(z[q].mT), answers[q]) for q, network in enumerate(apart)]
-        losses.insert(0, F.cross_entropy(together(z), answers, reduction="sum") / 32)
+        targets = torch.randint(4, (3, 32), generator=generator(step))
+        losses = [F.cross_entropy(network(z[q].mT), targets[q]) for q, network in enumerate(separate)]
+        losses.insert(0, F.cross_entropy(together(z), targets, reduction="sum") / 32)
         assert torch.allclose(losses[0], sum(losses[1:], torch.zeros(())), rtol=1e-9)
         for optimizer, loss in zip(optimizers, losses, strict=True):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
     z = torch.randn(40, 5, dtype=torch.float64, generator=generator(99))
-    for q, network in enumerate(apart):  # with running statistics
+    for q, network in enumerate(separate):  # with running statistics
         assert torch.allclose(together.network(q).double()(z), network.eval()(z), atol=1e-5)  # network(q) is float32
 
 
-def test_a_probe_does_not_depend_on_its_companions_or_their_order() -> None:
+def test_a_probe_does_not_depend_on_the_other_probes_or_their_order() -> None:
     sets = [blobs(300, 2.0, 1), blobs(1000, 1.0, 2), blobs(77, 3.0, 3)]
     sets[1] = sets[1]._replace(noise=torch.full_like(sets[1].codes, 0.3))
     tests = [blobs(2000, d, 10 + i) for i, d in enumerate((2.0, 1.0, 3.0))]
     together, turned = fit(sets, tests), fit(sets[::-1], tests[::-1])[::-1]
     for q in range(3):
-        (alone,) = fit(sets[q : q + 1], tests[q : q + 1])
-        assert together[q].test == pytest.approx(alone.test, abs=0.005)  # rounding turns a few of 2000 rows
-        assert turned[q].test == pytest.approx(alone.test, abs=0.005)
+        (single,) = fit(sets[q : q + 1], tests[q : q + 1])
+        assert together[q].test == pytest.approx(single.test, abs=0.005)  # rounding changes a few of 2000 rows
+        assert turned[q].test == pytest.approx(single.test, abs=0.005)
 
 
-def test_equal_seeds_give_equal_results_and_leave_the_random_state_alone() -> None:
+def test_equal_seeds_give_equal_results_and_do_not_change_the_random_state() -> None:
     train, test = [blobs(200, 1.0)], [blobs(500, 1.0, 1)]
     state = torch.get_rng_state()
     first = fit(train, test)
@@ -89,10 +93,10 @@ def test_equal_seeds_give_equal_results_and_leave_the_random_state_alone() -> No
 # ---------------------------------------------------------------- known accuracies
 
 
-def test_separable_codes_and_labels_themselves_are_read_fully_and_noise_is_not() -> None:
+def test_separable_codes_are_predicted_fully_and_noise_at_chance() -> None:
     labels = torch.arange(2000) % 4
-    separable, noise = blobs(2000, 20.0), Coded(torch.randn(2000, 4, generator=generator()), labels)
-    itself = Coded(torch.eye(4)[labels], labels)
+    separable, noise = blobs(2000, 20.0), LabelledCodes(torch.randn(2000, 4, generator=generator()), labels)
+    itself = LabelledCodes(torch.eye(4)[labels], labels)
     tests = [blobs(2000, 20.0, 1), noise._replace(codes=torch.randn(2000, 4, generator=generator(1))), itself]
     one, two, three = fit([separable, noise, itself], tests, 150)
     assert one == Accuracy(1.0, 1.0, 0.0)
@@ -101,28 +105,28 @@ def test_separable_codes_and_labels_themselves_are_read_fully_and_noise_is_not()
     assert two.error == pytest.approx(math.sqrt(two.test * (1 - two.test) / 2000))
 
 
-def test_noise_costs_what_it_costs_the_best_classifier() -> None:
+def test_noise_lowers_the_accuracy_to_that_of_the_best_classifier() -> None:
     labels = torch.arange(4000) % 2
     codes = 2.0 * labels[:, None] - 1
     deviations = (0.5, 1.0, 2.0)
-    sets = [Coded(codes, labels, torch.full_like(codes, s)) for s in deviations]
-    for s, found in zip(deviations, fit(sets, sets, 150), strict=True):
+    sets = [LabelledCodes(codes, labels, torch.full_like(codes, s)) for s in deviations]
+    for s, accuracy in zip(deviations, fit(sets, sets, 150), strict=True):
         best = 0.5 * (1 + math.erf(1 / s / math.sqrt(2)))  # P(noise < distance to the middle)
-        assert found.test == pytest.approx(best, abs=0.02)  # three standard errors of .007
-        assert found.train == pytest.approx(found.test, abs=1e-9)  # the same rows and draws
+        assert accuracy.test == pytest.approx(best, abs=0.02)  # three standard errors of .007
+        assert accuracy.train == pytest.approx(accuracy.test, abs=1e-9)  # the same rows and draws
 
 
-def test_accuracies_do_not_depend_on_the_order_or_company_of_rows() -> None:
+def test_accuracies_do_not_depend_on_the_order_of_rows_or_on_other_rows() -> None:
     train, test = blobs(500, 1.5), blobs(1000, 1.5, 1)
     order = torch.randperm(1000, generator=generator())
-    turned = Coded(test.codes[order], test.labels[order])
-    parts = [Coded(test.codes[test.labels == c], test.labels[test.labels == c]) for c in range(4)]
-    whole, other, *found = fit([train] * 6, [test, turned, *parts])
+    turned = LabelledCodes(test.codes[order], test.labels[order])
+    parts = [LabelledCodes(test.codes[test.labels == c], test.labels[test.labels == c]) for c in range(4)]
+    whole, other, *by_class = fit([train] * 6, [test, turned, *parts])
     assert whole.test == other.test
-    assert sum(f.test for f in found) / 4 == pytest.approx(whole.test, abs=1e-9)  # batch statistics would tell
+    assert sum(f.test for f in by_class) / 4 == pytest.approx(whole.test, abs=1e-9)  # batch statistics would differ
 
 
-def test_labels_are_any_integers_and_those_never_learned_are_never_told() -> None:
+def test_labels_are_any_integers_and_unknown_labels_are_never_predicted() -> None:
     names = torch.tensor([-7, 0, 3, 10**12])
     train, test = blobs(400, 20.0), blobs(400, 20.0, 1)
     renamed = [part._replace(labels=names[part.labels]) for part in (train, test)]
@@ -131,15 +135,11 @@ def test_labels_are_any_integers_and_those_never_learned_are_never_told() -> Non
     assert fit(renamed[:1], [unknown]) == [Accuracy(1.0, 0.0, 0.0)]
 
 
-def test_the_standard_error_counts_independent_rows_alone() -> None:
+def test_the_standard_error_counts_independent_rows_only() -> None:
     train, test = blobs(300, 1.0), blobs(400, 1.0, 1)
     plain, fewer = fit([train, train], [test, test._replace(independent=100)])
     assert fewer.test == plain.test
     assert fewer.error == pytest.approx(2 * plain.error)
-
-
-def test_the_majority_is_the_most_frequent_training_label() -> None:
-    assert majority(torch.tensor([3, 3, 1]), torch.tensor([1, 1, 3, 1])) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_the_majority_is_the_most_frequent_training_label() -> None:
         ({"codes": torch.zeros(8, 3)}, "probes apart"),
     ],
 )
-def test_codes_that_do_not_match_or_are_no_numbers_are_refused(change: dict[str, Tensor], words: str) -> None:
+def test_codes_that_do_not_match_or_are_not_finite_are_refused(change: dict[str, Tensor], words: str) -> None:
     good = blobs(8, 1.0)
     with pytest.raises(UserError, match=words):
         fit([good], [good._replace(**change)])
@@ -163,91 +163,3 @@ def test_no_probe_and_no_iteration_are_refused() -> None:
         fit([good], [good], 0)
     with pytest.raises(UserError, match="one of either"):
         fit([good], [])
-
-
-# ---------------------------------------------------------------- codes to be read
-
-
-def members(rows: int = 60, dim: int = 3, seed: int = 0) -> GaussianPosterior:
-    mean, logvar = torch.randn(2, rows, dim, generator=generator(seed))
-    return GaussianPosterior(mean, logvar)
-
-
-def test_means_have_no_noise_and_samples_the_posteriors_times_its_spread() -> None:
-    posterior, labels = members(), torch.arange(60)
-    means, samples = coded(posterior, labels, 0.1)
-    assert means.noise is None
-    assert samples.noise is not None
-    assert torch.allclose(samples.noise, 0.1 * (posterior.logvar / 2).exp())
-    for quiet in (coded(DiracPosterior(posterior.mean), labels), coded(posterior, labels, 0.0)):
-        assert quiet[0].noise is None
-        assert quiet[1] is quiet[0]
-
-
-@pytest.mark.parametrize("mode", FUSIONS)
-def test_evidence_is_that_of_groups_of_one_label(mode: str) -> None:
-    labels = torch.arange(60) % 4
-    posterior = members()
-    posterior = GaussianPosterior(
-        labels[:, None] + 0.01 * posterior.mean, torch.zeros(60, 3)
-    )  # a code that names its label
-    fused, told, independent = accumulated(posterior, labels, 5, mode, 60)
-    assert independent == 12  # 15 images of each label
-    assert len(told) == len(fused.mean) == 60  # five divisions of 12
-    shrink = 5 / 6 if mode == "poe-prior" else 1.0
-    assert torch.allclose(fused.mean, shrink * told[:, None].float().expand(-1, 3), atol=0.05)
-    assert len(fused.mean[:, 0].unique()) == 60  # groups are made anew
-    assert torch.equal(accumulated(posterior, labels, 5, mode, 60)[0].mean, fused.mean)
-    assert not torch.equal(accumulated(posterior, labels, 5, mode, 60, seed=1)[0].mean, fused.mean)
-
-
-def test_groups_of_one_are_the_members_each_once() -> None:
-    posterior, labels = members(), torch.arange(60) % 7
-    fused, told, independent = accumulated(posterior, labels, 1)
-    assert independent == 60
-    order, known = fused.mean[:, 0].argsort(), posterior.mean[:, 0].argsort()
-    assert torch.allclose(fused.mean[order], posterior.mean[known])
-    assert torch.allclose(fused.logvar[order], posterior.logvar[known], atol=1e-6)
-    assert torch.equal(told[order], labels[known])
-
-
-def test_copies_have_the_variance_divided_by_their_number() -> None:
-    posterior = GaussianPosterior(torch.full((32, 2), 0.7), torch.full((32, 2), -1.3))
-    fused, _, _ = accumulated(posterior, torch.zeros(32, dtype=torch.long), 8)
-    assert torch.allclose(fused.mean, torch.tensor(0.7))
-    assert torch.allclose(fused.logvar, torch.tensor(-1.3 - math.log(8)))
-
-
-def test_what_is_left_over_of_a_label_is_left_out() -> None:
-    labels = torch.tensor([0] * 5 + [1] * 2 + [2] * 3)
-    posterior = members(10)
-    fused, told, independent = accumulated(posterior, labels, 3, least=2)
-    assert (independent, sorted(told.tolist())) == (2, [0, 2])
-    whole, _ = fuse_all(posterior.mean[7:], posterior.logvar[7:], labels[7:])
-    assert torch.allclose(fused.mean[told == 2], whole.mean.float())  # all three of the last label
-    with pytest.raises(UserError, match="smaller groups"):
-        accumulated(posterior, labels, 6)
-
-
-def test_variances_that_are_no_numbers_are_refused() -> None:
-    with pytest.raises(UserError, match="NaN"):
-        accumulated(GaussianPosterior(torch.zeros(4, 1), torch.full((4, 1), math.nan)), torch.zeros(4, dtype=torch.long), 2)
-
-
-def test_members_are_limited_by_the_rarest_label() -> None:
-    many, few = torch.arange(3000) % 10, torch.tensor([0] * 9 + [1] * 40)
-    assert member_counts(many) == [1, 2, 4, 8, 16, 32, 64, 128, 256]
-    assert member_counts(many, few) == [1, 2, 4, 8]
-    assert member_counts(many, most=5) == [1, 2, 4]
-    assert member_counts(torch.arange(3)) == [1]
-
-
-def test_strangers_have_another_label_each_as_often() -> None:
-    labels = torch.tensor([4] * 700 + [-1] * 200 + [9] * 100)[torch.randperm(1000, generator=generator())]
-    other = strangers(labels)
-    assert bool((labels[other] != labels).all())
-    nine = labels[other][labels == 4] == 9
-    assert float(nine.double().mean()) == pytest.approx(1 / 3, abs=0.06)  # 100 of the 300 others; deviation .018
-    assert torch.equal(strangers(labels), other)
-    with pytest.raises(UserError, match="two labels"):
-        strangers(torch.zeros(5, dtype=torch.long))

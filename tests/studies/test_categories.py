@@ -21,7 +21,7 @@ from splitvae.errors import UserError
 from splitvae.features.base import ModuleFeatures, extract_features
 from splitvae.figures.categories import category_chart
 from splitvae.figures.mean_images import mean_captions, mean_sheet
-from splitvae.metrics.distances import jackknife
+from splitvae.metrics.distances import jackknife_deviation
 from splitvae.metrics.fid import frechet_distance
 from splitvae.studies.categories import category_table, compare_categories, titled
 from splitvae.studies.mean_images import mean_image, mean_study, mean_table
@@ -101,7 +101,7 @@ def test_sets_are_of_the_images_that_they_should_be() -> None:
     assert result["mix"]["value"] == pytest.approx(frechet_distance(real, torch.cat((rows, mirrored))), rel=1e-9)
     assert result["floor"]["images"] == len(TRAIN)
     assert result["floor"]["value"] == frechet_distance(real, rows)
-    assert result["floor"]["deviation"] == jackknife(real, rows)
+    assert result["floor"]["deviation"] == jackknife_deviation(real, rows)
 
 
 def test_growing_sets_begin_with_the_first_class_and_end_with_the_mix() -> None:
