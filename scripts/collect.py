@@ -1,8 +1,8 @@
 """Copies what a result keeps of runs: numbers and pictures, with the command, the data, versions and the device.
 
-python results/collect.py runs/mnist-svae runs/mnist-vae results/mnist
-python results/collect.py runs/table/* results/mnist-table      # folders of seed-N runs: with tables of their scores
-python results/collect.py runs/faces results/faces --figures=samples,plane      # of all figures these alone
+python scripts/collect.py runs/mnist-svae runs/mnist-vae results/mnist
+python scripts/collect.py runs/table/* results/mnist-table      # folders of seed-N runs: with tables of their scores
+python scripts/collect.py runs/faces results/faces --figures=samples,plane      # of all figures these alone
 """
 
 from __future__ import annotations

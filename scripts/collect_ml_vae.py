@@ -1,6 +1,6 @@
 """Copies what a result keeps of `splitvae reproduce ml-vae`: its table, its numbers, and pictures of some systems.
 
-python results/collect_ml_vae.py runs/ml-vae results/ml-vae
+python scripts/collect_ml_vae.py runs/ml-vae results/ml-vae
 """
 
 from __future__ import annotations

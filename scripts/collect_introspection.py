@@ -1,6 +1,6 @@
 """Prints one row a run of introspective trials: settings, KLs of the last epoch, distance and sharpness of samples.
 
-python results/collect_introspection.py runs/trials/* > results/introspection/trials.txt
+python scripts/collect_introspection.py runs/trials/* > results/introspection/trials.txt
 
 Runs are trained with `--fid 1`, which measures samples of the prior against training images at the end of each epoch.
 """
