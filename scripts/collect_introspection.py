@@ -1,8 +1,8 @@
-"""Prints one row a run of introspective trials: settings, KLs of the last epoch, distance and sharpness of samples.
+"""Prints one row for each introspective run: its settings, the KLs of its last epoch, and its samples' quality.
 
-python scripts/collect_introspection.py runs/trials/* > results/introspection/trials.txt
+python scripts/collect_introspection.py runs/trials/* > results/mnist-introspection/trials.txt
 
-Runs are trained with `--fid 1`, which measures samples of the prior against training images at the end of each epoch.
+Train the runs with `--fid 1`, so that samples of the prior are measured against training images after each epoch.
 """
 
 from __future__ import annotations
@@ -18,22 +18,17 @@ HEADINGS = ["data", "net", "α", "α dec", "β", "margin", "VAE ep", "epochs", "
 HEADINGS += ["KL images", "rec", "samples", "MSE", "Fréchet", "sharpness", "power ratio"]
 
 
-def row(run: splitvae.Run) -> list[str]:
-    """What one run was told, and what came out."""
-    config, last, measured = run.config, run.history[-1], current(run)
-    soft = config.loss == "soft-intro"
-    weights = (
-        ["soft", "", f"{config.beta_rec:g}/{config.beta_kl:g}/{config.beta_neg:g}", ""]
-        if soft
-        else [
-            f"{config.alpha:g}",
-            "" if config.alpha_decoder is None else f"{config.alpha_decoder:g}",
-            f"{config.beta:g}",
-            f"{config.margin:g}" if config.alpha else "",
-        ]
-    )
+def format_row(run: splitvae.Run) -> list[str]:
+    """Returns the cells of a run, in the order of `HEADINGS`."""
+    config, last, evaluation = run.config, run.history[-1], current(run)
+    if config.loss == "soft-intro":
+        weights = ["soft", "", f"{config.beta_rec:g}/{config.beta_kl:g}/{config.beta_neg:g}", ""]
+    else:
+        alpha_decoder = "" if config.alpha_decoder is None else f"{config.alpha_decoder:g}"
+        margin = f"{config.margin:g}" if config.alpha else ""
+        weights = [f"{config.alpha:g}", alpha_decoder, f"{config.beta:g}", margin]
     kls = [number(last[f"kl_{name}"]) if f"kl_{name}" in last else "" for name in ("real", "rec", "fake")]
-    samples = measured["samples"]
+    samples = evaluation["samples"]
     return [
         config.preset.split("-")[0],
         f"{config.net} {config.width} k{config.kernel}",
@@ -44,7 +39,7 @@ def row(run: splitvae.Run) -> list[str]:
         f"{config.lr:g}",
         f"{config.ema:g}",
         *kls,
-        number(measured["reconstruction"]["mse"]["value"]),
+        number(evaluation["reconstruction"]["mse"]["value"]),
         number(last["fid"]),
         number(samples["sharpness"]["value"]),
         number(samples["power_ratio"]["value"]),
@@ -52,4 +47,4 @@ def row(run: splitvae.Run) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(aligned(HEADINGS, [row(splitvae.Run(Path(word))) for word in sys.argv[1:]]))
+    print(aligned(HEADINGS, [format_row(splitvae.Run(Path(word))) for word in sys.argv[1:]]))

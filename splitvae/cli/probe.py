@@ -37,8 +37,8 @@ class Probe:
             raise UserError(f"--iterations {self.iterations} trains no probe; give a number such as 6000.")
         if self.seed < 0:
             raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
-        from ..figures.io import save
-        from ..figures.probes import accuracy_curve, code_maps
+        from ..figures.io import save_figure
+        from ..figures.probes import plot_code_maps, plot_probe_accuracy
         from ..probes.measure import labelled, posteriors, probe
         from ..probes.tables import table
         from ..runs import Run
@@ -52,7 +52,8 @@ class Probe:
         print(f"Numbers: {run.path / 'probes.json'}", flush=True)
         folder, model = self.out or run.path / "figures", result["model"]["fingerprint"]
         if result["curve"]:
-            print(f"Figure: {save(accuracy_curve(result), folder / 'probes.png', model)}")
+            print(f"Figure: {save_figure(plot_probe_accuracy(result), folder / 'probes.png', model)}")
         _, test = labelled(run, self.group_by or run.config.group_by)
         codes = {name: posterior.mean for name, posterior in posteriors(run.vae, test.images.pixels).items()}
-        print(f"Figure: {save(code_maps(codes, test.labels, test.names, self.seed), folder / 'code-maps.png', model)}")
+        maps = plot_code_maps(codes, test.labels, test.names, self.seed)
+        print(f"Figure: {save_figure(maps, folder / 'code-maps.png', model)}")

@@ -26,7 +26,7 @@ def sweep(arguments: Sequence[str]) -> None:
     cells are kept, so that the same command goes on; a cell that an alarm stops is shown as it was.
     """
     from ..config import Config
-    from ..studies.grid import BASE, base_named, cells_of
+    from ..studies.grid import INTROVAE_BASE, base_config, build_cells
     from ..studies.grid import train_grid as train_all
 
     rest, values = several(arguments)
@@ -38,20 +38,20 @@ def sweep(arguments: Sequence[str]) -> None:
         out: str = f"runs/sweep-{name}"
         """Folder of the cells and of sweep.html."""
 
-    base = base_named(name)
+    base = base_config(name)
     about = (sweep.__doc__ or "").replace("\n    ", "\n")
     prog = f"splitvae sweep {name}"
     asked = tyro.cli(Sweep, args=rest, prog=prog, description=about, default=Sweep(base))
     if asked.config.data is None:
         raise UserError("say what to train on: your images with --data FOLDER, or a preset such as mnist-intro.")
-    if missing := [field for field in GRID if base is BASE and not values[field]]:
+    if missing := [field for field in GRID if base is INTROVAE_BASE and not values[field]]:
         raise UserError(
             f"introvae has no {missing[0]} of its own; say all three, such as --alpha 0.1 0.25 --beta 8 --margin 60, or "
             "take a preset such as mnist-intro."
         )
-    cells = cells_of(*(values[field] or [getattr(base, field)] for field in GRID))
+    cells = build_cells(*(values[field] or [getattr(base, field)] for field in GRID))
 
-    from ..studies.grid_report import write
+    from ..studies.grid_report import write_sweep_page
 
     flags = {word.split("=")[0].replace("_", "-") for word in rest}
     fields = {f.name: f"-{f.name.replace('_', '-')}" for f in dataclasses.fields(Config)}
@@ -60,7 +60,8 @@ def sweep(arguments: Sequence[str]) -> None:
     stopped = [outcome.cell.name for outcome in outcomes if outcome.alarm]
     if stopped:
         print(f"{len(stopped)} of {len(cells)} cells were stopped by an alarm: {', '.join(stopped)}.")
-    print(f"Page: {write(outcomes, Path(asked.out) / 'sweep.html', shlex.join(['splitvae', 'sweep', *arguments]))}")
+    command = shlex.join(["splitvae", "sweep", *arguments])
+    print(f"Page: {write_sweep_page(outcomes, Path(asked.out) / 'sweep.html', command)}")
 
 
 def several(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[float]]]:

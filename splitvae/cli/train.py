@@ -58,9 +58,9 @@ def train(arguments: Sequence[str]) -> None:
     fields = {f.name: f"-{f.name.replace('_', '-')}" for f in dataclasses.fields(Config)}
     typed = {name: getattr(asked.config, name) for name, f in fields.items() if {"-" + f, "--no" + f} & flags}
     if asked.seeds > 1:
-        trials.train(asked.config, Path(asked.out), asked.seeds, asked.resume, asked.report, **typed)
+        trials.train_seeds(asked.config, Path(asked.out), asked.seeds, typed, resume=asked.resume, report=asked.report)
         return
     run = run_training(asked.config, out=asked.out, resume=asked.resume, **typed)
     if asked.report and first_process():
         print(table(diagnose(run)))
-        print(f"Report: {report.write([run])}")
+        print(f"Report: {report.write_report([run])}")

@@ -16,7 +16,7 @@ from splitvae.cli.probe import Probe
 from splitvae.config import Config
 from splitvae.data.images import Images
 from splitvae.errors import UserError
-from splitvae.figures.probes import accuracy_curve, code_maps
+from splitvae.figures.probes import plot_code_maps, plot_probe_accuracy
 from splitvae.models.vae import VAE
 from splitvae.presets.build import vae_of
 from splitvae.probes.codes import accumulated
@@ -198,7 +198,7 @@ def test_contents_used_as_means_and_codes_without_noise_have_means_for_samples(d
     assert (found["curve"], found["use"]) == ([], None)
     assert "latent, means" in table(found)
     with pytest.raises(UserError, match="no content"):
-        accuracy_curve(found)
+        plot_probe_accuracy(found)
 
 
 def test_a_network_with_batchnorm_is_not_handicapped_by_fresh_statistics(data: Path, tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_attributes_mean_the_same_in_both_parts(data: Path, tmp_path: Path) -> N
 
 
 def test_a_curve_has_a_line_a_code_and_one_of_the_majority(result: dict[str, Any]) -> None:
-    (axes,) = accuracy_curve(result).axes
+    (axes,) = plot_probe_accuracy(result).axes
     assert len(axes.lines) == 5
     means = [100 * point["means"]["test"] for point in result["curve"]]
     assert axes.lines[0].get_xdata() == pytest.approx([1, 2, 4])
@@ -297,7 +297,7 @@ def test_a_curve_has_a_line_a_code_and_one_of_the_majority(result: dict[str, Any
 def test_maps_show_each_code_by_two_methods_and_name_every_class() -> None:
     labels = torch.arange(40) % 10
     codes = {"style": torch.randn(40, 1), "content": torch.randn(40, 3)}
-    figure = code_maps(codes, labels, tuple("abcdefghij"))
+    figure = plot_code_maps(codes, labels, tuple("abcdefghij"))
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "style, PCA",
         "style, t-SNE",
@@ -308,11 +308,11 @@ def test_maps_show_each_code_by_two_methods_and_name_every_class() -> None:
     # Silenced: handles are lines.
     looks = {(h.get_color(), h.get_marker()) for h in figure.legends[0].legend_handles}  # type: ignore[union-attr]
     assert len(looks) == 10
-    many = code_maps({"latent": torch.randn(60, 2)}, torch.arange(60) % 30)
+    many = plot_code_maps({"latent": torch.randn(60, 2)}, torch.arange(60) % 30)
     assert not many.legends
     assert len(many.axes) == 3  # the third is the colour bar
     with pytest.raises(UserError, match="give one each"):
-        code_maps(codes, labels[:-1])
+        plot_code_maps(codes, labels[:-1])
 
 
 def test_the_command_writes_numbers_and_pictures(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
