@@ -36,7 +36,7 @@ def render_comparison(entries: Sequence[ReportEntry]) -> str:
     parts += ["<h2>Measurements</h2>", render_table(names, rows), *_render_distances(names, entries)]
     if any(run.history for run in runs):
         curves = plot_training_curves({name: run.history for name, run in zip(names, runs, strict=True)})
-        caption = "One colour a run. Solid: training; dashed: validation, and βv."
+        caption = "Each run has a colour. Solid: training; dashed: validation, and βv."
         parts.append(render_figure(encode_png(curves), "Training", caption))
     for figure, title, style in (("samples", "Samples from the prior", "pair"), ("components", "Components", "")):
         pictures = [

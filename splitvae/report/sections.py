@@ -111,7 +111,7 @@ def render_commands(runs: Sequence[Run]) -> str:
     """Renders the commands that train runs."""
     lines = []
     for run in runs:
-        from_memory = f"# {run.name} was trained from Python, on an array"
+        from_memory = f"# {run.name} was trained from Python, on images in memory"
         lines.append(train_command(run.config, str(run.path)) if run.config.data else from_memory)
     return f'<div class="card"><pre>{escape(chr(10).join(lines))}</pre></div>'
 
@@ -124,8 +124,8 @@ def render_data_notes(evaluation: Mapping[str, Any]) -> str:
     notes = [f"Measured on {data['images']:,} of {data['available']:,} images of {data['source']} ({data['part']} part)"]
     notes += [
         *data["notes"],
-        f"± is the deviation over {data['blocks']} blocks of the images, in the variance law over latents, and of a "
-        "likelihood the error over images",
+        f"± is the deviation over {data['blocks']} blocks of the images; for the variance law it is the deviation over "
+        "latents, and for a likelihood the standard error over images",
     ]
     return f'<p class="note" style="margin-top:20px">{escape("; ".join(notes))}.</p>'
 

@@ -43,7 +43,7 @@ def render_run(entry: ReportEntry) -> str:
     parts += _render_scores(evaluation)
     if probes := current_probes(run):
         text = f'<div class="card wide"><pre>{escape(table(probes))}</pre></div>'
-        parts += ["<h2>What classifiers read from the codes</h2>", text]
+        parts += ["<h2>What classifiers can read from the codes</h2>", text]
     parts += ["<h2>Settings</h2>", _render_settings(run), "<h2>Command</h2>", render_commands([run])]
     parts.append(render_data_notes(evaluation))
     return "\n".join(parts)
@@ -53,7 +53,7 @@ def _render_scores(evaluation: Mapping[str, Any]) -> list[str]:
     """Renders the distances from test images, one table for each protocol, with its images, features and sampler below."""
     parts = []
     for score in evaluation.get("scores", {}).values():
-        description = f"{PROTOCOLS[score['protocol']]} Distances are better where they are smaller, shares where larger."
+        description = f"{PROTOCOLS[score['protocol']]} Smaller distances are better, and larger shares."
         headings = [f"{bank}: {BANKS[bank]}" for bank in score["banks"]]
         notes = [note for note in (*score["notes"], score["extractor"]["note"]) if note]
         parts += [
@@ -83,7 +83,7 @@ def _summarise(entry: ReportEntry) -> str:
         epochs, duration = run.history[-1]["epoch"], _format_duration(sum(row["seconds"] for row in run.history))
         trained = f" for {epochs} epoch{'s' * (epochs != 1)} ({duration})"
     text = (
-        f"This is {model}: from {vae.latent_dim} latent variables its decoder paints {images}, {height}×{width} pixels, "
+        f"This is {model}: from {vae.latent_dim} latent variables its decoder computes {images}, {height}×{width} pixels, "
         f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "
         f"<code>{escape(config.data or 'images from memory')}</code>, with {weights} and seed {config.seed}."
     )
@@ -130,7 +130,7 @@ def _render_headline_numbers(evaluation: Mapping[str, Any], run: Run) -> str:
             share, overlap = (number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
             tiles.append(("The split is", split["verdict"], f"high frequencies {share}, edge overlap {overlap}"))
         else:
-            tiles.append(("The split is", "not applicable", "the decoder paints one image"))
+            tiles.append(("The split is", "not applicable", "the decoder computes one image"))
     counts = run.vae.counts()
     tiles.append(("Parameters", f"{counts['trainable']:,}", f"{counts['total']:,} with running statistics"))
     cells = [
@@ -146,12 +146,12 @@ def _complete_caption(text: str, run: Run) -> str:
     if k == 2:
         rows = (
             "From the top: the map σ, the images x̂₁ and x̂₂, and the blend x̂ = σ x̂₁ + (1 − σ) x̂₂. "
-            "Where the map is white the first image shows, where it is black the second."
+            "Where the map is white, the blend shows the first image; where it is black, the second."
         )
-        gray = "white where the first image shows, black where the second"
+        gray = "white where the first image is shown, black where the second is"
     else:
         rows = f"From the top: the {k} maps, which sum to one, the {k} images, and the blend x̂ = Σ σₖ x̂ₖ."
-        gray = f"the {k} of a sample side by side, white where a component shows"
+        gray = f"the {k} of a sample side by side, white where a component is shown"
     terms = CURVE_NOTES[run.config.loss in ("intro", "soft-intro")]
     return Template(text).substitute(rows=rows, gray=gray, terms=terms)
 

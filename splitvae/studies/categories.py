@@ -85,12 +85,14 @@ def compare_categories(
     rank, order = (torch.randperm(n, generator=random) for n in (len(train), len(fake)))
 
     def measure(rows: Tensor) -> dict[str, Any]:
+        """Measures a set by the features (n, D) of its images."""
         if len(rows) < 2:
             return {"images": len(rows), "value": None, "deviation": None}
         distance, deviation = frechet_distance(real, rows), jackknife(real, rows)
         return {"images": len(rows), "value": distance, "deviation": deviation}
 
     def measure_set(members: Tensor) -> dict[str, Any]:
+        """Measures the first `count` images of a set, given whether each training image belongs to it."""
         return measure(fake[_select_rows(members, order, rank, count)])
 
     classes = labels.ndim == 1

@@ -48,18 +48,20 @@ HISTORY_COLUMNS = {  # heading: the key in the last row of history.jsonl
 
 
 LEAD_TEXT = (
-    "One IntroVAE a cell, with nothing else different. Alpha weighs the game of encoder and decoder, beta the "
-    "reconstruction, and the margin is the KL in nats to which the encoder raises that of what is painted. In a healthy "
-    "cell the KLs of samples and reconstructions lie above that of images, near the margin, reconstructions differ from "
-    "each other as images do, and samples have as much power at high frequencies as images: sharpness near 0."
+    "Each cell is one IntroVAE; the cells differ in these weights alone. Alpha is the weight of the hinges, by which "
+    "encoder and decoder compete, beta that of the reconstruction, and the margin is the KL, in nats, to which the encoder "
+    "raises the KL of reconstructions and samples. In a healthy cell these KLs lie above that of images, near the margin; "
+    "reconstructions differ from each other as much as images do; and samples have as much power at high frequencies as "
+    "images, so that their sharpness is near 0."
 )
 
 
 NOTES_TEXT = (
-    "Sharpness is the absolute logarithm of the power ratio: that of the power of samples from the prior above half the "
-    "Nyquist frequency to that of test images. Spread is the standard deviation of reconstructions over a batch divided by "
-    "that of images. It and the KLs but the last are means over the last epoch, or over the last good one where an alarm "
-    "stopped the cell, whose pictures and numbers on test images are those of the last model that it kept."
+    "The power ratio is the power of samples from the prior above half the Nyquist frequency, divided by that of test "
+    "images. Sharpness is its absolute logarithm. Spread is the standard deviation of reconstructions over a batch, "
+    "divided by that of images. Spread and the KLs, except that of test images, are means over the last epoch. Where an "
+    "alarm stopped a cell, they are means over its last good epoch, and its pictures and numbers on test images are those "
+    "of its last good model."
 )
 
 
