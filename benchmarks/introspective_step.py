@@ -1,9 +1,10 @@
-"""What an introspective step costs in plain ones: the trainer's own steps, in alternation, in one process.
+"""Measures how many steps of a plain VAE one introspective training step costs.
 
     python benchmarks/introspective_step.py [--net NET] [--side 32] [--width 16] [--precision auto|bf16|32]
 
-Both train the same network on the same random images; the plain VAE is the ELBO with one optimizer. Printed are medians
-over alternations of the seconds a step, and the quartiles of the ratios within an alternation.
+All objectives train the same network on the same random images with the trainer's own steps, timed in alternation in one
+process. The plain VAE is the ELBO with one optimizer. The program prints the median duration of a step over alternations,
+and quartiles of the ratio to the plain step within an alternation.
 """
 
 from __future__ import annotations
@@ -18,27 +19,30 @@ import torch
 
 from splitvae import Images
 from splitvae.config import Config
-from splitvae.presets.build import objective_of, build_vae
-from splitvae.training.trainer import Trainer
+from splitvae.presets.build import objective_of, vae_of
+from splitvae.training.trainer import Training
 
-BATCH = 64
+BATCH_SIZE = 64
+STEPS_PER_TIMING = 3
+WARM_UP_ALTERNATIONS = 2
+
 LOSSES = {"plain": {"loss": "elbo"}, "intro": {"loss": "intro", "beta": 1.0, "margin": 1000.0}}
 LOSSES["soft-intro"] = {"loss": "soft-intro", "gamma": 0.0}
 
 
-def step_of(fields: dict[str, object], config: Config) -> Callable[[], None]:
-    """One step of the trainer with an objective, on random images."""
+def make_step(fields: dict[str, object], config: Config) -> Callable[[], None]:
+    """Returns a function that makes one training step on random images, with fields of the config replaced."""
     config = replace(config, **fields)  # type: ignore[arg-type]  # fields of a Config
     torch.manual_seed(0)
     assert config.shape is not None
-    pixels = torch.randint(0, 256, (2 * BATCH, *config.shape), dtype=torch.uint8)
+    pixels = torch.randint(0, 256, (2 * BATCH_SIZE, *config.shape), dtype=torch.uint8)
     images = Images(pixels, None, (), "noise", "train", ())
-    loop = Trainer(build_vae(config), objective_of(config), images, config)
-    x = loop.prepared(loop.pixels[:BATCH])
+    trainer = Training(vae_of(config), objective_of(config), images, config)
+    x = trainer.prepared(trainer.pixels[:BATCH_SIZE])
 
     def step() -> None:
-        loop.turn(x)
-        if loop.fabric.device.type != "cpu":
+        trainer.turn(x)
+        if trainer.fabric.device.type != "cpu":
             torch.accelerator.synchronize()
 
     return step
@@ -54,34 +58,35 @@ def main() -> None:
     parser.add_argument("--precision", choices=("auto", "bf16", "32"), default="auto")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--alternations", type=int, default=15)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     config = Config(
-        shape=(asked.channels, asked.side, asked.side),
-        net=asked.net,
+        shape=(options.channels, options.side, options.side),
+        net=options.net,
         split=1,
-        width=asked.width,
-        kernel=asked.kernel,
-        batch_size=BATCH,
-        precision=asked.precision,
-        accelerator=asked.device,
+        width=options.width,
+        kernel=options.kernel,
+        batch_size=BATCH_SIZE,
+        precision=options.precision,
+        accelerator=options.device,
         validation=0,
     )
-    steps = {name: step_of(fields, config) for name, fields in LOSSES.items()}
+    steps = {name: make_step(fields, config) for name, fields in LOSSES.items()}
     times: dict[str, list[float]] = {name: [] for name in steps}
-    for i in range(asked.alternations + 2):  # the first two are to warm up
+    for i in range(options.alternations + WARM_UP_ALTERNATIONS):
         for name, step in steps.items():
-            begun = time.perf_counter()
-            for _ in range(3):
+            start = time.perf_counter()
+            for _ in range(STEPS_PER_TIMING):
                 step()
-            if i >= 2:
-                times[name].append((time.perf_counter() - begun) / 3)
-    print(f"torch {torch.__version__}, {asked.device}, {torch.get_num_threads()} threads, {asked.precision}, batch {BATCH}")
-    print(f"{asked.net}, images {config.shape}, width {asked.width}, kernel {asked.kernel}")
-    for name, found in times.items():
-        ratios = [a / b for a, b in zip(found, times["plain"], strict=True)]
+            if i >= WARM_UP_ALTERNATIONS:
+                times[name].append((time.perf_counter() - start) / STEPS_PER_TIMING)
+    machine = f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads"
+    print(f"{machine}, {options.precision}, batch {BATCH_SIZE}")
+    print(f"{options.net}, images {config.shape}, width {options.width}, kernel {options.kernel}")
+    for name, seconds in times.items():
+        ratios = [own / plain for own, plain in zip(seconds, times["plain"], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
-        shown = f"{middle:.2f} plain steps (quartiles {low:.2f} to {high:.2f})"
-        print(f"  {name:<11} {1e3 * statistics.median(found):7.1f} ms a step, {shown}")
+        cost = f"{middle:.2f} plain steps (quartiles {low:.2f} to {high:.2f})"
+        print(f"  {name:<11} {1e3 * statistics.median(seconds):7.1f} ms a step, {cost}")
 
 
 if __name__ == "__main__":

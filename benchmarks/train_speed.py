@@ -1,11 +1,12 @@
-"""Images a second of a training step, and how much of this machine's convolution peak that is.
+"""Measures how many images per second a training step processes, and what share of the machine's convolution peak that is.
 
     python benchmarks/train_speed.py [--precision bf16|32] [--device cpu|cuda] [--compile]
 
-The peak is that of the fastest of the network's own 3x3 convolutions, forward, at the same batch and precision. Steps at
-width 64 and 16 and the peak are timed in alternation, and medians are printed. A step is the trainer's: batch by index,
-encoder, decoder, loss, backward, gradient check, Adam. Its arithmetic is counted from the layers' shapes: the products of
-every convolution and dense layer, forward and twice that backward, less the first layer's gradient for the images.
+The peak is that of the fastest of the network's own 3x3 convolutions, in the forward pass, at the same batch size and
+precision. Steps at widths 64 and 16 and the convolutions are timed in alternation, and medians are printed. A step is the
+trainer's own: batch by index, encoder, decoder, loss, backward pass, gradient check, Adam. Its arithmetic is counted from
+the shapes of the layers: the multiplications and additions of every convolution and dense layer in the forward pass, and
+twice that in the backward pass, except that the images need no gradient.
 """
 
 from __future__ import annotations
@@ -20,31 +21,37 @@ from torch import nn
 
 from splitvae.data.images import Images
 from splitvae.models.vae import VAE
-from splitvae.presets.build import objective_of, build_vae
-from splitvae.presets.registry import find_preset
-from splitvae.training.trainer import Trainer
+from splitvae.presets.build import objective_of, vae_of
+from splitvae.presets.registry import configure
+from splitvae.training.trainer import Training
 
-BATCH = 100
+BATCH_SIZE = 100
+WIDTHS = (64, 16)
+WARM_UP_CALLS = 3
 
 
 def synchronise(device: torch.device) -> None:
+    """Waits until a GPU has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def seconds(work: Callable[[], object], device: torch.device, least: float = 1.0) -> float:
-    """Mean time of one call over at least `least` seconds."""
+def seconds_per_call(work: Callable[[], object], device: torch.device, min_seconds: float = 1.0) -> float:
+    """Returns the mean duration of a call, repeated for at least `min_seconds`."""
     synchronise(device)
     calls, start = 0, time.perf_counter()
-    while (spent := time.perf_counter() - start) < least:
+    while (elapsed := time.perf_counter() - start) < min_seconds:
         work()
         synchronise(device)
         calls += 1
-    return spent / calls
+    return elapsed / calls
 
 
-def products(vae: VAE) -> tuple[float, set[tuple[int, int, int]]]:
-    """Floating-point operations of a step for one image, and the shapes (in, out, side) of its 3x3 convolutions."""
+def count_operations(vae: VAE) -> tuple[float, set[tuple[int, int, int]]]:
+    """Counts the floating-point operations of a step for one image.
+
+    Returns the number, and the shapes (input channels, output channels, side) of the 3x3 convolutions.
+    """
     total, shapes = 0.0, set()
 
     def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
@@ -66,20 +73,26 @@ def products(vae: VAE) -> tuple[float, set[tuple[int, int, int]]]:
     return total, shapes
 
 
-def step_of(width: int, precision: str, device: str, compiled: bool) -> tuple[Callable[[], object], torch.device]:
-    """The trainer's own step on random images."""
-    config = find_preset(
-        "mnist-svae", width=width, batch_size=BATCH, precision=precision, accelerator=device, compile=compiled, validation=0
+def make_step(width: int, precision: str, device: str, compiled: bool) -> tuple[Callable[[], object], torch.device]:
+    """Returns a function that makes one training step on random images, and the device of the training."""
+    config = configure(
+        "mnist-svae",
+        width=width,
+        batch_size=BATCH_SIZE,
+        precision=precision,
+        accelerator=device,
+        compile=compiled,
+        validation=0,
     )
-    pixels = torch.randint(0, 256, (4 * BATCH, 1, 32, 32), dtype=torch.uint8)
-    vae = build_vae(config)
-    loop = Trainer(vae, objective_of(config), Images(pixels, None, (), "noise", "train", ()), config)
+    pixels = torch.randint(0, 256, (4 * BATCH_SIZE, 1, 32, 32), dtype=torch.uint8)
+    vae = vae_of(config)
+    trainer = Training(vae, objective_of(config), Images(pixels, None, (), "noise", "train", ()), config)
 
     def step() -> None:
-        start = BATCH * (loop.step % 4)
-        loop.turn(loop.prepared(loop.pixels[start : start + BATCH]))
+        start = BATCH_SIZE * (trainer.step % 4)
+        trainer.turn(trainer.prepared(trainer.pixels[start : start + BATCH_SIZE]))
 
-    return step, loop.fabric.device
+    return step, trainer.fabric.device
 
 
 def main() -> None:
@@ -88,46 +101,48 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--alternations", type=int, default=5)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     torch.manual_seed(0)
-    dtype = torch.bfloat16 if asked.precision == "bf16" else torch.float32
+    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
 
-    work, flops = {}, {}
-    shapes: set[tuple[int, int, int]] = set()
-    for width in (64, 16):
-        step, device = step_of(width, asked.precision, asked.device, asked.compile)
-        flops[width], found = products(build_vae(find_preset("mnist-svae", width=width)))
+    work, operations = {}, {}
+    convolutions: set[tuple[int, int, int]] = set()  # of the wider network
+    for width in WIDTHS:
+        step, device = make_step(width, options.precision, options.device, options.compile)
+        operations[width], shapes = count_operations(vae_of(configure("mnist-svae", width=width)))
         work[f"step, width {width}"] = step
-        shapes |= found if width == 64 else set()
-    for a, b, side in sorted(shapes):
+        convolutions |= shapes if width == max(WIDTHS) else set()
+    for a, b, side in sorted(convolutions):
         conv = nn.Conv2d(a, b, 3, padding=1).to(device, dtype, memory_format=torch.channels_last).requires_grad_(False)
-        x = torch.randn(BATCH, a, side, side).to(device, dtype).contiguous(memory_format=torch.channels_last)
+        x = torch.randn(BATCH_SIZE, a, side, side).to(device, dtype).contiguous(memory_format=torch.channels_last)
         work[f"convolution {a}-{b} at {side}x{side}"] = lambda conv=conv, x=x: conv(x)
 
-    for f in work.values():
-        for _ in range(3):
-            f()
+    for call in work.values():
+        for _ in range(WARM_UP_CALLS):
+            call()
     times: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(asked.alternations):
-        for name, f in work.items():
-            times[name].append(seconds(f, device))
+    for _ in range(options.alternations):
+        for name, call in work.items():
+            times[name].append(seconds_per_call(call, device))
     median = {name: statistics.median(t) for name, t in times.items()}
 
-    rate = {
-        (a, b, side): 2.0 * 9 * a * b * side * side * BATCH / median[f"convolution {a}-{b} at {side}x{side}"]
-        for a, b, side in shapes
+    rates = {
+        (a, b, side): 2.0 * 9 * a * b * side * side * BATCH_SIZE / median[f"convolution {a}-{b} at {side}x{side}"]
+        for a, b, side in convolutions
     }
-    best = max(rate, key=rate.__getitem__)
-    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, {asked.precision}, batch {BATCH}")
-    for (a, b, side), value in sorted(rate.items()):
+    peak = max(rates.values())
+    print(
+        f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, {options.precision}, batch {BATCH_SIZE}"
+    )
+    for (a, b, side), value in sorted(rates.items()):
         print(f"  convolution {a:>4} -> {b:<4} at {side:>2}x{side:<2} {value / 1e9:>8.0f} GFLOP/s")
-    print(f"  peak {rate[best] / 1e9:.0f} GFLOP/s")
-    for width in (64, 16):
-        images = BATCH / median[f"step, width {width}"]
-        spread = [BATCH / t for t in times[f"step, width {width}"]]
+    print(f"  peak {peak / 1e9:.0f} GFLOP/s")
+    for width in WIDTHS:
+        images = BATCH_SIZE / median[f"step, width {width}"]
+        rates_of_width = [BATCH_SIZE / t for t in times[f"step, width {width}"]]
         print(
-            f"  width {width}: {images:,.0f} images/s ({min(spread):,.0f} to {max(spread):,.0f}), "
-            f"{flops[width] / 1e9:.2f} GFLOP an image, {images * flops[width] / rate[best]:.1%} of the peak"
+            f"  width {width}: {images:,.0f} images/s ({min(rates_of_width):,.0f} to {max(rates_of_width):,.0f}), "
+            f"{operations[width] / 1e9:.2f} GFLOP an image, {images * operations[width] / peak:.1%} of the peak"
         )
 
 

@@ -23,7 +23,7 @@ class Figures:
 
     def __call__(self) -> None:
         from ..evaluation.fitted_samplers import sampler_for, sampler_parameters
-        from ..figures.run import draw
+        from ..figures.run import draw_run
         from ..runs import Run
 
         if not self.runs:
@@ -37,5 +37,5 @@ class Figures:
                     extra["gmm"] = sampler_for(run, "gmm", **sampler_parameters(run, "gmm")).sample(100, self.seed)
                 except UserError as error:  # such as images that are nowhere to be read
                     print(f"Note: {run.path} is shown without samples of a mixture: {error}")
-            for path in draw(run, extra, self.seed):
+            for path in draw_run(run, extra, self.seed):
                 print(path)

@@ -25,17 +25,17 @@ class Means:
         if not self.data:
             raise UserError("say of which images, such as `splitvae means mnist fashion-mnist`.")
         from ..data.sources import load
-        from ..figures.io import save
-        from ..figures.mean_images import mean_captions, mean_sheet
-        from ..studies.categories import titled
-        from ..studies.mean_images import mean_image, mean_study, mean_table
+        from ..figures.io import save_figure
+        from ..figures.mean_images import describe_mean_images, draw_mean_images
+        from ..studies.categories import shorten_source
+        from ..studies.mean_images import mean_image, mean_image_table, measure_mean_images
         from ..utils.files import write_json
 
         sets = [load(source, "train", side=self.side) for source in self.data]
-        result = mean_study(sets)
-        print(mean_table(result))
+        result = measure_mean_images(sets)
+        print(mean_image_table(result))
         write_json(self.out / "means.json", result)
         print(f"Numbers: {self.out / 'means.json'}")
         means = [mean_image(images) for images in sets]
-        figure = mean_sheet(means, [titled(source) for source in self.data], mean_captions(result))
-        print(f"Figure: {save(figure, self.out / 'means.png')}")
+        figure = draw_mean_images(means, [shorten_source(source) for source in self.data], describe_mean_images(result))
+        print(f"Figure: {save_figure(figure, self.out / 'means.png')}")

@@ -20,9 +20,9 @@ class Report:
     """The page; by default RUN/report.html, or comparison.html for several runs."""
 
     def __call__(self) -> None:
-        from ..report.page import write
+        from ..report.page import write_report
         from ..runs import Run
 
         if not self.runs:
             raise UserError("say of which run, such as `splitvae report runs/mnist-svae`.")
-        print(f"Report: {write([Run(path) for path in self.runs], self.out)}")
+        print(f"Report: {write_report([Run(path) for path in self.runs], self.out)}")

@@ -38,9 +38,10 @@ class Reproduce:
         for name, least in (("epochs", 1), ("iterations", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"--{name} {getattr(self, name)} must be at least {least}.")
-        from ..studies.ml_vae import reproduce, table
+        from ..studies.ml_vae import reproduce_ml_vae
+        from ..studies.ml_vae_tables import ml_vae_table
 
         out = self.out or Path("runs") / self.experiment
-        result = reproduce(out, self.data, self.epochs, self.iterations, self.seed)
-        print(table(result))
+        result = reproduce_ml_vae(out, self.data, self.epochs, self.iterations, self.seed)
+        print(ml_vae_table(result))
         print(f"Numbers: {out / 'ml-vae.json'}")

@@ -1,4 +1,7 @@
-"""TODO figures"""
+"""Figures of models, trainings and data, as matplotlib `Figure`s or PNG files.
+
+Functions called draw_* show images pixel by pixel; functions called plot_* are charts of numbers.
+"""
 
 import lazy_loader
 

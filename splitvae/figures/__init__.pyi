@@ -1,58 +1,27 @@
-from .animation import film as film
-from .categories import category_chart as category_chart
-from .export import to_uint8 as to_uint8
+from .categories import plot_categories as plot_categories
 from .export import write_canvas as write_canvas
-from .grid import tiles as tiles
-from .groups import (
-    References as References,
-)
-from .groups import (
-    content_interpolations as content_interpolations,
-)
-from .groups import (
-    references as references,
-)
-from .groups import (
-    style_interpolations as style_interpolations,
-)
-from .groups import (
-    swaps as swaps,
-)
-from .introvae import deviations as deviations
-from .introvae import plane as plane
-from .io import drawn_by as drawn_by
-from .io import png as png
-from .io import save as save
-from .latents import latent_spectrum as latent_spectrum
-from .mean_images import mean_captions as mean_captions
-from .mean_images import mean_sheet as mean_sheet
-from .probes import accuracy_curve as accuracy_curve
-from .probes import code_maps as code_maps
-from .run import draw as draw
-from .samples import (
-    components as components,
-)
-from .samples import (
-    interpolations as interpolations,
-)
-from .samples import (
-    maps as maps,
-)
-from .samples import (
-    picture as picture,
-)
-from .samples import (
-    reconstructions as reconstructions,
-)
-from .samples import (
-    sheet as sheet,
-)
-from .samples import (
-    traversals as traversals,
-)
-from .style import DPI as DPI
-from .style import STYLE as STYLE
-from .style import logarithmic as logarithmic
-from .training_curves import curves as curves
-from .training_curves import kl_chart as kl_chart
-from .training_curves import sample_distances as sample_distances
+from .grid import tile_images as tile_images
+from .groups import References as References
+from .groups import draw_content_interpolations as draw_content_interpolations
+from .groups import draw_style_interpolations as draw_style_interpolations
+from .groups import draw_swaps as draw_swaps
+from .groups import select_references as select_references
+from .introvae import draw_deviations as draw_deviations
+from .introvae import draw_plane as draw_plane
+from .io import encode_png as encode_png
+from .io import read_fingerprint as read_fingerprint
+from .io import save_figure as save_figure
+from .latents import plot_latent_spectrum as plot_latent_spectrum
+from .mean_images import draw_mean_images as draw_mean_images
+from .probes import plot_code_maps as plot_code_maps
+from .probes import plot_probe_accuracy as plot_probe_accuracy
+from .run import draw_run as draw_run
+from .samples import draw_components as draw_components
+from .samples import draw_interpolations as draw_interpolations
+from .samples import draw_maps as draw_maps
+from .samples import draw_reconstructions as draw_reconstructions
+from .samples import draw_sheet as draw_sheet
+from .samples import draw_traversals as draw_traversals
+from .training_curves import plot_kls as plot_kls
+from .training_curves import plot_sample_distances as plot_sample_distances
+from .training_curves import plot_training_curves as plot_training_curves

@@ -1,4 +1,4 @@
-"""The training as a film: the pictures of the same samples, drawn after some epochs, as one animated GIF."""
+"""An animated GIF of a training: the sample sheets that were drawn after some epochs, one a frame."""
 
 from __future__ import annotations
 
@@ -7,76 +7,82 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..utils.files import atomic_write
+from ..utils.files import replacing
 
-__all__ = ["film"]
-
-
-SIDE = 480  # pixels at most, of a frame
+__all__ = ["write_film"]
 
 
-LIMIT = 1_900_000  # bytes
+MAX_WIDTH_PIXELS = 480  # of a frame
 
 
-MOST = 60  # frames
+MAX_FILE_BYTES = 1_900_000  # so that the file can be mailed and shown on web pages
 
 
-COLOURS = 64  # of all frames together
+MAX_FRAMES = 60
 
 
-SECONDS, SLOWEST, HELD = 6.0, 0.5, 3.0  # of the film, of a frame, of the last one
+PALETTE_COLOURS = 64  # shared by all frames
 
 
-LETTERS = 14  # pixels
+FILM_SECONDS, MAX_FRAME_SECONDS, LAST_FRAME_SECONDS = 6.0, 0.5, 3.0
 
 
-def film(folder: Path, model: str = "") -> Path | None:
-    """Makes folder/film.gif of the pictures epoch-N.png there, in the order of epochs; None where there are fewer than two.
+FONT_PIXELS = 14
 
-    Each frame says its epoch, and the last is held. All share one palette; pictures too many or too rich for less than 2
-    MB are thinned out evenly, but for the first and the last. `model` is the fingerprint that the file is to keep.
+
+def write_film(folder: Path, fingerprint: str = "") -> Path | None:
+    """Writes folder/film.gif from the files epoch-N.png of a folder, in the order of epochs.
+
+    Each frame names its epoch, and the last one is shown longer. If there are more than `MAX_FRAMES` files, or if the GIF
+    grows beyond `MAX_FILE_BYTES`, evenly spaced ones are used, always with the first and the last.
+
+    Arguments:
+        folder: The folder of the PNG files, in which the GIF is written.
+        fingerprint: The fingerprint of the model, stored as the GIF's comment.
+
+    Returns the path, or None if there are fewer than two files.
     """
     files = {int(file.stem.removeprefix("epoch-")): file for file in folder.glob("epoch-*.png") if file.stem[6:].isdigit()}
     if len(files) < 2:
         return None
-    epochs, count = sorted(files), min(MOST, len(files))
-    out = folder / "film.gif"
-    with atomic_write(out) as draft:
+    epochs, count = sorted(files), min(MAX_FRAMES, len(files))
+    path = folder / "film.gif"
+    with replacing(path) as draft:
         while True:
             chosen = [epochs[round(i * (len(epochs) - 1) / (count - 1))] for i in range(count)]
-            _write(draft, [_frame(files[epoch], epoch) for epoch in chosen], model)
-            if draft.stat().st_size < LIMIT or count == 2:
-                return out
+            _write_gif(draft, [_make_frame(files[epoch], epoch) for epoch in chosen], fingerprint)
+            if draft.stat().st_size < MAX_FILE_BYTES or count == 2:
+                return path
             count = max(2, count // 2)
 
 
-def _write(file: Path, frames: list[Image.Image], model: str) -> None:
-    """Writes frames of one size, each as long as the film's length allows."""
-    palette = _palette(frames)
+def _write_gif(file: Path, frames: list[Image.Image], comment: str) -> None:
+    """Writes frames of one size, with durations that add up to at most `FILM_SECONDS` before the last frame."""
+    palette = _shared_palette(frames)
     indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    each = min(SLOWEST, SECONDS / len(frames))
-    durations = [round(1000 * each)] * (len(frames) - 1) + [round(1000 * HELD)]
+    frame_seconds = min(MAX_FRAME_SECONDS, FILM_SECONDS / len(frames))
+    durations = [round(1000 * frame_seconds)] * (len(frames) - 1) + [round(1000 * LAST_FRAME_SECONDS)]
     indexed[0].save(
-        file, "GIF", save_all=True, append_images=indexed[1:], duration=durations, loop=0, comment=model.encode()
+        file, "GIF", save_all=True, append_images=indexed[1:], duration=durations, loop=0, comment=comment.encode()
     )
 
 
-def _frame(file: Path, epoch: int) -> Image.Image:
-    """A picture, made smaller by a whole number, above its epoch."""
-    with Image.open(file) as opened:
-        picture = opened.convert("RGB")
-    picture = picture.reduce(max(1, math.ceil(picture.width / SIDE)))
-    frame = Image.new("RGB", (picture.width, picture.height + 2 * LETTERS), "white")
+def _make_frame(file: Path, epoch: int) -> Image.Image:
+    """Reads a picture, makes it smaller by a whole number, and writes its epoch below it."""
+    with Image.open(file) as image:
+        picture = image.convert("RGB")
+    picture = picture.reduce(max(1, math.ceil(picture.width / MAX_WIDTH_PIXELS)))
+    frame = Image.new("RGB", (picture.width, picture.height + 2 * FONT_PIXELS), "white")
     frame.paste(picture)
-    place = (picture.width // 2, picture.height + LETTERS)
-    ImageDraw.Draw(frame).text(place, f"epoch {epoch}", "black", ImageFont.load_default(LETTERS), "mm")
+    place = (picture.width // 2, picture.height + FONT_PIXELS)
+    ImageDraw.Draw(frame).text(place, f"epoch {epoch}", "black", ImageFont.load_default(FONT_PIXELS), "mm")
     return frame
 
 
-def _palette(frames: list[Image.Image]) -> Image.Image:
-    """The colours of the first, the middle and the last frame, and of the last quarter."""
-    some = [frames[i * (len(frames) - 1) // 4] for i in (0, 2, 3, 4)]
-    page = Image.new("RGB", (some[0].width, sum(frame.height for frame in some)))
-    for i, frame in enumerate(some):
-        page.paste(frame, (0, sum(before.height for before in some[:i])))
-    return page.quantize(COLOURS)
+def _shared_palette(frames: list[Image.Image]) -> Image.Image:
+    """Returns an image whose palette has the colours of four frames: the first, and those at 1/2, 3/4, and the end."""
+    chosen = [frames[i * (len(frames) - 1) // 4] for i in (0, 2, 3, 4)]
+    page = Image.new("RGB", (chosen[0].width, sum(frame.height for frame in chosen)))
+    for i, frame in enumerate(chosen):
+        page.paste(frame, (0, sum(above.height for above in chosen[:i])))
+    return page.quantize(PALETTE_COLOURS)

@@ -1,7 +1,7 @@
-"""Sheets: rows of images as one `Figure`, pixel by pixel.
+"""Grids of images as one `Figure`, pixel by pixel.
 
-All images are enlarged by a whole number, such that ten fill about the width of a page, and separated by a constant gap;
-nothing is interpolated.
+Every image is enlarged by the same whole number, chosen so that ten of them fill about the width of a page. Nothing is
+interpolated, so that a pixel of an image becomes a square of exactly its colour.
 """
 
 from __future__ import annotations
@@ -16,62 +16,92 @@ from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 from torch import Tensor
 
+from .io import to_uint8
 from .style import DPI, STYLE
 
-__all__ = ["tiles"]
+__all__ = ["enlarge", "figure_of_pixels", "tile_images"]
 
 
-PAGE, GAP, BREAK, MARGIN = 1000, 4, 20, 12  # pixels: width of ten images or more, and spaces between them
+PAGE_WIDTH_PIXELS = 1000  # of ten images or more
+
+
+GAP_PIXELS, GROUP_GAP_PIXELS = 4, 20  # between images, and between groups of rows
+
+
+MARGIN_PIXELS, HEADING_PIXELS = 12, 34  # around labels, and above the first row if there are headings
 
 
 WHITE = (255, 255, 255)
 
 
-def _enlarged(images: Tensor, width: float) -> np.ndarray:
-    """Images (N, C, H, W) in [0, 1] as uint8 (N, H', W', 3), about `width` wide, each pixel a square of whole size."""
-    pixels = (images.detach().cpu().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    scale = max(1, round(width / pixels.shape[2]))
+def enlarge(images: Tensor, scale: int) -> np.ndarray:
+    """Converts images (N, C, H, W) in [0, 1] to RGB bytes (N, scale H, scale W, 3), each pixel repeated as a square."""
+    pixels = to_uint8(images)
     return np.broadcast_to(pixels, (*pixels.shape[:3], 3)).repeat(scale, 1).repeat(scale, 2)
 
 
-def tiles(
-    rows: Sequence[Tensor],
-    labels: Sequence[str] = (),
-    headings: Sequence[str] = (),
-    group: int = 0,
-    gap: tuple[int, int, int] = WHITE,
-    first_apart: bool = False,
-) -> Figure:
-    """Rows of images, each (n, C, H, W), with labels to the left, headings above, a break after each `group` of rows.
-
-    `first_apart` sets the first row and the first column apart from the others.
-    """
-    columns = max(map(len, rows))
-    blocks = [_enlarged(row, PAGE / max(columns, 10) - GAP) for row in rows]
-    height, width = blocks[0].shape[1:3]
-    left = math.ceil(max(map(_points, labels)) * DPI / 72) + 2 * MARGIN if labels else 0
-    top = 34 if headings else 0
-    apart = BREAK - GAP if first_apart else 0
-    tops = [top + i * (height + GAP) + (i // group * (BREAK - GAP) if group else apart * (i > 0)) for i in range(len(rows))]
-    lefts = [left + j * (width + GAP) + apart * (j > 0) for j in range(columns)]
-    page = np.full((tops[-1] + height, lefts[-1] + width, 3), 255, np.uint8)
-    for block, y in zip(blocks, tops, strict=True):
-        page[y : y + height + GAP, left : lefts[len(block) - 1] + width] = gap
-        for image, x in zip(block, lefts, strict=False):
-            page[y : y + height, x : x + width] = image
-    with rc_context(STYLE):
-        size = (page.shape[1] + 0.01, page.shape[0] + 0.01)  # a hair more, since the canvas rounds down
-        figure = Figure((size[0] / DPI, size[1] / DPI), dpi=DPI)
-        FigureCanvasAgg(figure)
-        figure.figimage(page)
-        for label, y in zip(labels, tops, strict=True) if labels else ():
-            place = (left - MARGIN) / size[0], 1 - (y + height / 2) / size[1]
-            figure.text(*place, label, ha="right", va="center_baseline")
-        for heading, x in zip(headings, lefts, strict=False):
-            figure.text((x + width / 2) / size[0], 1 - (top - MARGIN) / size[1], heading, ha="center", va="baseline")
+def figure_of_pixels(page: np.ndarray) -> Figure:
+    """Returns a figure of exactly the size and the pixels of an RGB page (H, W, 3). Call it inside `rc_context(STYLE)`."""
+    height, width = (side + 0.01 for side in page.shape[:2])  # a bit more, since the canvas rounds down
+    figure = Figure((width / DPI, height / DPI), dpi=DPI)
+    FigureCanvasAgg(figure)
+    figure.figimage(page)
     return figure
 
 
-def _points(label: str) -> float:
+def tile_images(
+    rows: Sequence[Tensor],
+    labels: Sequence[str] = (),
+    headings: Sequence[str] = (),
+    *,
+    rows_per_group: int = 0,
+    gap_colour: tuple[int, int, int] = WHITE,
+    separate_first: bool = False,
+) -> Figure:
+    """Draws a grid of images.
+
+    Arguments:
+        rows: The images of each row from the left, with shape (n, C, H, W) and values in [0, 1]; n may vary.
+        labels: The text to the left of each row, or nothing.
+        headings: The text above each column, or nothing.
+        rows_per_group: The number of rows after which a larger gap follows, or 0 for constant gaps.
+        gap_colour: The colour (red, green, blue) of the gaps between images.
+        separate_first: Whether a larger gap follows the first row and the first column.
+    """
+    columns = max(map(len, rows))
+    target_width = PAGE_WIDTH_PIXELS / max(columns, 10) - GAP_PIXELS
+    scale = max(1, round(target_width / rows[0].shape[-1]))
+    blocks = [enlarge(row, scale) for row in rows]
+    height, width = blocks[0].shape[1:3]
+    left = math.ceil(max(map(_text_width, labels)) * DPI / 72) + 2 * MARGIN_PIXELS if labels else 0
+    top = HEADING_PIXELS if headings else 0
+    more = GROUP_GAP_PIXELS - GAP_PIXELS
+    y_of_row = [top + i * (height + GAP_PIXELS) for i in range(len(rows))]
+    x_of_column = [left + j * (width + GAP_PIXELS) for j in range(columns)]
+    if rows_per_group:
+        y_of_row = [y + i // rows_per_group * more for i, y in enumerate(y_of_row)]
+    elif separate_first:
+        y_of_row = [y + more * (i > 0) for i, y in enumerate(y_of_row)]
+    if separate_first:
+        x_of_column = [x + more * (j > 0) for j, x in enumerate(x_of_column)]
+    page = np.full((y_of_row[-1] + height, x_of_column[-1] + width, 3), 255, np.uint8)
+    for block, y in zip(blocks, y_of_row, strict=True):
+        page[y : y + height + GAP_PIXELS, left : x_of_column[len(block) - 1] + width] = gap_colour
+        for image, x in zip(block, x_of_column, strict=False):
+            page[y : y + height, x : x + width] = image
+    with rc_context(STYLE):
+        figure = figure_of_pixels(page)
+        page_width, page_height = figure.get_size_inches() * DPI
+        for label, y in zip(labels, y_of_row, strict=True) if labels else ():
+            place = (left - MARGIN_PIXELS) / page_width, 1 - (y + height / 2) / page_height
+            figure.text(*place, label, ha="right", va="center_baseline")
+        for heading, x in zip(headings, x_of_column, strict=False):
+            place = (x + width / 2) / page_width, 1 - (top - MARGIN_PIXELS) / page_height
+            figure.text(*place, heading, ha="center", va="baseline")
+    return figure
+
+
+def _text_width(label: str) -> float:
+    """Returns the width of a text in points."""
     with rc_context(STYLE):
         return TextPath((0, 0), label, size=STYLE["font.size"]).get_extents().width if label else 0.0

@@ -1,4 +1,4 @@
-"""Figures of models whose images come in groups: what is content, what is style, and what lies between them."""
+"""Figures of models of grouped images: swaps of content and style, and interpolations of each."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..errors import UserError
-from ..models.fusion import fuse_all
-from ..models.latents import GroupedHead
+from ..models.fusion import accumulate
+from ..models.latents import GroupedLatent
 from ..models.vae import VAE
-from .grid import tiles
+from .grid import tile_images
 
-__all__ = ["References", "content_interpolations", "references", "style_interpolations", "swaps"]
+__all__ = ["References", "draw_content_interpolations", "draw_style_interpolations", "draw_swaps", "select_references"]
 
 
-MOST = 10  # references, and rows
+MAX_REFERENCES = 10  # groups, each a row and a column of the figures
 
 
 class References(NamedTuple):
-    """One image a group, and its codes.
+    """One image of each of R groups, and its codes.
 
-    images: (R, C, H, W). style: (R, S), means. content: (R, C), means of each image alone. evidence: (R, C), means of
-    all of its group that the batch has.
+    images: The images, with shape (R, C, H, W).
+    style: The posterior means of their styles, with shape (R, S).
+    content: The posterior means of their contents, each from its image alone, with shape (R, C).
+    evidence: The posterior means of their contents, each from all images of the group in the batch, with shape (R, C).
     """
 
     images: Tensor
@@ -34,58 +36,76 @@ class References(NamedTuple):
 
 
 @torch.no_grad()
-def references(vae: VAE, x: Tensor, labels: Tensor) -> References:
-    """The first image of each of at most ten labels in a batch x (B, C, H, W), and the evidence of all the batch.
+def select_references(vae: VAE, x: Tensor, labels: Tensor) -> References:
+    """Selects the first image of each group in a batch, for at most ten groups, and encodes it.
 
-    Raises UserError for a model without content and style.
+    Arguments:
+        vae: A model with a grouped latent.
+        x: A batch of images, with shape (B, C, H, W).
+        labels: The group of each image, with shape (B,).
+
+    Raises:
+        UserError: If the model does not separate content and style.
     """
     latent = vae.encoder.latent
-    if not isinstance(latent, GroupedHead):
-        raise UserError("this model has no content and style to swap; train one with --latent grouped.")
+    if not isinstance(latent, GroupedLatent):
+        raise UserError(
+            "this model has no content and style that could be swapped; train one that has, with `--latent grouped`."
+        )
     features = vae.encoder.features(x.to(vae.device))
-    q = latent(features)
-    members = latent.evidence(features)  # before a prior is taken in, which a group owes once
-    fused, names = fuse_all(members.mean, members.logvar, labels.to(vae.device), latent.settings.fusion)
-    place = torch.searchsorted(names, labels.to(names))
-    first = torch.stack([(place == i).nonzero()[0, 0] for i in range(min(MOST, len(names)))])
-    evidence = fused.mean.float()[place[first]]
-    style, content = q.style.mean[first], q.content.mean[first]
-    return References(x[first], style, content, evidence)
+    posterior = latent(features)
+    members = latent.evidence(features)  # without the prior, which is to enter once for a group
+    fused, groups = accumulate(members.mean, members.logvar, labels.to(vae.device), latent.fusion)
+    group_of_image = torch.searchsorted(groups, labels.to(groups))
+    count = min(MAX_REFERENCES, len(groups))
+    first = torch.stack([(group_of_image == group).nonzero()[0, 0] for group in range(count)])
+    evidence = fused.mean.float()[group_of_image[first]]
+    return References(x[first], posterior.style.mean[first], posterior.content.mean[first], evidence)
 
 
 @torch.no_grad()
-def swaps(vae: VAE, found: References, evidence: bool = False) -> Figure:
-    """Contents and styles combined: a column has the content of the reference above it, a row the style of that beside it.
+def draw_swaps(vae: VAE, references: References, evidence: bool = False) -> Figure:
+    """Draws each style combined with each content: columns share the content, rows share the style.
 
-    A column's content is that of the image above alone, so that the diagonal is reconstructions, or with `evidence` its
-    group's. Nothing is drawn at random.
+    The references stand above the columns and to the left of the rows. Nothing is sampled: all codes are posterior means.
+
+    Arguments:
+        vae: A model with a grouped latent.
+        references: The images whose codes are combined.
+        evidence: Whether the content of a column comes from all images of the group. Otherwise it comes from the image
+            above the column alone, so that the diagonal shows reconstructions.
     """
-    contents, count = found.evidence if evidence else found.content, len(found.images)
-    z = torch.cat((found.style.repeat_interleave(count, 0), contents.repeat(count, 1)), 1)
-    painted = vae.decode(z).image.unflatten(0, (count, count))
-    blank = torch.ones_like(found.images[:1])
-    rows = [torch.cat((blank, found.images))]
-    rows += [torch.cat((image[None], row)) for image, row in zip(found.images, painted.to(found.images), strict=True)]
-    return tiles(rows, first_apart=True)
+    contents, count = references.evidence if evidence else references.content, len(references.images)
+    z = torch.cat((references.style.repeat_interleave(count, 0), contents.repeat(count, 1)), 1)
+    decoded = vae.decode(z).image.unflatten(0, (count, count)).to(references.images)
+    corner = torch.ones_like(references.images[:1])
+    rows = [torch.cat((corner, references.images))]
+    rows += [torch.cat((image[None], row)) for image, row in zip(references.images, decoded, strict=True)]
+    return tile_images(rows, separate_first=True)
 
 
 @torch.no_grad()
-def style_interpolations(vae: VAE, found: References, steps: int = 10) -> Figure:
-    """One row a reference: its content, with styles on the line from its own to that of the next reference."""
-    return _between(vae, found, steps, style=True)
-
-
-@torch.no_grad()
-def content_interpolations(vae: VAE, found: References, steps: int = 10) -> Figure:
-    """One row a reference: its style, with contents on the line from its own to that of the next reference."""
-    return _between(vae, found, steps, style=False)
-
-
-def _between(vae: VAE, found: References, steps: int, style: bool) -> Figure:
-    at = torch.linspace(0, 1, steps, device=found.style.device)[:, None]
-    moving, fixed = (found.style, found.content) if style else (found.content, found.style)
+def draw_style_interpolations(vae: VAE, references: References, steps: int = 10) -> Figure:
+    """Draws one row for each reference: its content, with styles from its own to that of the next reference."""
     rows = []
-    for begin, end, still in zip(moving, moving.roll(-1, 0), fixed, strict=True):
-        line, rest = torch.lerp(begin, end, at), still.expand(steps, -1)
-        rows.append(vae.decode(torch.cat((line, rest) if style else (rest, line), 1)).image)
-    return tiles(rows)
+    for style, next_style, content in zip(references.style, references.style.roll(-1, 0), references.content, strict=True):
+        styles = _interpolate(style, next_style, steps)
+        rows.append(vae.decode(torch.cat((styles, content.expand(steps, -1)), 1)).image)
+    return tile_images(rows)
+
+
+@torch.no_grad()
+def draw_content_interpolations(vae: VAE, references: References, steps: int = 10) -> Figure:
+    """Draws one row for each reference: its style, with contents from its own to that of the next reference."""
+    rows = []
+    for content, next_content, style in zip(
+        references.content, references.content.roll(-1, 0), references.style, strict=True
+    ):
+        contents = _interpolate(content, next_content, steps)
+        rows.append(vae.decode(torch.cat((style.expand(steps, -1), contents), 1)).image)
+    return tile_images(rows)
+
+
+def _interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Returns (steps, D) codes on the line between two codes (D,), in equal steps."""
+    return torch.lerp(start, end, torch.linspace(0, 1, steps, device=start.device)[:, None])

@@ -1,12 +1,12 @@
-r"""Figures by which introspective models are known: what lies between images, what one latent does, how the KLs run.
+r"""Figures for introspective models: the plane through three codes, and the effect of one latent.
 
-The first two are those of yukunchen113's public IntroVAE code. With codes z_i of three images, its "image generation" is
-no sampling of the prior but the plane
+Both follow yukunchen113's public IntroVAE code. What its README shows as generated images are not samples of the prior but
+decoded points of the plane through the codes z_0, z_1, z_2 of three images,
 
-    z_0 + a (z_1 - z_0) + b (z_2 - z_0),     a, b in [0, 1] ,
+    z_0 + a (z_1 - z_0) + b (z_2 - z_0),     a, b in [0, 1] .
 
-and its traversal moves one latent between the extremes that images take there, the others being 0, and then all of them
-moved by one and two posterior deviations.
+Its traversal moves one latent between its extremes over images while the others are 0, and then shifts all of them by one
+and by two posterior deviations.
 """
 
 from __future__ import annotations
@@ -18,45 +18,55 @@ from torch import Tensor
 from ..metrics.latents import kl_by_dimension
 from ..models.codes import Codes
 from ..models.vae import VAE
-from .grid import tiles
+from .grid import tile_images
 
-__all__ = ["deviations", "plane"]
+__all__ = ["draw_deviations", "draw_plane"]
 
-SHIFTS = (0, 1, 2)  # deviations
+SHIFTS_IN_DEVIATIONS = (0, 1, 2)
 
 
 @torch.no_grad()
-def plane(vae: VAE, codes: Tensor, steps: int = 8) -> Figure:
-    """The plane through three codes (3, D): z_0 + a (z_1 - z_0) + b (z_2 - z_0), a down and b to the right, in equal steps.
+def draw_plane(vae: VAE, codes: Tensor, steps: int = 8) -> Figure:
+    """Draws the plane through three codes, z_0 + a (z_1 - z_0) + b (z_2 - z_0), with a downwards and b to the right.
 
-    The corners are z_0, at the upper left, z_1 below and z_2 to its right. Codes of test images make it what the
-    README of yukunchen113's IntroVAE shows as generated images (there of drawn codes, in 4 x 6 steps). Nothing is drawn
-    from the prior.
+    The corners are z_0 (upper left), z_1 (lower left) and z_2 (upper right). The README of yukunchen113's IntroVAE shows
+    such planes as generated images, there of drawn codes in 4 x 6 steps.
+
+    Arguments:
+        vae: The model.
+        codes: The three codes, with shape (3, D), such as posterior means of test images.
+        steps: The number of images along each side.
     """
     at = torch.linspace(0, 1, steps, device=codes.device)
     first, second = codes[1] - codes[0], codes[2] - codes[0]
     rows = [vae.decode(codes[0] + a * first + at[:, None] * second).image for a in at]
-    return tiles(rows)
+    return tile_images(rows)
 
 
 @torch.no_grad()
-def deviations(vae: VAE, codes: Codes, steps: int = 10) -> Figure:
-    """The most used latent, from the largest to the smallest of its posterior means, in three rows.
+def draw_deviations(vae: VAE, codes: Codes, steps: int = 10) -> Figure:
+    """Draws the latent with the largest KL, from the largest to the smallest of its posterior means, in three rows.
 
-    In the first row the other latents are 0, in the next ones moved by one and two of their posterior deviations, averaged
-    over images. The latent is that with the largest KL, in nats (yukunchen113's code takes that whose mean over images is
-    farthest from 0, and moves it along with the others). Codes without noise have no such deviation: theirs is that of
-    the codes, about whose mean the rows are.
+    In the first row the other latents are 0. In the second and the third they are shifted by one and by two of their
+    posterior deviations, averaged over images. For codes without noise they are the mean of the codes, shifted by the
+    deviations of the codes. (yukunchen113's code moves the latent whose mean over images is farthest from 0, and shifts it
+    together with the others.)
+
+    Arguments:
+        vae: The model.
+        codes: The codes of images, such as the test images.
+        steps: The number of images in a row.
     """
     kl = kl_by_dimension(codes.mean, codes.logvar)
-    j = int(kl.argmax())
+    latent = int(kl.argmax())
     if codes.logvar is None:
-        centre, spread = codes.mean.mean(0), codes.mean.std(0, correction=0)
+        centre, deviation = codes.mean.mean(0), codes.mean.std(0, correction=0)
     else:
-        centre, spread = torch.zeros_like(codes.mean[0]), torch.exp(codes.logvar / 2).mean(0)
-    values = torch.linspace(float(codes.mean[:, j].max()), float(codes.mean[:, j].min()), steps)
-    z = torch.stack([centre + shift * spread for shift in SHIFTS])[:, None].repeat(1, steps, 1)
-    z[:, :, j] = values
+        centre, deviation = torch.zeros_like(codes.mean[0]), torch.exp(codes.logvar / 2).mean(0)
+    values = torch.linspace(float(codes.mean[:, latent].max()), float(codes.mean[:, latent].min()), steps)
+    z = torch.stack([centre + shift * deviation for shift in SHIFTS_IN_DEVIATIONS])[:, None].repeat(1, steps, 1)
+    z[:, :, latent] = values
     images = vae.decode(z.flatten(0, 1)).image
-    labels = [f"$z_{{{j}}}$   {kl[j]:.2f} nats", *(rf"others $+{shift}\,\sigma$" for shift in SHIFTS[1:])]
-    return tiles(images.split(steps), labels, [f"{value:+.1f}".replace("-", "−") for value in values.tolist()])
+    shifted = [rf"others $+{shift}\,\sigma$" for shift in SHIFTS_IN_DEVIATIONS[1:]]
+    labels = [f"$z_{{{latent}}}$   {kl[latent]:.2f} nats", *shifted]
+    return tile_images(images.split(steps), labels, [f"{value:+.1f}".replace("-", "−") for value in values.tolist()])

@@ -1,4 +1,4 @@
-"""Pictures of what probes read (probing.py), and of the codes themselves."""
+"""Charts of probes (probes/measure.py) and maps of codes: which labels can be read from them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ import numpy as np
 import torch
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from ..data.images import evenly_spaced
+from ..data.images import spaced
 from ..errors import UserError
-from .style import DPI, PALETTE, STYLE
+from .style import OKABE_ITO, STYLE, add_grid, new_chart
 
-__all__ = ["accuracy_curve", "code_maps"]
+__all__ = ["plot_code_maps", "plot_probe_accuracy"]
 
 
-POINTS, PERPLEXITY = 2000, 30
+MAX_POINTS = 2000  # of a map
+
+
+TSNE_PERPLEXITY = 30
 
 
 MARKERS = "osD^vPX"
 
 
-MANY = (
+TOL_PALETTE = (  # for more classes than OKABE_ITO has colours: Paul Tol's "muted", https://personal.sron.nl/~pault/
     "#332288",
     "#DDCC77",
     "#44AA99",
@@ -40,122 +42,136 @@ MANY = (
     "#AA4499",
     "#999933",
     "#000000",
-)  # Tol's
+)
 
 
-NAMED = 20  # most classes that a legend tells apart; more are told by a colour bar
+MAX_LEGEND_CLASSES = 20  # of a legend; more classes have shades and a colour bar
 
 
-DASHED: Any = (0, (3, 1.2))
+DASHED_LINE: Any = (0, (3, 1.2))
 
 
-def accuracy_curve(result: Mapping[str, Any]) -> Figure:
-    """Accuracy on test images over the number of members, from a result of `probing.probe`.
+def plot_probe_accuracy(result: Mapping[str, Any]) -> Figure:
+    """Plots the test accuracy of probes of the content over the number of images whose evidence is fused.
 
-    Colours tell the trained from the untrained network, dashes samples from means; shaded is one standard error, and gray
-    the share of the most frequent label. Raises UserError where the latent has no content to accumulate evidence of.
+    Colours distinguish the trained network from the untrained one, and dashes samples of the posterior from its means. The
+    shaded band is one standard error; the gray line is the share of the most frequent label.
+
+    Arguments:
+        result: The result of `probe` (probes/measure.py).
+
+    Raises:
+        UserError: If the model's latent has no content, so that there is no evidence to fuse.
     """
     points = result["curve"]
     if not points:
-        raise UserError("this model has no content that images share, so that there is no curve of evidence to draw.")
+        raise UserError(
+            "this model has no content that images share, so that there is no curve of evidence to draw; train one with "
+            "`--latent grouped`."
+        )
     members = [point["members"] for point in points]
     with rc_context(STYLE):
-        figure = Figure((5.4, 3.2), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_chart(5.4, 3.2)
         axes = figure.subplots()
-        for i, (prefix, who) in enumerate({"": "trained", "untrained_": "untrained"}.items()):
-            for kind, dashes in {"means": "-", "samples": DASHED}.items():
-                found = [point[prefix + kind] for point in points]
-                share, error = (np.array([100 * f[key] for f in found]) for key in ("test", "error"))
-                look: dict[str, Any] = {"color": PALETTE[i], "linestyle": dashes, "marker": "os"[i], "markersize": 3}
-                axes.plot(members, share, label=f"{who}, {kind}", **look)
-                axes.fill_between(
-                    members, share - error, np.minimum(share + error, 100), color=PALETTE[i], alpha=0.15, linewidth=0
-                )
-        most = [100 * point["majority"] for point in points]
-        axes.plot(members, most, color="#777777", linestyle=(0, (1, 1.5)), label="the most frequent label")
+        for i, (prefix, network) in enumerate({"": "trained", "untrained_": "untrained"}.items()):
+            for kind, dashes in {"means": "-", "samples": DASHED_LINE}.items():
+                accuracies = [point[prefix + kind] for point in points]
+                percent, error = (np.array([100 * a[key] for a in accuracies]) for key in ("test", "error"))
+                style: dict[str, Any] = {"color": OKABE_ITO[i], "linestyle": dashes, "marker": "os"[i], "markersize": 3}
+                axes.plot(members, percent, label=f"{network}, {kind}", **style)
+                low, high = percent - error, np.minimum(percent + error, 100)
+                axes.fill_between(members, low, high, color=OKABE_ITO[i], alpha=0.15, linewidth=0)
+        majority = [100 * point["majority"] for point in points]
+        axes.plot(members, majority, color="#777777", linestyle=(0, (1, 1.5)), label="the most frequent label")
         axes.set_xscale("log", base=2)
         axes.set_xticks(members, [str(k) for k in members])
         axes.minorticks_off()
         axes.set_xlabel("images whose evidence is accumulated")
         axes.set_ylim(0, 102)
         axes.set_title("% of test labels that a probe reads from the content")
-        axes.grid(True, axis="y", color="#e8e8e8", linewidth=0.5)
-        axes.set_axisbelow(True)
+        add_grid(axes)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3)
     return figure
 
 
-def code_maps(codes: Mapping[str, Tensor], labels: Tensor, classes: Sequence[str] = (), seed: int = 0) -> Figure:
-    """PCA and t-SNE (perplexity 30) of codes, each a row, coloured by class; of at most 2,000 points, evenly spaced.
+def plot_code_maps(codes: Mapping[str, Tensor], labels: Tensor, classes: Sequence[str] = (), seed: int = 0) -> Figure:
+    """Plots PCA and t-SNE of codes, one row for each kind of code, coloured by class.
 
-    Codes are to be posterior means of single images. With evidence accumulated by the true label all points of a class are
-    nearly one vector, and the separate clusters that t-SNE makes of them would be an artefact.
+    Give posterior means of single images. Where evidence was accumulated by the true label, all codes of a class are nearly
+    the same, and the separate clusters in which t-SNE shows them would be an artefact.
 
     Arguments:
-        codes: what to map, name -> (N, D). labels: (N,), integers. classes: the names of 0, 1, ...
+        codes: The codes by name, such as "style" and "content", each with shape (N, D). At most 2,000 evenly spaced rows
+            are shown.
+        labels: The class of each row, with shape (N,) and integers.
+        classes: The names of the classes 0, 1, ...; a class without a name is shown by its number.
+        seed: The seed of t-SNE.
 
-    Raises UserError for codes and labels of different lengths, or fewer than 5 of them.
+    Raises:
+        UserError: If codes and labels differ in number, or if there are fewer than 5.
     """
     count = len(labels)
     for name, matrix in codes.items():
         if len(matrix) != count or count < 5:
-            raise UserError(f"{len(matrix)} codes {name!r} and {count} labels were given; give one each, 5 at least.")
-    rows = evenly_spaced(count, POINTS)
-    values, told = np.unique(labels[rows].numpy(), return_inverse=True)
+            raise UserError(
+                f"{len(matrix)} codes {name!r} and {count} labels were given; give one each, and at least 5 of them."
+            )
+    rows = spaced(count, MAX_POINTS)
+    values, class_index = np.unique(labels[rows].numpy(), return_inverse=True)
     names = [classes[v] if 0 <= v < len(classes) else str(v) for v in values]
     with rc_context(STYLE):
-        figure = Figure((6.6, 3.1 * len(codes) + 0.5), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_chart(6.6, 3.1 * len(codes) + 0.5)
         figure.suptitle("posterior means of single images, without evidence of others", fontsize=STYLE["font.size"])
         grid = figure.subplots(len(codes), 2, squeeze=False)
         for panels, (name, matrix) in zip(grid, codes.items(), strict=True):
-            for axes, (method, points) in zip(panels, _planes(matrix[rows], seed).items(), strict=True):
-                _scattered(axes, points, told, len(names))
+            for axes, (method, points) in zip(panels, _project(matrix[rows], seed).items(), strict=True):
+                _scatter(axes, points, class_index, len(names))
                 axes.set_title(f"{name}, {method}")
-        if len(names) > NAMED:
+        if len(names) > MAX_LEGEND_CLASSES:
             shades = ScalarMappable(Normalize(0, len(names) - 1), "cividis")
-            figure.colorbar(shades, ax=list(grid.flat), label=f"classes in order, {names[0]} to {names[-1]}", fraction=0.03)
+            label = f"classes in order, {names[0]} to {names[-1]}"
+            figure.colorbar(shades, ax=list(grid.flat), label=label, fraction=0.03)
         else:
             handles = [
-                Line2D([], [], linestyle="", markersize=4, label=n, **_look(k, len(names))) for k, n in enumerate(names)
+                Line2D([], [], linestyle="", markersize=4, label=name, **_class_style(k, len(names)))
+                for k, name in enumerate(names)
             ]
             columns = max(1, min(len(names), 100 // (max(map(len, names)) + 7)))
             figure.legend(handles=handles, loc="outside lower left", ncols=columns)
     return figure
 
 
-def _planes(matrix: Tensor, seed: int) -> dict[str, np.ndarray]:
-    """Points in the plane, (N, 2), by each method."""
+def _project(matrix: Tensor, seed: int) -> dict[str, np.ndarray]:
+    """Projects codes (N, D) to points (N, 2) by PCA and by t-SNE."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
     x = matrix.double()
-    if x.shape[1] < 2:  # a line lies in a plane
+    if x.shape[1] < 2:
         x = torch.nn.functional.pad(x, (0, 1))
-    perplexity = min(PERPLEXITY, (len(x) - 1) / 3)
-    neighbours = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+    perplexity = min(TSNE_PERPLEXITY, (len(x) - 1) / 3)
+    tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
     return {
         "PCA": PCA(2, svd_solver="full").fit_transform(x.numpy()),
-        "t-SNE": neighbours.fit_transform(x.float().numpy()),
+        "t-SNE": tsne.fit_transform(x.float().numpy()),
     }
 
 
-def _look(k: int, classes: int) -> dict[str, Any]:
-    """A colour and a marker for class k; of up to 20 classes none has both of another."""
-    colours = PALETTE if classes <= len(PALETTE) else MANY
+def _class_style(k: int, classes: int) -> dict[str, Any]:
+    """Returns a colour and a marker of class k. No two of at most 20 classes share both."""
+    colours = OKABE_ITO if classes <= len(OKABE_ITO) else TOL_PALETTE
     return {"color": colours[k % len(colours)], "marker": MARKERS[(k + k // len(colours)) % len(MARKERS)]}
 
 
-def _scattered(axes: Axes, points: np.ndarray, told: np.ndarray, classes: int) -> None:
-    """Points (N, 2) of classes 0 to `classes` - 1: each in its look, or of many in shades from blue to yellow."""
+def _scatter(axes: Axes, points: np.ndarray, class_index: np.ndarray, classes: int) -> None:
+    """Draws points (N, 2) in the style of their class, or, for many classes, in shades from blue to yellow."""
     common: dict[str, Any] = {"s": min(14, max(5, 5000 / len(points))), "alpha": 0.75, "linewidths": 0}
-    if classes > NAMED:
-        axes.scatter(points[:, 0], points[:, 1], c=told, cmap="cividis", **common)
+    if classes > MAX_LEGEND_CLASSES:
+        axes.scatter(points[:, 0], points[:, 1], c=class_index, cmap="cividis", **common)
     else:
         for k in range(classes):
-            own = points[told == k]
-            axes.scatter(own[:, 0], own[:, 1], **_look(k, classes), **common)
+            members = points[class_index == k]
+            axes.scatter(members[:, 0], members[:, 1], **_class_style(k, classes), **common)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(True)

@@ -1,11 +1,4 @@
-"""Every picture, as a matplotlib `Figure` of tensors; `save` writes one, `draw` writes all of a run.
-
-Sheets of images are laid out in sheets.py, charts are drawn in plots.py, group_figures.py shows content and style,
-introspective_figures.py what introspective training is judged by, and film.py the training itself.
-Maps are gray from 0 (black) to 1 (white), never rescaled.
-
-No figure touches pyplot: none opens a window, and none stays in memory.
-"""
+"""All figures of a run, drawn into its folder `figures`."""
 
 from __future__ import annotations
 
@@ -17,109 +10,127 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..data.images import Images, batches, evenly_spaced
-from ..data.labels import get_group_labels
+from ..data.images import Images, batches, spaced
+from ..data.labels import group_labels
 from ..errors import UserError
-from ..models.codes import encode
-from ..models.latents import GroupedHead
+from ..models.codes import Codes, encode
+from ..models.latents import GroupedLatent
 from ..models.split import Canvas
 from ..models.vae import VAE
-from ..objectives.introspective import Introspective
 from ..runs import Run
-from .animation import film
-from .groups import content_interpolations, references, style_interpolations, swaps
-from .introvae import deviations, plane
-from .io import save
-from .latents import latent_spectrum
-from .samples import components, interpolations, maps, reconstructions, sheet, traversals
-from .training_curves import curves, sample_distances
+from .animation import write_film
+from .groups import draw_content_interpolations, draw_style_interpolations, draw_swaps, select_references
+from .introvae import draw_deviations, draw_plane
+from .io import save_figure
+from .latents import plot_latent_spectrum
+from .samples import draw_components, draw_interpolations, draw_maps, draw_reconstructions, draw_sheet, draw_traversals
+from .training_curves import plot_sample_distances, plot_training_curves
 
-__all__ = ["draw"]
-
-
-BATCH = 256  # test images whose evidence is gathered
+__all__ = ["draw_run"]
 
 
-# ---------------------------------------------------------------- a run's figures
+CODED_IMAGES = 2000  # test images whose codes the charts of latents show
+
+
+RECONSTRUCTED_IMAGES = 40
+
+
+EVIDENCE_BATCH = 256  # test images among which the evidence of a group is gathered
 
 
 @torch.no_grad()
-def draw(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 0) -> list[Path]:
-    """Writes every figure of a run into its folder `figures`, and returns their paths.
+def draw_run(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 0) -> list[Path]:
+    """Draws every figure of a run and returns the paths of the files.
 
-    Images come from the test part, chosen by `seed`, which also draws the prior's samples. `samples` adds a sheet for
-    each other sampler: name -> z (N, D). A run trained on images from memory is shown without them. The pictures that
-    were drawn while it was trained become a film.
+    If sample sheets were drawn during training, they become an animated GIF. The figures of images are left out for a run
+    that was trained on images from memory.
+
+    Arguments:
+        run: The run.
+        samples: The latents (N, D) of samplers other than the prior, by name; each has a sheet of its own.
+        seed: The seed of the samples of the prior, and of which test images are shown.
     """
     vae = run.vae.eval()
     canvas = vae.sample(100, seed)
-    figures = {"samples": sheet(canvas.image), "components": components(_first(canvas, 10))}
+    figures = {"samples": draw_sheet(canvas.image), "components": draw_components(_head(canvas, 10))}
     if vae.split > 1:
-        figures["maps"] = maps(_first(canvas, 10 * max(1, 10 // vae.split)))  # half a page, or one
+        figures["maps"] = draw_maps(_head(canvas, 10 * max(1, 10 // vae.split)))  # half a page or a page
     for name, z in (samples or {}).items():
-        figures[f"samples-{name}"] = sheet(vae.decode(z.to(next(vae.parameters()).device)).image)
+        figures[f"samples-{name}"] = draw_sheet(vae.decode(z.to(vae.device)).image)
     if run.history:
-        figures["curves"] = curves(run.history)
+        figures["curves"] = plot_training_curves(run.history)
     if any("fid" in row for row in run.history):
-        figures["distances"] = sample_distances(run.history)
+        figures["distances"] = plot_sample_distances(run.history)
     if (images := _test_images(run)) is not None:
-        figures |= _of_images(vae, images, seed)
-        if isinstance(run.config.objective, Introspective):
-            figures |= _of_introspection(vae, images, seed)
-        if isinstance(vae.encoder.latent, GroupedHead):
-            figures |= _of_groups(vae, images, get_group_labels(images, run.config.data.group_by), seed)
-    mark = vae.fingerprint()
+        figures |= _draw_test_images(vae, images, seed)
+        if run.config.loss in ("intro", "soft-intro"):
+            figures |= _draw_introspection(vae, images, seed)
+        if isinstance(vae.encoder.latent, GroupedLatent):
+            figures |= _draw_groups(vae, images, group_labels(images, run.config.group_by), seed)
+    fingerprint = vae.fingerprint()
     folder = run.path / "figures"
-    paths = [save(figure, folder / f"{name}.png", mark) for name, figure in figures.items()]
-    shown = film(folder, mark)
-    return [*paths, shown] if shown else paths
+    paths = [save_figure(figure, folder / f"{name}.png", fingerprint) for name, figure in figures.items()]
+    film = write_film(folder, fingerprint)
+    return [*paths, film] if film else paths
 
 
-def _of_images(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    chosen = images.pixels[order[:40]]
-    x = next(batches(chosen, next(vae.parameters()).device))
+def _draw_test_images(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
+    """Draws the figures that every model has of test images."""
+    x = next(batches(images.pixels[_shuffled(images, seed)[:RECONSTRUCTED_IMAGES]], vae.device))
     posterior = vae.encode(x)
     canvas = vae.decode(posterior.mean)
-    codes = encode(vae, replace(images, pixels=images.pixels[evenly_spaced(len(images), 2000)], labels=None))
-    ends = torch.stack((posterior.mean, posterior.mean.roll(-8, 0)), 1)[:8]  # wraps around where images are few
+    codes = _encode_evenly(vae, images)
+    # A row leads from an image to the eighth after it, around the end where there are fewer.
+    pairs = torch.stack((posterior.mean, posterior.mean.roll(-8, 0)), 1)[:8]
     return {
-        "components-reconstructed": components(_first(canvas, 10), x[:10]),
-        "reconstructions": reconstructions(x, canvas),
-        "interpolations": interpolations(vae, ends),
-        "traversals": traversals(vae, codes),
-        "latents": latent_spectrum(codes),
+        "components-reconstructed": draw_components(_head(canvas, 10), x[:10]),
+        "reconstructions": draw_reconstructions(x, canvas),
+        "interpolations": draw_interpolations(vae, pairs),
+        "traversals": draw_traversals(vae, codes),
+        "latents": plot_latent_spectrum(codes),
     }
 
 
-def _of_introspection(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    three = order[torch.arange(3) % len(images)]  # the first of the reconstructions; repeated where images are few
-    codes = encode(vae, replace(images, pixels=images.pixels[evenly_spaced(len(images), 2000)], labels=None))
-    corners = encode(vae, replace(images, pixels=images.pixels[three], labels=None)).mean
-    return {"plane": plane(vae, corners), "deviations": deviations(vae, codes)}
+def _draw_introspection(vae: VAE, images: Images, seed: int) -> dict[str, Figure]:
+    """Draws the figures of introspective models. The corners of the plane are the first images of the reconstructions."""
+    order = _shuffled(images, seed)
+    first_three = order[torch.arange(3) % len(images)]  # some twice where there are fewer than three
+    corners = encode(vae, replace(images, pixels=images.pixels[first_three], labels=None)).mean
+    return {"plane": draw_plane(vae, corners), "deviations": draw_deviations(vae, _encode_evenly(vae, images))}
 
 
-def _of_groups(vae: VAE, images: Images, labels: Tensor, seed: int) -> dict[str, Figure]:
-    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:BATCH]
-    x = next(batches(images.pixels[chosen], vae.device))
-    found = references(vae, x, labels[chosen])
+def _draw_groups(vae: VAE, images: Images, labels: Tensor, seed: int) -> dict[str, Figure]:
+    """Draws the figures of models of grouped images."""
+    rows = _shuffled(images, seed)[:EVIDENCE_BATCH]
+    references = select_references(vae, next(batches(images.pixels[rows], vae.device)), labels[rows])
     return {
-        "swaps": swaps(vae, found),
-        "swaps-evidence": swaps(vae, found, evidence=True),
-        "style-interpolations": style_interpolations(vae, found),
-        "content-interpolations": content_interpolations(vae, found),
+        "swaps": draw_swaps(vae, references),
+        "swaps-evidence": draw_swaps(vae, references, evidence=True),
+        "style-interpolations": draw_style_interpolations(vae, references),
+        "content-interpolations": draw_content_interpolations(vae, references),
     }
 
 
-def _first(canvas: Canvas, n: int) -> Canvas:
-    return Canvas(canvas.images[:n], canvas.masks[:n])
+def _shuffled(images: Images, seed: int) -> Tensor:
+    """Returns the indices of all images in an order that the seed gives."""
+    return torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+
+
+def _encode_evenly(vae: VAE, images: Images) -> Codes:
+    """Encodes evenly spaced images, each by itself."""
+    return encode(vae, replace(images, pixels=images.pixels[spaced(len(images), CODED_IMAGES)], labels=None))
+
+
+def _head(canvas: Canvas, count: int) -> Canvas:
+    """Returns the first images of a canvas."""
+    return Canvas(canvas.images[:count], canvas.masks[:count])
 
 
 def _test_images(run: Run) -> Images | None:
+    """Returns the test images of a run, or None if it was trained on images from memory."""
     try:
         return run.images("test")
     except UserError:
-        if run.config.data.source is not None:
+        if run.config.data is not None:
             raise
         return None

@@ -1,4 +1,7 @@
-"""TODO docstring of figures.samples."""
+"""Sheets of decoded images: samples, components, maps, reconstructions, interpolations and traversals.
+
+Maps are gray from 0 (black) to 1 (white) and never rescaled.
+"""
 
 from __future__ import annotations
 
@@ -14,34 +17,43 @@ from ..metrics.latents import kl_by_dimension
 from ..models.codes import Codes, decode
 from ..models.split import Canvas
 from ..models.vae import VAE
-from .grid import tiles
-from .io import save
+from .grid import tile_images
+from .io import save_figure
 
-__all__ = ["components", "interpolations", "maps", "picture", "reconstructions", "sheet", "traversals"]
-
-
-def picture(out: Path, vae: VAE, n: int = 64) -> None:
-    """Draws the same fixed samples of a model, whatever its state of training."""
-    z = torch.randn(n, vae.latent_dim, generator=torch.Generator().manual_seed(0))
-    save(sheet(decode(vae, z).image), out)
-
-
-BLUE = (170, 195, 225)  # between maps, since they may be white themselves
-
-
-# ---------------------------------------------------------------- sheets of images
+__all__ = [
+    "draw_components",
+    "draw_interpolations",
+    "draw_maps",
+    "draw_reconstructions",
+    "draw_sheet",
+    "draw_traversals",
+    "save_preview",
+]
 
 
-def sheet(images: Tensor, columns: int | None = None) -> Figure:
-    """A plain sheet of images (N, C, H, W), nearly square unless `columns` are given."""
-    return tiles(images.split(columns or math.isqrt(max(0, len(images) - 1)) + 1))
+MAP_GAP_COLOUR = (170, 195, 225)  # a light blue, since maps may themselves be white
 
 
-def components(canvas: Canvas, originals: Tensor | None = None) -> Figure:
-    """One column an image: what it is blended of, and the blend (the paper's figures 1-4, 7, 10 and 12).
+def save_preview(path: Path, vae: VAE, count: int = 64) -> None:
+    """Writes a sheet of samples of the prior, whose latents are the same in every call, whatever state the model is in."""
+    z = torch.randn(count, vae.latent_dim, generator=torch.Generator().manual_seed(0))
+    save_figure(draw_sheet(decode(vae, z).image), path)
 
-    Rows for K = 2: the map s, x_1, x_2, xhat. For more: all K maps, all K images, xhat. For K = 1: xhat. `originals`
-    (B, C, H, W), if these are reconstructions, come first.
+
+def draw_sheet(images: Tensor, columns: int | None = None) -> Figure:
+    """Draws images (N, C, H, W) in rows of a number of columns, by default as many as rows."""
+    return tile_images(images.split(columns or math.isqrt(max(0, len(images) - 1)) + 1))
+
+
+def draw_components(canvas: Canvas, originals: Tensor | None = None) -> Figure:
+    """Draws what each image is blended of, one column an image (the paper's figures 1-4, 7, 10 and 12).
+
+    The rows are, for K = 2 components: the map sigma, the images x_1 and x_2, and the blend. For K > 2: all maps, all
+    images, and the blend. For K = 1: the image.
+
+    Arguments:
+        canvas: The decoded images.
+        originals: The images (B, C, H, W) that were reconstructed, shown in the first row, or None for samples.
     """
     split = canvas.masks.shape[1]
     rows = [("$x$", originals)] if originals is not None else []
@@ -52,51 +64,66 @@ def components(canvas: Canvas, originals: Tensor | None = None) -> Figure:
     if split > 1:
         rows += [(rf"$\hat x_{{{k + 1}}}$", canvas.images[:, k]) for k in range(split)]
     rows += [(r"$\hat x$", canvas.image)]
-    return tiles([images for _, images in rows], [label for label, _ in rows])
+    return tile_images([images for _, images in rows], [label for label, _ in rows])
 
 
-def maps(canvas: Canvas, columns: int = 10) -> Figure:
-    """A sheet of the maps, as the paper's figure 15: of s for K = 2, of all K of a sample side by side for more."""
+def draw_maps(canvas: Canvas, columns: int = 10) -> Figure:
+    """Draws a sheet of the maps (the paper's figure 15): one a sample for K = 2, all K of a sample side by side for more.
+
+    Raises:
+        UserError: If the model is not split (K = 1).
+    """
     split = canvas.masks.shape[1]
     if split == 1:
-        raise UserError("an unsplit model (split=1) paints no map; train one with --split 2.")
+        raise UserError("an unsplit model (split=1) has no maps to draw; train a split one with --split 2.")
     if split == 2:
-        return tiles(canvas.masks[:, 0].split(columns), gap=BLUE)
-    return tiles(canvas.masks.flatten(0, 1).split(max(1, columns // split) * split), gap=BLUE)
+        return tile_images(canvas.masks[:, 0].split(columns), gap_colour=MAP_GAP_COLOUR)
+    return tile_images(canvas.masks.flatten(0, 1).split(max(1, columns // split) * split), gap_colour=MAP_GAP_COLOUR)
 
 
-def reconstructions(x: Tensor, canvas: Canvas, columns: int = 10) -> Figure:
-    """Pairs of rows: images x (B, C, H, W), and their reconstructions below."""
+def draw_reconstructions(x: Tensor, canvas: Canvas, columns: int = 10) -> Figure:
+    """Draws pairs of rows: images x (B, C, H, W), and below them their reconstructions."""
     pairs = zip(x.split(columns), canvas.image.split(columns), strict=True)
     rows = [row for pair in pairs for row in pair]
-    return tiles(rows, [r"$x$", r"$\hat x$"] * (len(rows) // 2), group=2)
+    return tile_images(rows, [r"$x$", r"$\hat x$"] * (len(rows) // 2), rows_per_group=2)
 
 
 @torch.no_grad()
-def interpolations(vae: VAE, pairs: Tensor, steps: int = 10) -> Figure:
-    """One row a pair of codes (R, 2, D): what lies on the line between them, in equal steps."""
-    at = torch.linspace(0, 1, steps, device=pairs.device)[:, None]
-    rows = [vae.decode(torch.lerp(a, b, at)).image for a, b in pairs]
-    return tiles(rows)
+def draw_interpolations(vae: VAE, pairs: Tensor, steps: int = 10) -> Figure:
+    """Draws one row for each pair of codes: the images on the line between both, in equal steps.
+
+    Arguments:
+        vae: The model.
+        pairs: The first and the last code of each row, with shape (R, 2, D).
+        steps: The number of images in a row.
+    """
+    weights = torch.linspace(0, 1, steps, device=pairs.device)[:, None]
+    return tile_images([vae.decode(torch.lerp(start, end, weights)).image for start, end in pairs])
 
 
 @torch.no_grad()
-def traversals(vae: VAE, codes: Codes, rows: int = 10, base: int = 0) -> Figure:
-    """One row a latent, from -3 to 3 deviations of the prior, the others as image `base` has them.
+def draw_traversals(vae: VAE, codes: Codes, rows: int = 10, base: int = 0) -> Figure:
+    """Draws one row for each of the latents with the largest KL, which moves from -3 to 3 while the others are constant.
 
-    The latents are those used most: the largest KL, in nats, given beside each. Codes without noise owe the prior
-    nothing: their rows run over the codes' own mean and deviations.
+    The values are deviations of the prior. The KL of each latent, in nats, stands beside its row. Codes without noise need
+    not follow the prior: there a latent moves by the codes' deviations, around the codes' mean.
+
+    Arguments:
+        vae: The model.
+        codes: The codes of images, such as the test images.
+        rows: The number of latents.
+        base: The index of the image whose code gives the other latents.
     """
     kl = kl_by_dimension(codes.mean, codes.logvar)
-    centre, spread = torch.zeros_like(codes.mean[0]), torch.ones_like(codes.mean[0])
+    centre, deviation = torch.zeros_like(codes.mean[0]), torch.ones_like(codes.mean[0])
     if codes.logvar is None:
-        centre, spread = codes.mean.mean(0), codes.mean.std(0)
-    used = kl.argsort(descending=True)[:rows].tolist()
+        centre, deviation = codes.mean.mean(0), codes.mean.std(0)
+    latents = kl.argsort(descending=True)[:rows].tolist()
     steps = torch.linspace(-3, 3, 13)
-    z = codes.mean[base].repeat(len(used), len(steps), 1)
-    for i, j in enumerate(used):
-        z[i, :, j] = centre[j] + steps * spread[j]
-    images = vae.decode(z.flatten(0, 1).to(next(vae.parameters()).device)).image
-    labels = [f"$z_{{{j}}}$   {kl[j]:.2f} nats" for j in used]
+    z = codes.mean[base].repeat(len(latents), len(steps), 1)
+    for row, latent in enumerate(latents):
+        z[row, :, latent] = centre[latent] + steps * deviation[latent]
+    images = vae.decode(z.flatten(0, 1).to(vae.device)).image
+    labels = [f"$z_{{{latent}}}$   {kl[latent]:.2f} nats" for latent in latents]
     headings = [f"{step:+.0f}".replace("-", "−").replace("+0", "0") if step == step.round() else "" for step in steps]
-    return tiles(images.split(len(steps)), labels, headings)
+    return tile_images(images.split(len(steps)), labels, headings)

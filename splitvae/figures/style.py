@@ -1,30 +1,36 @@
-"""TODO docstring of figures.style."""
+"""The style that all figures share: resolution, fonts, colours, and empty charts.
+
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which colour-blind readers can tell apart.
+No figure uses pyplot, so that none opens a window and none stays in memory.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-__all__ = ["DPI", "STYLE", "logarithmic"]
+__all__ = ["DPI", "STYLE", "add_grid", "line_colour", "new_chart", "use_log_scale"]
 
 
 DPI = 200
 
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-INK = "#222222"
+TEXT_COLOUR = "#222222"
 
 
-STYLE: Any = {
+STYLE: Any = {  # matplotlib's rcParams, for rc_context
     "font.size": 8,
     "mathtext.fontset": "cm",
-    "text.color": INK,
+    "text.color": TEXT_COLOUR,
     "axes.edgecolor": "#777777",
-    "axes.labelcolor": INK,
+    "axes.labelcolor": TEXT_COLOUR,
     "axes.linewidth": 0.6,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
@@ -36,23 +42,32 @@ STYLE: Any = {
 }
 
 
-TICKS = {"color": "#555555", "labelsize": 7, "major.width": 0.6}
+TICK_STYLE = {"color": "#555555", "labelsize": 7, "major.width": 0.6}
 
 
-STYLE |= {f"{axis}tick.{key}": value for axis in "xy" for key, value in TICKS.items()}
+STYLE |= {f"{axis}tick.{key}": value for axis in "xy" for key, value in TICK_STYLE.items()}
 
 
-def _colour(i: int) -> str:
-    return PALETTE[i % len(PALETTE)]
+def new_chart(width: float, height: float) -> Figure:
+    """Returns an empty figure of a size in inches. Call it, and draw, inside `rc_context(STYLE)`."""
+    figure = Figure((width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
-def logarithmic(axes: Axes) -> None:
-    """Makes the vertical axis logarithmic, with numbers as one writes them."""
+def line_colour(index: int) -> str:
+    """Returns the colour of a line by its index; colours repeat after seven lines."""
+    return OKABE_ITO[index % len(OKABE_ITO)]
+
+
+def use_log_scale(axes: Axes) -> None:
+    """Makes the vertical axis logarithmic, with tick labels such as 0.1 and 100 in place of powers of ten."""
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(LogFormatter())
 
 
-def _gridded(axes: Axes) -> None:
-    axes.grid(True, axis="y", color="#e8e8e8", linewidth=0.5)
+def add_grid(axes: Axes, axis: Literal["x", "y"] = "y") -> None:
+    """Draws light grid lines behind the data, at the ticks of one axis."""
+    axes.grid(True, axis=axis, color="#e8e8e8", linewidth=0.5)
     axes.set_axisbelow(True)

@@ -1,27 +1,26 @@
-"""Charts of numbers: the curves of a training, and the spectrum of the latents; and the style of every figure.
-
-The colours are those of Okabe and Ito, which colour-blind readers tell apart; lines differ by dashes too.
-"""
+"""Charts of a training history: the curves of every run, the KLs of introspective runs, the distances of samples."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .style import DPI, INK, PALETTE, STYLE, _colour, _gridded, logarithmic
+from .style import OKABE_ITO, STYLE, TEXT_COLOUR, add_grid, line_colour, new_chart, use_log_scale
 
-__all__ = ["curves", "kl_chart", "sample_distances"]
+__all__ = ["plot_kls", "plot_sample_distances", "plot_training_curves"]
 
 
-PANELS = (  # title, the lines' keys and names, logarithmic
+History = Sequence[Mapping[str, Any]]  # rows of history.jsonl, one an epoch
+
+
+PANELS = (  # the title, the keys of the history with the names of their lines, and whether the axis is logarithmic
     ("loss, nats", {"loss": "training", "val_loss": "validation"}, False),
     ("distortion SSE / 2v, nats", {"rec": "training"}, False),
     ("KL, nats", {"kl": "training", "val_kl": "validation"}, False),
@@ -31,7 +30,7 @@ PANELS = (  # title, the lines' keys and names, logarithmic
 )
 
 
-INSTEAD = {  # a term that some histories have, and panels, by title, in whose place another shows such a run better
+PANEL_OVERRIDES = {  # a key that some histories have -> the panels, by title, that such histories show in another way
     "kl_content": {"KL, nats": ("KL, nats", {"kl_content": "content, a group", "kl_style": "style, an image"})},
     "kl_real": {
         "KL, nats": ("KL, nats", {"kl_real": "images", "kl_rec": "reconstructions", "kl_fake": "samples"}),
@@ -41,113 +40,133 @@ INSTEAD = {  # a term that some histories have, and panels, by title, in whose p
 }
 
 
-History = Sequence[Mapping[str, Any]]
+KL_LINES = {"kl_real": "images", "kl_rec": "reconstructions", "kl_fake": "samples"}
 
 
-def curves(history: History | Mapping[str, History]) -> Figure:
-    """Training curves of one history (rows, one an epoch), or of several runs overlaid, as name -> history.
+SOLID, DASHED, DOTTED = "-", (0, (3, 1.2)), (0, (1, 1))
 
-    The first tenth of the epochs, far off scale, does not decide the range of the loss and the distortion.
+
+MIN_NATS = 1e-2  # smaller KLs are drawn here, since a logarithmic axis has no 0
+
+
+def plot_training_curves(history: History | Mapping[str, History]) -> Figure:
+    """Plots the loss, its terms and its weights over the epochs of one run, or of several runs together.
+
+    The range of a linear axis follows the values after the first tenth of the epochs.
+
+    Arguments:
+        history: The history of one run, or the histories of several runs by name.
     """
     runs = dict(history) if isinstance(history, Mapping) else {"": history}
-    terms = {key for rows in runs.values() for row in rows for key in row}
-    special = {title: panel for term, panels in INSTEAD.items() if term in terms for title, panel in panels.items()}
-    panels = [(*special.get(title, (title, names)), log) for title, names, log in PANELS]
+    keys = {key for rows in runs.values() for row in rows for key in row}
+    overrides = {title: panel for key, panels in PANEL_OVERRIDES.items() if key in keys for title, panel in panels.items()}
+    panels = [(*overrides.get(title, (title, names)), log) for title, names, log in PANELS]
     with rc_context(STYLE):
-        figure = Figure((7.2, 4.0), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_chart(7.2, 4.0)
         for axes, (title, names, log) in zip(figure.subplots(2, 3, sharex=True).flat, panels, strict=True):
             axes.set_title(title)
-            _panel(axes, runs, names, log)
+            _plot_panel(axes, runs, names, log)
         for axes in figure.axes[3:]:
-            axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            _label_epochs(axes)
         if len(runs) > 1:
-            handles = [Line2D([], [], color=_colour(i), label=name) for i, name in enumerate(runs)]
+            handles = [Line2D([], [], color=line_colour(i), label=name) for i, name in enumerate(runs)]
             figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(runs)))
     return figure
 
 
-def sample_distances(history: History) -> Figure:
-    """The Frechet distance of samples during training, of the blend and of each component alone."""
+def plot_sample_distances(history: History) -> Figure:
+    """Plots the Fréchet distance of samples over the epochs, of the blend and of each component alone."""
     keys = sorted({key for row in history for key in row if key == "fid" or key.startswith("fid_")})
     with rc_context(STYLE):
-        figure = Figure((7.2, 2.8), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_chart(7.2, 2.8)
         axes = figure.subplots()
         for i, key in enumerate(keys):
-            points = [(row["epoch"], row[key]) for row in history if row.get(key) is not None]
             name = r"$\hat x$" if key == "fid" else rf"$\hat x_{{{key.removeprefix('fid_x')}}}$"
-            axes.plot(*zip(*points, strict=True), color=_colour(i), marker=".", label=name)
-        logarithmic(axes)
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            axes.plot(*zip(*_points(history, key), strict=True), color=line_colour(i), marker=".", label=name)
+        use_log_scale(axes)
+        _label_epochs(axes)
         axes.set_title("Fréchet distance of samples of the prior")
         axes.legend()
-        _gridded(axes)
+        add_grid(axes)
     return figure
 
 
-def _panel(axes: Axes, runs: Mapping[str, History], names: Mapping[str, str], log: bool) -> None:
-    """Draws the same keys of all runs: a colour a run (a key, where one run is alone), the second key dashed."""
-    drawn = {}
-    settled: list[float] = []  # values after the first tenth
-    for i, rows in enumerate(runs.values()):
-        for j, key in enumerate(names):
-            points = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
-            if points:
-                look: dict[str, Any] = {"linestyle": (0, (3, 1.2)) if j else "-"}
-                look["marker"] = "." if len(points) == 1 else ""
-                axes.plot(*zip(*points, strict=True), color=_colour(j if len(runs) == 1 else i), **look)
-                legend: dict[str, Any] = {
-                    "color": _colour(j) if len(runs) == 1 else "#555555",
-                    "linestyle": look["linestyle"],
-                }
-                drawn[key] = Line2D([], [], label=names[key], **legend)
-                settled += [value for _, value in points[len(points) // 10 :]]
-    if log and settled and min(np.min(line.get_ydata()) for line in axes.lines) > 0:
-        logarithmic(axes)
-    elif settled:
-        margin = 0.06 * (max(settled) - min(settled)) or 1e-3
-        axes.set_ylim(min(settled) - margin, max(settled) + margin)
-    if len(drawn) > 1:
-        axes.legend(handles=list(drawn.values()), loc="best")
-    _gridded(axes)
+def plot_kls(history: History, margin: float) -> Figure:
+    """Plots the KLs of images, reconstructions and samples over the epochs, and the margin of an introspective run.
 
+    The vertical axis is logarithmic, in nats; smaller KLs than `MIN_NATS` are drawn there.
 
-KLS = {"kl_real": "images", "kl_rec": "reconstructions", "kl_fake": "samples"}
-
-
-DASHES = ("-", (0, (3, 1.2)), (0, (1, 1)))
-
-
-LEAST = 1e-2  # nats, below which a logarithmic chart says nothing
-
-
-def kl_chart(history: Sequence[Mapping[str, Any]], margin: float) -> Figure:
-    """The KLs of images, reconstructions and samples over epochs, in nats on a logarithmic axis, and the margin as a line.
-
-    The line follows the history where that tells the margin, which a schedule or a rollback moves.
+    Arguments:
+        history: The history of the run.
+        margin: The margin in nats, drawn as a constant line unless the history has a margin that changed, as it does
+            after a schedule or after a rollback.
     """
     with rc_context(STYLE):
-        figure = Figure((3.4, 2.3), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_chart(3.4, 2.3)
         axes = figure.subplots()
-        for i, (key, name) in enumerate(KLS.items()):
-            points = [(row["epoch"], max(LEAST, row[key])) for row in history if row.get(key) is not None]
+        for i, (key, name) in enumerate(KL_LINES.items()):
+            points = [(epoch, max(MIN_NATS, kl)) for epoch, kl in _points(history, key)]
             if points:
-                marker = "." if len(points) == 1 else ""
-                axes.plot(*zip(*points, strict=True), color=PALETTE[i], linestyle=DASHES[i], marker=marker, label=name)
-        moved = [(row["epoch"], row["margin"]) for row in history if row.get("margin") is not None]
-        if len({value for _, value in moved}) > 1:
-            axes.plot(*zip(*moved, strict=True), color=INK, linewidth=0.8, drawstyle="steps-mid", label="margin")
+                style: dict[str, Any] = {
+                    "color": OKABE_ITO[i],
+                    "linestyle": (SOLID, DASHED, DOTTED)[i],
+                    "marker": _marker(points),
+                }
+                axes.plot(*zip(*points, strict=True), label=name, **style)
+        margins = _points(history, "margin")
+        if len({value for _, value in margins}) > 1:
+            line: dict[str, Any] = {"color": TEXT_COLOUR, "linewidth": 0.8, "drawstyle": "steps-mid"}
+            axes.plot(*zip(*margins, strict=True), label="margin", **line)
         else:
-            axes.axhline(moved[0][1] if moved else margin, color=INK, linewidth=0.8, label="margin")
-        logarithmic(axes)
+            axes.axhline(margins[0][1] if margins else margin, color=TEXT_COLOUR, linewidth=0.8, label="margin")
+        use_log_scale(axes)
         axes.set_title("KL, nats")
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        _label_epochs(axes)
         figure.legend(loc="outside lower center", ncols=4, fontsize=6, columnspacing=1)
-        axes.grid(True, axis="y", color="#e8e8e8", linewidth=0.5)
-        axes.set_axisbelow(True)
+        add_grid(axes)
     return figure
+
+
+def _plot_panel(axes: Axes, runs: Mapping[str, History], names: Mapping[str, str], log: bool) -> None:
+    """Plots the same keys of all runs.
+
+    With one run, each key has a colour of its own. With several, each run has one. All keys but the first are dashed.
+    """
+    legend: dict[str, Line2D] = {}
+    late_values: list[float] = []  # values after the first tenth of the epochs
+    for i, rows in enumerate(runs.values()):
+        for j, key in enumerate(names):
+            points = _points(rows, key)
+            if not points:
+                continue
+            line: Any = DASHED if j else SOLID
+            colour = line_colour(j if len(runs) == 1 else i)
+            axes.plot(*zip(*points, strict=True), color=colour, linestyle=line, marker=_marker(points))
+            legend_colour = colour if len(runs) == 1 else "#555555"
+            legend[key] = Line2D([], [], label=names[key], color=legend_colour, linestyle=line)
+            late_values += [value for _, value in points[len(points) // 10 :]]
+    if log and late_values and min(np.min(line.get_ydata()) for line in axes.lines) > 0:
+        use_log_scale(axes)
+    elif late_values:
+        low, high = min(late_values), max(late_values)
+        margin = 0.06 * (high - low) or 1e-3
+        axes.set_ylim(low - margin, high + margin)
+    if len(legend) > 1:
+        axes.legend(handles=list(legend.values()), loc="best")
+    add_grid(axes)
+
+
+def _points(history: Iterable[Mapping[str, Any]], key: str) -> list[tuple[int, float]]:
+    """Returns (epoch, value) of the rows that have a value."""
+    return [(row["epoch"], row[key]) for row in history if row.get(key) is not None]
+
+
+def _marker(points: Sequence[object]) -> str:
+    """Returns a dot for a single point, which is no line, and no marker for several."""
+    return "." if len(points) == 1 else ""
+
+
+def _label_epochs(axes: Axes) -> None:
+    """Labels the horizontal axis as epochs, with ticks at whole numbers."""
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

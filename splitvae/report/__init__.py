@@ -1,4 +1,4 @@
-"""TODO report"""
+"""Reports: one self-contained HTML page about a run, or one that compares several."""
 
 import lazy_loader
 

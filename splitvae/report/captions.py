@@ -1,148 +1,167 @@
-"""What a report looks like, and what it says about its figures: the HTML page with its styles, and the captions.
+"""The captions of the figures on a report's page, in the order of the page, and other descriptions on it.
 
-`PAGE` takes a title, a body and a footer. It has a light and a dark face, prints, and asks for no other file. `$rows`
-and `$gray` in a caption stand for what depends on the number of components; report.py fills them in.
+A caption may contain `$rows` and `$gray`, which depend on the number of components, and `$terms`, which depends on the
+objective; single_run.py fills them in.
 """
 
 from __future__ import annotations
 
-__all__ = ["FIGURES", "LATER", "SOMETIMES", "SPLIT_ONLY", "TERMS", "VERDICTS"]
+from typing import Literal, NamedTuple
+
+__all__ = ["CURVE_NOTES", "FIGURES", "SPLIT_DESCRIPTIONS", "FigureCaption"]
 
 
-TERMS = {  # of the curves: whether training is introspective, and what to look for
-    False: "A variance v that is computed follows the MSE down and takes the weight βv of the KL with it.",
-    True: "Of what is painted the KL is the encoder's verdict: it is healthy above that of images, and dies far below.",
-}
+class FigureCaption(NamedTuple):
+    """The title and the caption of a figure.
+
+    title: The title.
+    text: The caption.
+    runs: Which runs have the figure: "all"; "split" for those of split models; or "some", for a figure that a page shows if
+        the run's folder has it.
+    """
+
+    title: str
+    text: str
+    runs: Literal["all", "split", "some"] = "all"
 
 
-FIGURES = {  # name: title and caption, in the order of the page
-    "components": ("What a sample is blended of", "Each column is one sample from the prior. $rows"),
-    "samples": ("Samples from the prior", "Decoded from z ~ N(0, I); none is chosen or left out."),
-    "maps": (
-        "Maps",
-        "The maps of these samples, $gray. A pattern that alternates from pixel to pixel is a syntactic split; contours "
-        "of what is depicted are a semantic one.",
+FIGURES = {
+    "components": FigureCaption(
+        "The components of samples",
+        "Each column is one sample from the prior. $rows",
+        "split",
     ),
-    "components-reconstructed": (
-        "What a reconstruction is blended of",
-        "The same for test images, x, which come first. Where the map is gray both components take part.",
+    "samples": FigureCaption(
+        "Samples from the prior",
+        "Decoded from z ~ N(0, I), without any selection.",
     ),
-    "reconstructions": (
-        "Reconstructions",
-        "Pairs of rows: test images x, and below each x̂, decoded from its posterior mean. Look for lost detail.",
-    ),
-    "interpolations": (
-        "Interpolations",
-        "Each row leads from the code of one test image to that of another in equal steps. The images on the way should "
-        "be as plausible as its ends.",
-    ),
-    "traversals": (
-        "Traversals of the most used latents",
-        "In each row one latent moves from −3 to 3, in deviations of the prior, and the others stay as one test image "
-        "has them. The number is the latent's KL: how much it carries.",
-    ),
-    "curves": (
-        "Training",
-        "Validation that rises while training falls is overfitting. $terms",
-    ),
-    "latents": (
-        "Latents",
-        "Left: the KL of each, largest first. Right: the variance of its posterior mean over images, and the mean of its "
-        "posterior variance. Their sum is 1 at an optimum. A latent is inactive where its blue point lies below the blue "
-        "line, or its orange one above the orange line.",
-    ),
-}
-
-
-SOMETIMES = {  # likewise, where they were drawn
-    "samples-gmm": (
-        "Samples from a Gaussian mixture",
-        "Decoded from a mixture of Gaussians fitted to the codes of the training images: how the model would sample if its "
-        "codes were known instead of being normal.",
-    ),
-    "samples-second-stage": (
-        "Samples from a second stage",
-        "Decoded from codes that a second VAE generated, which was trained on the codes of the training images.",
-    ),
-    "samples-flow": (
+    "samples-flow": FigureCaption(
         "Samples from a normalizing flow",
-        "Decoded from codes of a flow that was fitted to the codes of the training images.",
+        "Decoded from samples of a normalizing flow that was fitted to the codes of the training images.",
+        "some",
     ),
-    "distances": (
-        "Distance of samples during training",
-        "The Fréchet distance of samples from training images, of the blend and of each component alone, in features of a "
-        "classifier of these images: compare the lines with each other, not with Inception distances.",
+    "samples-gmm": FigureCaption(
+        "Samples from a Gaussian mixture",
+        "Decoded from samples of a mixture of Gaussians that was fitted to the codes of the training images. They show "
+        "what the decoder can do if the distribution of the codes is known and need not be N(0, I).",
+        "some",
     ),
-}
-
-
-OF_GROUPS = {
-    "swaps": (
+    "samples-second-stage": FigureCaption(
+        "Samples from a second stage",
+        "Decoded from samples of a second VAE that was trained on the codes of the training images.",
+        "some",
+    ),
+    "maps": FigureCaption(
+        "Maps",
+        "The maps of these samples, $gray. In a syntactic split they alternate from pixel to pixel; in a semantic one "
+        "they follow the contours of objects.",
+        "split",
+    ),
+    "components-reconstructed": FigureCaption(
+        "The components of reconstructions",
+        "The same for test images, x, in the first row. Where the map is gray, both components contribute.",
+        "split",
+    ),
+    "reconstructions": FigureCaption(
+        "Reconstructions",
+        "Pairs of rows: test images x, and below them the images x̂ decoded from their posterior means. Look for lost "
+        "detail.",
+    ),
+    "interpolations": FigureCaption(
+        "Interpolations",
+        "Each row leads from the code of one test image to that of another in equal steps. The images between should be "
+        "as plausible as those at both ends.",
+    ),
+    "traversals": FigureCaption(
+        "Traversals of the most used latents",
+        "In each row one latent moves from −3 to 3, in deviations of the prior, and the others keep the values of one "
+        "test image. The number is the latent's KL, the amount of information that it carries.",
+    ),
+    "curves": FigureCaption(
+        "Training",
+        "If the validation loss rises while the training loss falls, the model overfits. $terms",
+    ),
+    "latents": FigureCaption(
+        "Latents",
+        "Left: the KL of each latent, largest first. Right: the variance of its posterior mean over images, and the mean "
+        "of its posterior variance. Their sum is 1 at an optimum. A latent is inactive if its blue point lies below the "
+        "blue line, or its orange point above the orange line.",
+    ),
+    "swaps": FigureCaption(
         "Content and style, swapped",
-        "A column has the content of the image above it, a row the style of the image to its left: what the groups are "
-        "named by should stay the same down a column, everything else along a row. The diagonal is reconstructions.",
+        "Columns have the content of the image above them, rows the style of the image to their left. What defines the "
+        "groups should be constant along each column, and everything else along each row. The diagonal shows "
+        "reconstructions.",
+        "some",
     ),
-    "swaps-evidence": (
+    "swaps-evidence": FigureCaption(
         "Content with evidence and style, swapped",
-        "The same, with the content of all images of the group in a batch of 256 test images, fused. Group labels are used "
-        "here: good columns show that the decoder follows the content, not that the encoder recognises it.",
+        "The same, but the content of a column is fused from all images of the group in a batch of 256 test images. The "
+        "group labels are given here, so that good columns show that the decoder follows the content, but not that the "
+        "encoder recognises it.",
+        "some",
     ),
-    "style-interpolations": (
+    "style-interpolations": FigureCaption(
         "Between two styles",
-        "Each row keeps the content of its first image, and its style moves to that of the next row's in equal steps.",
+        "Each row keeps the content of its first image, while the style moves to that of the next row in equal steps.",
+        "some",
     ),
-    "content-interpolations": (
+    "content-interpolations": FigureCaption(
         "Between two contents",
-        "Each row keeps the style of its first image, and its content moves to that of the next row's in equal steps.",
+        "Each row keeps the style of its first image, while the content moves to that of the next row in equal steps.",
+        "some",
     ),
-    "probes": (
-        "What classifiers read from the codes",
-        "Accuracy of classifiers of the content on test images, against the number of images of a group whose evidence "
-        "was fused. Labels choose who is fused with whom, and with many members even an untrained encoder betrays them: "
-        "what was learned is the accuracy with one member, and the distance between colours. Shaded: one standard error.",
+    "probes": FigureCaption(
+        "What classifiers can read from the codes",
+        "The accuracy of classifiers of the content on test images, against the number of images of a group whose "
+        "evidence was fused. Since labels decide which images are fused, the codes of many images reveal the label even "
+        "if the encoder was not trained. What was learned is shown by the accuracy with one image, and by the distance "
+        "between the trained and the untrained network. Shaded: one standard error.",
+        "some",
     ),
-    "code-maps": (
+    "code-maps": FigureCaption(
         "Maps of the codes",
-        "Principal components and t-SNE of posterior means of single test images, coloured by group. With evidence all "
-        "points of a group would be nearly the same vector and fall apart into clusters whatever was learned.",
+        "Principal components and t-SNE of the posterior means of single test images, coloured by group. Evidence of "
+        "other images is not used: with it, all points of a group would be nearly the same vector and form a separate "
+        "cluster, whatever was learned.",
+        "some",
     ),
-}
-
-
-OF_INTROSPECTION = {
-    "plane": (
+    "plane": FigureCaption(
         "The plane through three test images",
-        "Codes on the plane through those of three test images, which stand in the upper left corner, the lower left and "
-        "the upper right: what lies between images, not samples from the prior.",
+        "Decoded from codes on the plane through the codes of three test images, which are in the upper left, the lower "
+        "left and the upper right corner. These are images between images, not samples from the prior.",
+        "some",
     ),
-    "deviations": (
-        "The most used latent, and the others moved",
-        "From left to right the latent with the largest KL moves from the largest value that its posterior mean takes on "
-        "test images to the smallest. In the first row all other latents are 0; in the next ones they are moved by one "
-        "and two deviations of their posteriors, averaged over images.",
+    "deviations": FigureCaption(
+        "The most used latent, with the others shifted",
+        "From left to right the latent with the largest KL moves from the largest to the smallest value of its posterior "
+        "mean on test images. In the first row all other latents are 0. In the next rows they are shifted by one and by "
+        "two deviations of their posteriors, averaged over images.",
+        "some",
+    ),
+    "distances": FigureCaption(
+        "Distance of samples during training",
+        "The Fréchet distance of samples from training images, of the blend and of each component alone, in the features "
+        "of a classifier of these images. Compare the lines with each other, not with Inception distances.",
+        "some",
+    ),
+    "film.gif": FigureCaption(
+        "The training as an animation",
+        "Decoded after the epoch below each picture, always from the same z ~ N(0, I). The last picture is shown longer.",
+        "some",
     ),
 }
 
 
-FILM = {
-    "film.gif": (
-        "The training as a film",
-        "Decoded after the epoch below each picture, from the same z ~ N(0, I) each time. The last picture is held.",
-    ),
+CURVE_NOTES = {  # whether training is introspective -> $terms, the note on the training curves
+    False: "If the variance v is computed from the errors, it falls with the MSE, and the weight βv of the KL with it.",
+    True: "The KLs of reconstructions and samples are the encoder's judgement of them: training is healthy while they lie "
+    "above the KL of images, and has failed if they lie far below it.",
 }
 
 
-LATER = [*OF_GROUPS, *OF_INTROSPECTION, "distances", *FILM]  # of SOMETIMES, without samples, in the order of the page
-
-
-SOMETIMES |= OF_GROUPS | OF_INTROSPECTION | FILM
-
-
-SPLIT_ONLY = {"components", "maps", "components-reconstructed"}
-
-
-VERDICTS = {
-    "syntactic": "neighbouring pixels come from different components, so that each leaves gaps for the others",
-    "semantic": "components meet at the contours of what is depicted",
+SPLIT_DESCRIPTIONS = {  # the split types of evaluation.json
+    "syntactic": "neighbouring pixels come from different components, so that each component leaves gaps for the others",
+    "semantic": "components meet at the contours of objects",
     "mixed": "components neither alternate from pixel to pixel nor meet at contours",
 }

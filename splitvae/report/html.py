@@ -1,4 +1,4 @@
-"""HTML that pages are made of: escaped text, tables, and pictures that are embedded."""
+"""The HTML elements of a page: escaped text, tables, and figures with embedded pictures."""
 
 from __future__ import annotations
 
@@ -9,44 +9,54 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-__all__ = ["Row", "embedded", "escaped", "figure_html", "table_html"]
+from ..utils.machine import HEAVY
+
+__all__ = ["Row", "embed_picture", "escape", "render_figure", "render_table"]
 
 
-Row = tuple[str, list[str]]
+Row = tuple[str, list[str]]  # the heading of a row, and its cells
 
 
-LARGE_PNG_BYTES = 250_000  # beyond it a PNG makes a page slow to mail
-
-
-def escaped(text: object) -> str:
-    """A text as HTML shows it."""
+def escape(text: object) -> str:
+    """Escapes a text for HTML."""
     return html.escape(str(text))
 
 
-def embedded(picture: bytes) -> str:
-    """A PNG or GIF as the source of an image; a heavy PNG as WebP, whose losses no eye sees: the PNG is kept elsewhere."""
+def embed_picture(picture: bytes) -> str:
+    """Encodes a PNG or GIF as a data URI for the attribute `src`.
+
+    A large PNG is converted to WebP, so that the page can be mailed. The loss is not visible, and the PNG remains in the
+    run's folder.
+    """
     kind = "gif" if picture[:3] == b"GIF" else "png"
-    if kind == "png" and len(picture) > LARGE_PNG_BYTES:
+    if kind == "png" and len(picture) > HEAVY:
         kind, buffer = "webp", io.BytesIO()
         Image.open(io.BytesIO(picture)).convert("RGB").save(buffer, "WEBP", quality=92)
         picture = buffer.getvalue()
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
-def figure_html(picture: bytes, title: str, caption: str = "") -> str:
-    """A picture on a white card, with its title and caption above."""
-    text = f"<p>{escaped(caption)}</p>" if caption else ""
-    head = f"<figcaption><h3>{escaped(title)}</h3>{text}</figcaption>"
-    return f'<figure>{head}<div class="white"><img alt="{escaped(title)}" src="{embedded(picture)}"></div></figure>'
+def render_figure(picture: bytes, title: str, caption: str = "") -> str:
+    """Renders a picture on a white card, below its title and caption."""
+    text = f"<p>{escape(caption)}</p>" if caption else ""
+    head = f"<figcaption><h3>{escape(title)}</h3>{text}</figcaption>"
+    return f'<figure>{head}<div class="white"><img alt="{escape(title)}" src="{embed_picture(picture)}"></div></figure>'
 
 
-def table_html(names: Sequence[str], rows: Sequence[Row], marked: Sequence[str] = ()) -> str:
-    """A table with a heading for each column, where there are names, and for each row; `marked` rows are coloured."""
-    headings = "".join(f"<th>{escaped(name)}</th>" for name in names)
-    head = f"<thead><tr><th></th>{headings}</tr></thead>" if names else ""
+def render_table(headings: Sequence[str], rows: Sequence[Row], marked: Sequence[str] = ()) -> str:
+    """Renders a table.
+
+    Arguments:
+        headings: The headings of the columns, or nothing for a table of one column.
+        rows: The heading and the cells of each row.
+        marked: The headings of the rows that are coloured.
+    """
+    cells = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    head = f"<thead><tr><th></th>{cells}</tr></thead>" if headings else ""
     lines = []
-    for what, cells in rows:
-        mark = ' class="differs"' if what in marked else ""
-        lines.append(f"<tr{mark}><th>{escaped(what)}</th>{''.join(f'<td>{escaped(cell)}</td>' for cell in cells)}</tr>")
-    style = "" if names else ' class="one"'
+    for heading, values in rows:
+        style = ' class="differs"' if heading in marked else ""
+        cells = "".join(f"<td>{escape(value)}</td>" for value in values)
+        lines.append(f"<tr{style}><th>{escape(heading)}</th>{cells}</tr>")
+    style = "" if headings else ' class="one"'
     return f'<div class="card wide"><table{style}>{head}<tbody>{"".join(lines)}</tbody></table></div>'

@@ -1,36 +1,62 @@
-"""TODO docstring of report.page."""
+"""The page of a report: one self-contained HTML file about a run, or comparing several.
+
+Pictures are embedded; nothing is fetched and nothing is executed. The frame of every page, with its styles, is
+template.html: it has a light and a dark appearance, and can be printed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
+from string import Template
 
 from ..errors import UserError
 from ..runs import Run
 from ..utils.files import write_text
-from ..utils.machine import describe_versions
-from .comparison import _comparison
-from .html import escaped
-from .sections import _gather
-from .single_run import _single
-from .template import PAGE
+from ..utils.machine import versions
+from .comparison import render_comparison
+from .html import escape
+from .sections import collect_entry
+from .single_run import render_run
 
-__all__ = ["write"]
+__all__ = ["render_page", "write_report"]
 
 
-def write(runs: Run | Sequence[Run], path: Path | None = None) -> Path:
-    """Writes the report of a run (to report.html in its folder), or a comparison of several (to ./comparison.html).
+def write_report(runs: Run | Sequence[Run], path: Path | None = None) -> Path:
+    """Writes a report about one run, or a comparison of several runs.
 
-    Returns its path. Raises UserError where a run has no model.
+    Figures and measurements that a run's folder does not have, or has of an earlier model, are made first. If they cannot
+    be made, for example because the images are missing, the page says so and shows the rest.
+
+    Arguments:
+        runs: One run, or several to compare.
+        path: The file to write, by default report.html in the folder of one run, or ./comparison.html for several.
+
+    Returns the path.
+
+    Raises:
+        UserError: If there is no run, or if a run has no model yet.
     """
     runs = [runs] if isinstance(runs, Run) else list(runs)
     if not runs:
-        raise UserError("a report needs a run: `splitvae report runs/first`, or several to compare them.")
-    entries = [_gather(run) for run in runs]
-    body = _single(entries[0]) if len(entries) == 1 else _comparison(entries)
-    title = runs[0].name if len(runs) == 1 else f"Comparison of {len(runs)} runs"
-    parts = {"title": escaped(title), "body": body, "footer": escaped(describe_versions())}
-    if path is None:
-        path = runs[0].path / "report.html" if len(runs) == 1 else Path("comparison.html")
-    write_text(Path(path), PAGE.substitute(parts))
-    return Path(path)
+        raise UserError("a report needs a run: `splitvae report runs/first`, or several runs to compare them.")
+    entries = [collect_entry(run) for run in runs]
+    if len(runs) == 1:
+        path = runs[0].path / "report.html" if path is None else Path(path)
+        write_text(path, render_page(runs[0].name, render_run(entries[0])))
+    else:
+        path = Path("comparison.html" if path is None else path)
+        write_text(path, render_page(f"Comparison of {len(runs)} runs", render_comparison(entries)))
+    return path
+
+
+def render_page(title: str, body: str) -> str:
+    """Returns a whole HTML page.
+
+    Arguments:
+        title: The title, as plain text.
+        body: The content, as HTML.
+    """
+    template = Template(files(__package__).joinpath("template.html").read_text(encoding="utf-8"))
+    return template.substitute(title=escape(title), body=body, footer=escape(versions()))

@@ -1,7 +1,8 @@
-"""TODO docstring of report.sections."""
+"""What pages about one run and about several share: the collected results of a run, and sections that show them."""
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,108 +10,128 @@ from typing import Any, NamedTuple
 
 from ..config import Config
 from ..errors import UserError
-from ..evaluation.diagnostics import cached_or_diagnose
-from ..evaluation.tables import format_value
-from ..figures.io import drawn_by
-from ..figures.run import draw
-from ..models.vae import VAE
+from ..evaluation.diagnostics import current
+from ..evaluation.tables import cell
+from ..figures.io import read_fingerprint
+from ..figures.run import draw_run
 from ..presets.registry import PRESETS
 from ..runs import Run
-from .captions import FIGURES, LATER, SPLIT_ONLY
-from .html import Row, escaped
+from .captions import FIGURES
+from .html import Row, escape
 
-__all__ = ["command"]
+__all__ = [
+    "ReportEntry",
+    "changed_fields",
+    "collect_entry",
+    "format_setting",
+    "measurement_rows",
+    "render_commands",
+    "render_data_notes",
+    "train_command",
+]
 
 
-class _Entry(NamedTuple):
-    """A run with what the page shows of it."""
+class ReportEntry(NamedTuple):
+    """A run and what a page shows of it.
+
+    run: The run.
+    evaluation: The content of evaluation.json, or empty if the run could not be measured.
+    figures: The files of the figures by name, in the order of the page.
+    notes: What could not be made, and why.
+    """
 
     run: Run
-    evaluation: Mapping[str, Any]  # empty where it could not be measured
+    evaluation: Mapping[str, Any]
     figures: Mapping[str, Path]
     notes: Sequence[str]
 
 
-def command(config: Config, out: str) -> str:
-    """The command line that trains a config: its preset, and the fields in which it differs from it."""
-    base = PRESETS.get(config.preset, Config())
-    words = ["splitvae", "train", *([config.preset] if config.preset in PRESETS else [])]
-    for name, value in _changes(config, base).items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", *map(str, value if isinstance(value, tuple) else [value])]
-    return shlex.join([*words, "--out", out])
-
-
-def _changes(config: Config, base: Config) -> dict[str, Any]:
-    """The fields in which two configs differ, as the first has them."""
-    ours, theirs = config.options(), base.options()
-    return {name: value for name, value in ours.items() if name not in theirs or value != theirs[name]}
-
-
-def _gather(run: Run) -> _Entry:
-    """Collects figures and evaluation of a run; makes those that are missing or of another model."""
-    mark, notes = run.vae.fingerprint(), []
+def collect_entry(run: Run) -> ReportEntry:
+    """Collects the figures and the evaluation of a run. First makes those that are missing or of an earlier model."""
+    fingerprint, notes = run.vae.fingerprint(), []
     folder = run.path / "figures"
-    wanted = [name for name in FIGURES if run.vae.split > 1 or name not in SPLIT_ONLY]
-    if any(drawn_by(folder / f"{name}.png") != mark for name in wanted):
+    captions = {name: caption for name, caption in FIGURES.items() if run.vae.split > 1 or caption.runs != "split"}
+    required = [name for name, caption in captions.items() if caption.runs != "some"]
+    if any(read_fingerprint(folder / f"{name}.png") != fingerprint for name in required):
         try:
-            draw(run)
+            draw_run(run)
         except UserError as error:
             notes.append(f"Some figures could not be drawn: {error}")
     evaluation: dict[str, Any] = {}
     try:
-        evaluation = cached_or_diagnose(run)
+        evaluation = current(run)
     except UserError as error:
         notes.append(f"Nothing was measured: {error}")
-    at = wanted.index("samples") + 1
-    names = wanted[:at] + sorted(file.stem for file in folder.glob("samples-*.png")) + wanted[at:] + LATER
-    files = {name: folder / (name if name.endswith(".gif") else f"{name}.png") for name in names}
-    return _Entry(run, evaluation, {name: file for name, file in files.items() if drawn_by(file) == mark}, notes)
+    figures = {}
+    for name in captions:
+        if name == "samples":  # followed by those of all other samplers, also of samplers without a caption
+            figures[name] = folder / "samples.png"
+            figures |= {file.stem: file for file in sorted(folder.glob("samples-*.png"), key=lambda file: file.stem)}
+        elif not name.startswith("samples-"):
+            figures[name] = folder / (name if name.endswith(".gif") else f"{name}.png")
+    drawn = {name: file for name, file in figures.items() if read_fingerprint(file) == fingerprint}
+    return ReportEntry(run, evaluation, drawn, notes)
 
 
-# ---------------------------------------------------------------- tables and words
+def train_command(config: Config, out: str) -> str:
+    """Returns the command line that trains a config: its preset, and the options in which it differs from the preset."""
+    base = PRESETS.get(config.preset, Config())
+    words = ["splitvae", "train", *([config.preset] if config.preset in PRESETS else [])]
+    for name, value in changed_fields(config, base).items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", *map(str, value if isinstance(value, tuple) else [value])]
+    return shlex.join([*words, "--out", out])
 
 
-def _measurements(entries: Sequence[_Entry], rows: Mapping[str, str]) -> list[Row]:
-    """A name and a cell for each run."""
-    results = [entry.evaluation or _unmeasured(entry.run.vae) for entry in entries]
-    return [(what, [format_value(result, where) for result in results]) for what, where in rows.items()]
+def changed_fields(config: Config, base: Config) -> dict[str, Any]:
+    """Returns the fields of a config, other than the preset's name, whose values are not those of `base`."""
+    names = [field.name for field in dataclasses.fields(Config) if field.name != "preset"]
+    return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(base, name)}
 
 
-def _unmeasured(vae: VAE) -> dict[str, Any]:
-    """As much of an evaluation as a model says by itself."""
-    model = {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}
-    return {"model": model} | ({"split": None} if vae.split == 1 else {})
+def measurement_rows(entries: Sequence[ReportEntry], rows: Mapping[str, str]) -> list[Row]:
+    """Returns table rows with one cell for each run.
+
+    Arguments:
+        entries: The runs.
+        rows: The heading of each row, and the place of its value in evaluation.json.
+    """
+    evaluations = []
+    for entry in entries:
+        vae = entry.run.vae
+        model = {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}
+        evaluations.append(entry.evaluation or {"model": model})
+    return [(heading, [cell(evaluation, place) for evaluation in evaluations]) for heading, place in rows.items()]
 
 
-def _commands(runs: Sequence[Run]) -> str:
-    lines = [
-        command(run.config, str(run.path))
-        if run.config.data.source
-        else f"# {run.name} was trained from Python, on an array"
-        for run in runs
-    ]
-    return f'<div class="card"><pre>{escaped(chr(10).join(lines))}</pre></div>'
+def render_commands(runs: Sequence[Run]) -> str:
+    """Renders the commands that train runs."""
+    lines = []
+    for run in runs:
+        from_memory = f"# {run.name} was trained from Python, on images in memory"
+        lines.append(train_command(run.config, str(run.path)) if run.config.data else from_memory)
+    return f'<div class="card"><pre>{escape(chr(10).join(lines))}</pre></div>'
 
 
-def _data_notes(measured: Mapping[str, Any]) -> str:
-    if not measured:
+def render_data_notes(evaluation: Mapping[str, Any]) -> str:
+    """Renders a note on which images were measured and what the deviations mean, or nothing without an evaluation."""
+    if not evaluation:
         return ""
-    data = measured["data"]
+    data = evaluation["data"]
     notes = [f"Measured on {data['images']:,} of {data['available']:,} images of {data['source']} ({data['part']} part)"]
     notes += [
         *data["notes"],
-        f"± is the deviation over {data['blocks']} blocks of the images, in the variance law over latents, and of a "
-        "likelihood the error over images",
+        f"± is the deviation over {data['blocks']} blocks of the images; for the variance law it is the deviation over "
+        "latents, and for a likelihood the standard error over images",
     ]
-    return f'<p class="note" style="margin-top:20px">{escaped("; ".join(notes))}.</p>'
+    return f'<p class="note" style="margin-top:20px">{escape("; ".join(notes))}.</p>'
 
 
-def _value(value: object) -> str:
-    """A setting as a person writes it."""
+def format_setting(value: object) -> str:
+    """Formats the value of a config's field for people, such as "3 × 64 × 64" or "yes"."""
     if isinstance(value, tuple | list):
         return " × ".join(map(str, value))
     if value is None or isinstance(value, bool):

@@ -1,157 +1,174 @@
-"""A report: one self-contained HTML page about a run, or comparing several.
-
-Pictures are embedded; nothing is fetched and nothing is executed. Figures and evaluation are those of the run's folder
-where they are of its present model; the others are made first. What cannot be made, since the images are not at hand,
-is said on the page, and the rest stands. The page's looks and captions are in page.py.
-"""
+"""The content of a page about one run."""
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Mapping
 from string import Template
 from typing import Any
 
+from ..config import Config
 from ..evaluation.scores import BANKS, PROTOCOLS
 from ..evaluation.tables import provenance, rows_of, score_rows
-from ..objectives.introspective import Introspective
 from ..presets.registry import PRESETS
-from ..probes.measure import current as current_of_probing
+from ..probes.measure import current as current_probes
 from ..probes.tables import table
 from ..runs import Run
-from ..utils.text import format_deviation, format_number
-from .captions import FIGURES, SOMETIMES, TERMS, VERDICTS
-from .html import escaped, figure_html, table_html
-from .sections import _changes, _commands, _data_notes, _Entry, _measurements, _value
+from ..utils.text import number, spread
+from .captions import CURVE_NOTES, FIGURES, SPLIT_DESCRIPTIONS, FigureCaption
+from .html import escape, render_figure, render_table
+from .sections import (
+    ReportEntry,
+    changed_fields,
+    format_setting,
+    measurement_rows,
+    render_commands,
+    render_data_notes,
+)
 
-# ---------------------------------------------------------------- one run
+__all__ = ["render_run"]
 
 
-def _single(entry: _Entry) -> str:
-    run, measured = entry.run, entry.evaluation
-    parts = [f"<h1>{escaped(run.name)}</h1>", f'<p class="lead">{_summary(entry)}</p>']
-    parts += [f'<p class="note">{escaped(note)}</p>' for note in entry.notes]
-    parts += [_tiles(measured, run), "<h2>Figures</h2>"]
+def render_run(entry: ReportEntry) -> str:
+    """Renders the report of one run: a summary, headline numbers, figures, tables, settings, and the command."""
+    run, evaluation = entry.run, entry.evaluation
+    parts = [f"<h1>{escape(run.name)}</h1>", f'<p class="lead">{_summarise(entry)}</p>']
+    parts += [f'<p class="note">{escape(note)}</p>' for note in entry.notes]
+    parts += [_render_headline_numbers(evaluation, run), "<h2>Figures</h2>"]
     for name, file in entry.figures.items():
-        title, caption = (FIGURES | SOMETIMES).get(name, (f"Samples from {name.removeprefix('samples-')}", ""))
-        parts.append(figure_html(file.read_bytes(), title, _caption(caption, run)))
-    for heading, rows in rows_of(measured).items():
-        parts += [f"<h2>{heading}</h2>", table_html([], _measurements([entry], rows))]
-    parts += _scores(measured)
-    if known := current_of_probing(run):
-        text = f'<div class="card wide"><pre>{escaped(table(known))}</pre></div>'
-        parts += ["<h2>What classifiers read from the codes</h2>", text]
-    parts += ["<h2>Settings</h2>", _settings(run), "<h2>Command</h2>", _commands([run]), _data_notes(measured)]
+        caption = FIGURES.get(name, FigureCaption(f"Samples from {name.removeprefix('samples-')}", ""))
+        parts.append(render_figure(file.read_bytes(), caption.title, _complete_caption(caption.text, run)))
+    for heading, rows in rows_of(evaluation).items():
+        parts += [f"<h2>{heading}</h2>", render_table([], measurement_rows([entry], rows))]
+    parts += _render_scores(evaluation)
+    if probes := current_probes(run):
+        text = f'<div class="card wide"><pre>{escape(table(probes))}</pre></div>'
+        parts += ["<h2>What classifiers can read from the codes</h2>", text]
+    parts += ["<h2>Settings</h2>", _render_settings(run), "<h2>Command</h2>", render_commands([run])]
+    parts.append(render_data_notes(evaluation))
     return "\n".join(parts)
 
 
-def _scores(measured: Mapping[str, Any]) -> list[str]:
-    """The distances from test images, one table a protocol, each with where it comes from."""
+def _render_scores(evaluation: Mapping[str, Any]) -> list[str]:
+    """Renders the distances from test images, one table for each protocol, with its images, features and sampler below."""
     parts = []
-    for score in measured.get("scores", {}).values():
-        about = f"{PROTOCOLS[score['protocol']]} Distances are better where they are smaller, shares where larger."
-        names = [f"{bank}: {BANKS[bank]}" for bank in score["banks"]]
+    for score in evaluation.get("scores", {}).values():
+        description = f"{PROTOCOLS[score['protocol']]} Smaller distances are better, and larger shares."
+        headings = [f"{bank}: {BANKS[bank]}" for bank in score["banks"]]
         notes = [note for note in (*score["notes"], score["extractor"]["note"]) if note]
         parts += [
-            f"<h2>Distance from test images, protocol {escaped(score['protocol'])}</h2>",
-            f"<p>{escaped(about)}</p>",
-            table_html(names, score_rows(score)),
-            f'<p class="note">{escaped("; ".join([provenance(score), *notes]))}.</p>',
+            f"<h2>Distance from test images, protocol {escape(score['protocol'])}</h2>",
+            f"<p>{escape(description)}</p>",
+            render_table(headings, score_rows(score)),
+            f'<p class="note">{escape("; ".join([provenance(score), *notes]))}.</p>',
         ]
     return parts
 
 
-def _summary(entry: _Entry) -> str:
-    """What was trained on what, in plain words."""
+def _summarise(entry: ReportEntry) -> str:
+    """Describes in two or three sentences which model was trained on which images, and how well it does."""
     run, config, vae = entry.run, entry.run.config, entry.run.vae
     (channels, height, width), k = vae.shape, vae.split
-    name, weights = config.objective.describe()
-    weights = re.sub(r"_(\w+)", r"<sub>\1</sub>", weights)
-    a = "an" if name[0] == "I" else "a"
-    plain = name == "VAE"
-    kind = f"{a} {'plain ' * plain}{name}" if k == 1 else f"a Split-{name}" if k == 2 else f"{a} {name} split in {k}"
-    paints = "one image" if k == 1 else f"{k} images and the {'map' if k == 2 else 'maps'} that blend{'s' * (k == 2)} them"
-    last = run.history[-1] if run.history else {}
-    spent = _duration(sum(row["seconds"] for row in run.history))
-    trained = f" for {last['epoch']} epoch{'s' * (last['epoch'] != 1)} ({spent})" if last else ""
+    name, weights = _describe_objective(config)
+    article = "an" if name[0] == "I" else "a"
+    plain = "plain " if name == "VAE" else ""
+    if k == 1:
+        model, images = f"{article} {plain}{name}", "one image"
+    elif k == 2:
+        model, images = f"a Split-{name}", "2 images and the map that blends them"
+    else:
+        model, images = f"{article} {name} split in {k}", f"{k} images and the maps that blend them"
+    trained = ""
+    if run.history:
+        epochs, duration = run.history[-1]["epoch"], _format_duration(sum(row["seconds"] for row in run.history))
+        trained = f" for {epochs} epoch{'s' * (epochs != 1)} ({duration})"
     text = (
-        f"This is {kind}: from {vae.latent_dim} latent variables its decoder paints {paints}, {height}×{width} pixels, "
+        f"This is {model}: from {vae.latent_dim} latent variables its decoder computes {images}, {height}×{width} pixels, "
         f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "
-        f"<code>{escaped(config.data.source or 'images from memory')}</code>, with {weights} "
-        f"and seed {config.training.seed}."
+        f"<code>{escape(config.data or 'images from memory')}</code>, with {weights} and seed {config.seed}."
     )
-    if not (m := entry.evaluation):
+    if not entry.evaluation:
         return text
-    used = vae.latent_dim - m["latent"]["inactive_by_mean"]
+    data, latent, split = (entry.evaluation[key] for key in ("data", "latent", "split"))
+    mse = entry.evaluation["reconstruction"]["mse"]["value"]
     text += (
-        f" On {m['data']['images']:,} test images its mean squared error is "
-        f"{format_number(m['reconstruction']['mse']['value'])} with {format_number(m['latent']['kl']['value'])} nats "
-        f"an image; {used} of the {vae.latent_dim} latents are in use"
+        f" On {data['images']:,} test images its mean squared error is {number(mse)} "
+        f"with {number(latent['kl']['value'])} nats an image; {vae.latent_dim - latent['inactive_by_mean']} of the "
+        f"{vae.latent_dim} latents are in use"
     )
-    verdict = m["split"] and m["split"]["verdict"]
-    return text + (f". The split is {verdict}: {VERDICTS[verdict]}." if verdict else ".")
+    split_type = split and split["verdict"]
+    return text + (f". The split is {split_type}: {SPLIT_DESCRIPTIONS[split_type]}." if split_type else ".")
 
 
-def _tiles(measured: Mapping[str, Any], run: Run) -> str:
-    """The headline numbers."""
+def _describe_objective(config: Config) -> tuple[str, str]:
+    """Returns the name of a config's objective, and its weights as HTML."""
+    if config.loss == "soft-intro":
+        weights = {"rec": config.beta_rec, "kl": config.beta_kl, "neg": config.beta_neg}
+        return "Soft-IntroVAE", ", ".join(f"β<sub>{name}</sub> = {value:g}" for name, value in weights.items())
+    if config.loss == "intro" and (config.alpha or config.alpha_decoder):
+        decoder = "" if config.alpha_decoder is None else f" (the decoder's {config.alpha_decoder:g})"
+        return "IntroVAE", f"α = {config.alpha:g}{decoder}, β = {config.beta:g}, a margin of {config.margin:g} nats"
+    return "regularized autoencoder" if config.loss == "rae" else "VAE", f"β = {config.beta:g}"
+
+
+def _render_headline_numbers(evaluation: Mapping[str, Any], run: Run) -> str:
+    """Renders the most important numbers as tiles, each with a name above and a note below."""
     tiles = []
-    if measured:
-        latent, split = measured["latent"], measured["split"]
-        mse, kl, dim = measured["reconstruction"]["mse"], latent["kl"], run.vae.latent_dim
+    if evaluation:
+        latent, split = evaluation["latent"], evaluation["split"]
+        mse, kl, dim = evaluation["reconstruction"]["mse"], latent["kl"], run.vae.latent_dim
         inactive = f"inactive: {latent['inactive_by_mean']} by mean"
         noisy = "variance_law" in latent
         if noisy:
             inactive += f", {latent['inactive_by_variance']} by variance"
         tiles = [
-            ("Test MSE", format_number(mse["value"]), f"{format_deviation(mse)} on {measured['data']['images']:,} images"),
-            (
-                "KL" if noisy else "Rate of the code",
-                f"{format_number(kl['value'])} nats",
-                f"{format_deviation(kl)} an image",
-            ),
+            ("Test MSE", number(mse["value"]), f"{spread(mse)} on {evaluation['data']['images']:,} images"),
+            ("KL" if noisy else "Rate of the code", f"{number(kl['value'])} nats", f"{spread(kl)} an image"),
             ("Latents in use", f"{dim - latent['inactive_by_mean']} of {dim}", inactive),
         ]
         if split:
-            share, overlap = (format_number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
+            share, overlap = (number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
             tiles.append(("The split is", split["verdict"], f"high frequencies {share}, edge overlap {overlap}"))
         else:
-            tiles.append(("The split is", "not applicable", "the decoder paints one image"))
+            tiles.append(("The split is", "not applicable", "the decoder computes one image"))
     counts = run.vae.counts()
     tiles.append(("Parameters", f"{counts['trainable']:,}", f"{counts['total']:,} with running statistics"))
     cells = [
-        f'<div class="tile"><small>{escaped(a)}</small><b>{escaped(b)}</b><small>{escaped(c)}</small></div>'
-        for a, b, c in tiles
+        f'<div class="tile"><small>{escape(name)}</small><b>{escape(value)}</b><small>{escape(note)}</small></div>'
+        for name, value, note in tiles
     ]
     return f'<div class="tiles">{"".join(cells)}</div>'
 
 
-def _caption(caption: str, run: Run) -> str:
-    """A caption with the rows of the components and the meaning of gray filled in."""
-    k = run.config.model.split
+def _complete_caption(text: str, run: Run) -> str:
+    """Replaces $rows, $gray and $terms in a caption by what holds for the run's split and objective."""
+    k = run.config.split
     if k == 2:
         rows = (
             "From the top: the map σ, the images x̂₁ and x̂₂, and the blend x̂ = σ x̂₁ + (1 − σ) x̂₂. "
-            "Where the map is white the first image shows, where it is black the second."
+            "Where the map is white, the blend shows the first image; where it is black, the second."
         )
-        gray = "white where the first image shows, black where the second"
+        gray = "white where the first image is shown, black where the second is"
     else:
         rows = f"From the top: the {k} maps, which sum to one, the {k} images, and the blend x̂ = Σ σₖ x̂ₖ."
-        gray = f"the {k} of a sample side by side, white where a component shows"
-    return Template(caption).substitute(rows=rows, gray=gray, terms=TERMS[isinstance(run.config.objective, Introspective)])
+        gray = f"the {k} of a sample side by side, white where a component is shown"
+    terms = CURVE_NOTES[run.config.loss in ("intro", "soft-intro")]
+    return Template(text).substitute(rows=rows, gray=gray, terms=terms)
 
 
-def _settings(run: Run) -> str:
-    """config.json, with fields that differ from the preset marked."""
-    base = PRESETS.get(run.config.preset)
-    changed = _changes(base, run.config) if base else {}  # as the preset has them
+def _render_settings(run: Run) -> str:
+    """Renders config.json. Fields that differ from the preset are marked, with the preset's value beside them."""
+    preset = PRESETS.get(run.config.preset)
+    changed = changed_fields(preset, run.config) if preset else {}  # with the preset's values
     rows = []
-    for name, value in {**run.config.options(), "preset": run.config.preset}.items():
-        note = f" <small>(preset: {escaped(_value(changed[name]))})</small>" if name in changed else ""
-        mark = ' class="differs"' if note else ""
-        rows.append(f"<div{mark}><span>{escaped(name)}</span><span>{escaped(_value(value))}{note}</span></div>")
+    for name, value in dataclasses.asdict(run.config).items():
+        note = f" <small>(preset: {escape(format_setting(changed[name]))})</small>" if name in changed else ""
+        style = ' class="differs"' if note else ""
+        rows.append(f"<div{style}><span>{escape(name)}</span><span>{escape(format_setting(value))}{note}</span></div>")
     return f'<div class="card settings">{"".join(rows)}</div>'
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
+    """Formats a duration in seconds, minutes or hours."""
     minutes, hours = seconds / 60, seconds / 3600
     return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if hours < 2 else f"{hours:.1f} h"

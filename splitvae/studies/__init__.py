@@ -1,4 +1,4 @@
-"""TODO studies"""
+"""Experiments over several runs (grids, seeds, the Multi-Level VAE), and measurements of data sets without a model."""
 
 import lazy_loader
 

@@ -1,32 +1,14 @@
 from .categories import category_table as category_table
 from .categories import compare_categories as compare_categories
-from .categories import titled as titled
-from .grid import (
-    BASE as BASE,
-)
-from .grid import (
-    Cell as Cell,
-)
-from .grid import (
-    Outcome as Outcome,
-)
-from .grid import (
-    base_named as base_named,
-)
-from .grid import (
-    cells_of as cells_of,
-)
-from .grid import (
-    train_grid as train_grid,
-)
-from .grid_report import write as write
+from .grid import Cell as Cell
+from .grid import Outcome as Outcome
+from .grid import build_cells as build_cells
+from .grid import train_grid as train_grid
+from .grid_report import write_sweep_page as write_sweep_page
 from .mean_images import mean_image as mean_image
-from .mean_images import mean_study as mean_study
-from .mean_images import mean_table as mean_table
-from .ml_vae import README as README
-from .ml_vae import SYSTEMS as SYSTEMS
-from .ml_vae import System as System
-from .ml_vae import reproduce as reproduce
-from .ml_vae import table as table
-from .seeds import summarise as summarise
-from .seeds import train as train
+from .mean_images import mean_image_table as mean_image_table
+from .mean_images import measure_mean_images as measure_mean_images
+from .ml_vae import reproduce_ml_vae as reproduce_ml_vae
+from .ml_vae_tables import ml_vae_table as ml_vae_table
+from .seeds import summarise_evaluations as summarise_evaluations
+from .seeds import train_seeds as train_seeds

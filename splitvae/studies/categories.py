@@ -1,23 +1,17 @@
-r"""What a data set owes to its labels and to its mean image, measured without any model.
+r"""The Fréchet distances of the categories of a data set from its test images, measured without any model.
 
-**Categories.** The Fréchet distance from the test images of sets of training images, among them the mirror images of these:
+The sets of training images that are compared, among them the mirror images of these:
 
-| set        | of                                           | the score of a generator that                |
-| ---------- | -------------------------------------------- | -------------------------------------------- |
-| a category | one class, or the images with one attribute  | paints this perfectly, and nothing else      |
-| growing    | the first 1, 2, ..., K classes               | paints some classes perfectly, others never  |
-| the mix    | all images                                   | paints everything perfectly                  |
-| the floor  | all images as they are, none mirrored        | repeats what it was trained on               |
+| set        | images                                            | the score of a generator that                        |
+| ---------- | ------------------------------------------------- | ---------------------------------------------------- |
+| a category | of one class, or with one attribute               | produces this category perfectly, and nothing else   |
+| growing    | of the first 1, 2, ..., K classes                 | produces some classes perfectly, and others never    |
+| the mix    | all                                               | produces everything perfectly                        |
+| the floor  | all, without mirror images                        | repeats the training images                          |
 
-Each but the floor holds the first `count` of its images in one shuffled order, so that growing begins with the first class
-and ends with the mix. For its deviation an image and its mirror image, which vary together, are left out together.
-
-**Means.** Of images x_1, ..., x_N with mean image m (C, H, W), whose mean over pixels is the colour c (C):
-
-    contrast^2 = mean (m - c)^2 ,    variance = mean (x_i - c)^2 ,    around the mean image = mean (x_i - m)^2 ,
-
-and variance = contrast^2 + around the mean image. The share that is left around it is 1 where the mean image is flat, which
-tells nothing of an image; the more the images are aligned, as faces are, the less.
+Each set but the floor holds the first `count` of its images in one shuffled order, so that the growing sets begin with the
+first class and end with the mix. An image and its mirror image vary together; for the deviation of a distance, a jackknife
+over tenths, they are therefore left out together.
 
 Reference: Enhancing variational generation through self-decomposition (Asperti, Bugo, Filippini, 2022), section 5.2.
 """
@@ -31,43 +25,45 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.images import Images, evenly_spaced
-from ..data.labels import get_labels
+from ..data.images import Images, spaced
+from ..data.labels import labels_of
 from ..errors import UserError
-from ..features.base import Extractor, extract_features
+from ..features.base import Extractor, features
 from ..metrics.distances import GROUPS, jackknife
 from ..metrics.fid import frechet_distance
-from ..utils.text import align_columns, format_deviation, format_number
+from ..utils.text import aligned, number, spread
 
-__all__ = ["category_table", "compare_categories", "titled"]
-
-
-REAL = 10_000  # test images, at most
+__all__ = ["category_table", "compare_categories", "shorten_source"]
 
 
-CHUNK = 250  # images that are summed or mirrored at once
+MAX_TEST_IMAGES = 10_000
 
 
-# ---------------------------------------------------------------- categories
+IMAGES_PER_BLOCK = 250  # that are mirrored at once
 
 
 def compare_categories(
     train: Images, test: Images, extractor: Extractor, count: int = 10_000, seed: int = 0, *, mirror: bool = True
 ) -> dict[str, Any]:
-    """The Fréchet distances of single categories, growing sets of classes, the mix and the floor from test images.
+    """Measures the Fréchet distances of categories, growing sets of classes, the mix and the floor from test images.
 
     Arguments:
-        train: with labels; (N, A) attributes have no growing sets, since an image may have several.
-        test: of the same shape; 10,000 at most are taken, evenly spaced.
-        extractor: of the features that images are compared in; each image, and each mirror image, is read once.
-        count: images of each set but the floor; where a category has fewer all are taken, and "images" says how many.
-        seed: of the order that they are taken in.
-        mirror: whether mirror images double the training images, as in the paper; a mirrored digit is none.
+        train: The training images with labels: classes (N,), or attributes (N, A). Attributes have no growing sets, since
+            an image may have several.
+        test: The test images, of the same shape. At most 10,000 are taken, evenly spaced.
+        extractor: The network in whose features images are compared. It reads each image and each mirror image once.
+        count: The number of images of each set but the floor. Where a category has fewer, all are taken.
+        seed: The seed of the order in which images are taken.
+        mirror: Whether mirror images double the training images, as in the paper. A mirrored digit is no digit.
 
-    A set has "images", "value" and "deviation"; the last two are None where it has too few images.
-    Raises UserError for images without labels, fewer than two images in a part or in `count`, or different shapes.
+    Returns a dict in which each set has "images", "value" and "deviation". The last two are None if the set has fewer than
+    two images.
+
+    Raises:
+        UserError: If the training images have no labels, if a part or `count` has fewer than two images, or if the
+            shapes of both parts differ.
     """
-    labels, names = get_labels(train), train.classes
+    labels, names = labels_of(train), train.classes
     if count < 2:
         raise UserError(f"count={count} leaves nothing to compare; give at least 2, better 10000.")
     if train.shape != test.shape:
@@ -79,46 +75,58 @@ def compare_categories(
         if len(part) < 2:
             raise UserError(f"the {part.split} part of {part.source} has {len(part)} image(s): at least 2 are needed.")
     notes = list(dict.fromkeys((*train.notes, *test.notes)))
-    chosen = evenly_spaced(len(test), REAL)
-    real = extract_features(extractor, test.pixels[chosen], notes=notes)
-    rows = extract_features(extractor, train.pixels, notes=notes)
+    test_rows = spaced(len(test), MAX_TEST_IMAGES)
+    real = features(extractor, test.pixels[test_rows], notes=notes)
+    fake = features(extractor, train.pixels, notes=notes)
     if mirror:
-        rows = torch.cat((rows, extract_features(extractor, (part.flip(-1) for part in train.pixels.split(CHUNK)))))
+        mirrored = (block.flip(-1) for block in train.pixels.split(IMAGES_PER_BLOCK))
+        fake = torch.cat((fake, features(extractor, mirrored)))
     random = torch.Generator().manual_seed(seed)
-    rank, order = (torch.randperm(n, generator=random) for n in (len(train), len(rows)))
+    rank, order = (torch.randperm(n, generator=random) for n in (len(train), len(fake)))
 
-    def measured(having: Tensor | None) -> dict[str, Any]:
-        fake = rows[: len(train)] if having is None else rows[_drawn(having, order, rank, count)]
-        if len(fake) < 2:
-            return {"images": len(fake), "value": None, "deviation": None}
-        return {"images": len(fake), "value": frechet_distance(real, fake), "deviation": jackknife(real, fake)}
+    def measure(rows: Tensor) -> dict[str, Any]:
+        """Measures a set by the features (n, D) of its images."""
+        if len(rows) < 2:
+            return {"images": len(rows), "value": None, "deviation": None}
+        distance, deviation = frechet_distance(real, rows), jackknife(real, rows)
+        return {"images": len(rows), "value": distance, "deviation": deviation}
+
+    def measure_set(members: Tensor) -> dict[str, Any]:
+        """Measures the first `count` images of a set, given whether each training image belongs to it."""
+        return measure(fake[_select_rows(members, order, rank, count)])
 
     classes = labels.ndim == 1
-    alone = (labels == k if classes else labels[:, k] == 1 for k in range(len(names)))
+    categories = (labels == k if classes else labels[:, k] == 1 for k in range(len(names)))
     return {
         "labels": "classes" if classes else "attributes",
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
         "train": {"source": train.source, "part": train.split, "images": len(train)},
-        "test": {"source": test.source, "part": test.split, "images": len(chosen)},
+        "test": {"source": test.source, "part": test.split, "images": len(test_rows)},
         "count": count,
         "mirror": mirror,
         "seed": seed,
         "notes": notes,
-        "categories": [{"name": name, **measured(having)} for name, having in zip(names, alone, strict=True)],
-        "growing": [{"classes": k + 1, **measured(labels <= k)} for k in range(len(names) if classes else 0)],
-        "mix": measured(torch.ones(len(train), dtype=torch.bool)),
-        "floor": measured(None),
+        "categories": [{"name": name, **measure_set(members)} for name, members in zip(names, categories, strict=True)],
+        "growing": [{"classes": k + 1, **measure_set(labels <= k)} for k in range(len(names) if classes else 0)],
+        "mix": measure_set(torch.ones(len(train), dtype=torch.bool)),
+        "floor": measure(fake[: len(train)]),
     }
 
 
-def _drawn(having: Tensor, order: Tensor, rank: Tensor, count: int) -> Tensor:
-    """The first `count` rows in `order` of the images in question, dealt into the tenths that the jackknife leaves out.
+def _select_rows(members: Tensor, order: Tensor, rank: Tensor, count: int) -> Tensor:
+    """Returns the first `count` rows of a set, arranged so that the jackknife leaves mirror images out together.
 
-    Row n + i is the mirror image of image i of n. Tenths are blocks of images by their `rank`, so that both are in one, but
-    for the nine that a block may end between.
+    The jackknife leaves out every tenth row. Images are dealt to the tenths in blocks by their rank, so that an image and
+    its mirror image are in the same tenth, except for those at the nine borders of blocks.
+
+    Arguments:
+        members: Whether each of the n training images is in the set, with shape (n,).
+        order: The order in which rows are taken. Row n + i is the mirror image of row i.
+        rank: A random rank of each training image, with shape (n,).
+        count: The largest number of rows.
     """
-    rows = order[having[order % len(having)]][:count]
-    rows = rows[rank[rows % len(having)].argsort(stable=True)]
+    rows = order[members[order % len(members)]][:count]
+    rows = rows[rank[rows % len(members)].argsort(stable=True)]
     dealt = torch.empty_like(rows)
     for i, block in enumerate(rows.tensor_split(GROUPS)):
         dealt[i::GROUPS] = block
@@ -126,37 +134,39 @@ def _drawn(having: Tensor, order: Tensor, rank: Tensor, count: int) -> Tensor:
 
 
 def category_table(result: Mapping[str, Any]) -> str:
-    """The distances of `categories` as lines of text."""
+    """Formats a result of `compare_categories` as lines of text."""
     train, test, extractor = result["train"], result["test"], result["extractor"]
-    one = "class" if result["labels"] == "classes" else "attribute"
+    category = "class" if result["labels"] == "classes" else "attribute"
     growing = result["growing"] or [None] * len(result["categories"])
     rows = [
-        [c["name"], f"{c['images']:,}", _value(c), *([_value(g)] if g else [])]
+        [c["name"], f"{c['images']:,}", _format_distance(c), *([_format_distance(g)] if g else [])]
         for c, g in zip(result["categories"], growing, strict=True)
     ]
-    for name, what in (("mix", "mix of all"), ("floor", "all, none mirrored" if result["mirror"] else "all")):
-        rows.append([what, f"{result[name]['images']:,}", _value(result[name]), *([""] if result["growing"] else [])])
-    headings = [one, "images", "Fréchet distance", *(["with all classes above"] if result["growing"] else [])]
-    lines = [f"  {line}" for line in align_columns(headings, rows).splitlines()]
-    about = (
-        f"Training images{' and mirror images' if result['mirror'] else ''} of each {one} of {train['source']} against "
-        f"{test['images']:,} {test['part']} images; features {extractor['name']} {extractor['fingerprint']}; "
+    for name, heading in (("mix", "mix of all"), ("floor", "all, none mirrored" if result["mirror"] else "all")):
+        cells = [heading, f"{result[name]['images']:,}", _format_distance(result[name])]
+        rows.append([*cells, *([""] if result["growing"] else [])])
+    headings = [category, "images", "Fréchet distance", *(["with all classes above"] if result["growing"] else [])]
+    lines = [f"  {line}" for line in aligned(headings, rows).splitlines()]
+    description = (
+        f"Training images{' and mirror images' if result['mirror'] else ''} of each {category} of {train['source']} "
+        f"against {test['images']:,} {test['part']} images; features {extractor['name']} {extractor['fingerprint']}; "
         f"seed {result['seed']}."
     )
     notes = [f"  Note: {note}" for note in (*result["notes"], extractor["note"]) if note]
-    return "\n".join([about, *lines, *notes])
+    return "\n".join([description, *lines, *notes])
 
 
-def _value(measured: Mapping[str, Any]) -> str:
+def _format_distance(measured: Mapping[str, Any]) -> str:
+    """Formats the distance of a set with its deviation."""
     if measured["value"] is None:
         return "not measured"
-    return f"{format_number(measured['value'])} {format_deviation(measured)}".strip()
+    return f"{number(measured['value'])} {spread(measured)}".strip()
 
 
-def titled(source: str) -> str:
-    """What a source of images is called for short: its name, or the last part of its path without a suffix.
+def shorten_source(source: str) -> str:
+    """Returns a short name of a source of images, without its path, suffix or host.
 
-    >>> titled("hf://uoft-cs/cifar10"), titled("pictures/faces.npz"), titled("mnist")
+    >>> shorten_source("hf://uoft-cs/cifar10"), shorten_source("pictures/faces.npz"), shorten_source("mnist")
     ('cifar10', 'faces', 'mnist')
     """
     if source.startswith("hf://"):

@@ -1,36 +1,44 @@
-"""A sweep: one IntroVAE for each cell of a grid of alpha, beta and margin, everything else being equal.
+"""A sweep: one IntroVAE for each cell of a grid of alpha, beta and margin, with everything else equal.
 
-Each cell is a run of its own in OUT/NAME-OF-THE-CELL. What is there is kept, so that the same call goes on after an
-interruption, and a larger number of epochs too. An alarm that stops a cell (alarms.py) is a result like any other: it is
-kept in the cell's alarm.json, and the sweep goes on. sweep_page.py shows the grid.
+Each cell is a run in the folder OUT/alpha-A_beta-B_margin-M. Cells that are finished are not trained again, so that the
+same call continues after an interruption, or with a larger number of epochs. An alarm that stops a cell
+(training/alarms.py) is a result like any other: it is written to the cell's alarm.json, and the sweep continues. The page
+of a sweep is written by grid_report.py.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import Config
 from ..errors import UserError
-from ..presets.registry import PRESETS, find_preset
+from ..presets.build import objective_of
+from ..presets.registry import PRESETS, configure, override
 from ..runs import Run
 from ..training.interrupts import Interrupted
 from ..training.loop import train
-from ..training.recovery import TrainingStopped
-from ..utils.console import print_once
+from ..training.recovery import Stopped
+from ..utils.console import say
 from ..utils.files import read_json, write_json
 
-__all__ = ["BASE", "Cell", "Outcome", "base_named", "cells_of", "train_grid"]
+__all__ = ["INTROVAE_BASE", "Cell", "Outcome", "base_config", "build_cells", "train_grid"]
 
 
-# What `introvae` stands for: the paper's network and learning rate, for images that say the rest (presets.suggest).
-BASE = Config().override(loss="intro", net="intro", split=1, lr=2e-4, preview_every=0)
+# The base called "introvae": the paper's network and learning rate. All else is chosen to fit the images.
+INTROVAE_BASE = Config(loss="intro", net="intro", split=1, lr=2e-4, pictures=0)
 
 
 class Cell(NamedTuple):
-    """The weights of one run: of the hinges, of the reconstruction, and the margin in nats."""
+    """The weights of one run.
+
+    alpha: The weight of the hinges.
+    beta: The weight of the reconstruction.
+    margin: The margin of the hinges, in nats.
+    """
 
     alpha: float
     beta: float
@@ -38,12 +46,18 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the cell's folder."""
         return "_".join(f"{field}-{value:g}" for field, value in self._asdict().items())
 
 
 class Outcome(NamedTuple):
-    """A cell with its run, and what the alarm that stopped it said: its name and its text, or nothing."""
+    """The result of a cell.
+
+    cell: The cell.
+    run: The run that was trained.
+    alarm: The name of the alarm that stopped it, or "".
+    text: The text of that alarm, or "".
+    """
 
     cell: Cell
     run: Run
@@ -51,76 +65,95 @@ class Outcome(NamedTuple):
     text: str
 
 
-def base_named(name: str) -> Config:
-    """What `introvae` stands for, or the preset of an IntroVAE; raises UserError for any other."""
+def base_config(name: str) -> Config:
+    """Returns the config that the cells of a sweep share, by name: "introvae", or a preset of an IntroVAE.
+
+    Raises:
+        UserError: If the name is neither.
+    """
     if name == "introvae":
-        return BASE
-    config = find_preset(name)
-    if config.objective.name != "intro":
-        known = ", ".join(["introvae", *(other for other, c in PRESETS.items() if c.objective.name == "intro")])
-        raise UserError(f"{name} has no alpha, beta and margin of an IntroVAE to sweep over; take one of {known}.")
+        return INTROVAE_BASE
+    config = configure(name)
+    if config.loss != "intro":
+        names = ", ".join(["introvae", *(preset for preset, c in PRESETS.items() if c.loss == "intro")])
+        raise UserError(
+            f"{name} has no alpha, beta and margin, the weights of an IntroVAE that a sweep varies; take one of {names}."
+        )
     return config
 
 
-def cells_of(alphas: Sequence[float], betas: Sequence[float], margins: Sequence[float]) -> list[Cell]:
-    """The grid, each cell once; raises UserError where a weight is one that nothing can be trained with."""
+def build_cells(alphas: Sequence[float], betas: Sequence[float], margins: Sequence[float]) -> list[Cell]:
+    """Returns the cells of a grid, each one once.
+
+    Raises:
+        UserError: If no IntroVAE can have such a weight, or if two cells would have the same folder.
+    """
     cells = list(dict.fromkeys(Cell(*weights) for weights in itertools.product(alphas, betas, margins)))
     for cell in cells:
-        BASE.override(**cell._asdict())
+        objective_of(replace(INTROVAE_BASE, **cell._asdict()))
     names = [cell.name for cell in cells]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"several cells would be called {twice[0]}; give weights that differ in six digits.")
+        raise UserError(f"several cells would have the folder {twice[0]}; give weights that differ in six digits.")
     return cells
 
 
 def train_grid(
-    config: Config, cells: Sequence[Cell], out: Path, typed: dict[str, Any] | None = None, progress: bool = True
+    config: Config,
+    cells: Sequence[Cell],
+    out: Path,
+    explicit_fields: Mapping[str, Any] | None = None,
+    progress: bool = True,
 ) -> list[Outcome]:
-    """Trains the cells that are not finished, in folders of their own in `out`, and returns them all.
+    """Trains all cells that are not finished and returns the results of all.
 
     Arguments:
-        config: what the cells share.
-        typed: fields of it that are meant to be so, whatever would be chosen for the images, and whatever a run that goes
-            on has.
+        config: The config that the cells share.
+        cells: The cells of the grid.
+        out: The folder of the cells' folders.
+        explicit_fields: Fields of the config that replace what would be chosen to fit the images, and, where a run is
+            resumed, what the run has.
+        progress: Whether progress is printed.
 
-    Raises UserError for unusable settings or images, for a folder that was begun otherwise, and after Ctrl-C.
+    Raises:
+        UserError: If settings or images cannot be used, if a folder holds a run of another base, or after Ctrl-C.
     """
-    found = []
+    outcomes = []
     for i, cell in enumerate(cells):
-        print_once(progress, f"[{i + 1} of {len(cells)}] {cell.name}")
+        say(progress, f"[{i + 1} of {len(cells)}] {cell.name}")
         try:
-            found.append(_trained(config, cell, out / cell.name, typed or {}, progress))
-        except Interrupted as stop:
-            told = UserError(f"stopped in {cell.name} at epoch {stop.epoch + 1}, nothing lost; the same command goes on.")
-            told.status = stop.status
-            raise told from None
-    return found
-
-
-def _trained(config: Config, cell: Cell, folder: Path, typed: dict[str, Any], progress: bool) -> Outcome:
-    """Trains one cell to the end or to an alarm, unless that has been done."""
-    begun, file = (folder / "config.json").exists(), folder / "alarm.json"
-    if begun:
-        kept = Run(folder).config
-        if kept.preset != config.preset:
-            raise UserError(f"{folder} was begun as {kept.preset or 'introvae'}; give another folder with --out.")
-        settings = kept.override(**typed)
-    else:
-        settings = config.override(**typed, **cell._asdict())
-    asked = {"epochs": settings.training.epochs, "on_alarm": settings.monitoring.on_alarm}
-    if file.exists():
-        known = read_json(file)
-        if known["asked"] == asked:
-            print_once(
-                progress, f"{folder} was stopped by an alarm, {known['alarm']}; --on-alarm rollback goes on gentler."
+            outcomes.append(_train_cell(config, cell, out / cell.name, dict(explicit_fields or {}), progress))
+        except Interrupted as interrupt:
+            error = UserError(
+                f"stopped in {cell.name} at epoch {interrupt.epoch + 1}, nothing lost; the same command goes on."
             )
-            return Outcome(cell, Run(folder), known["alarm"], known["text"])
+            error.status = interrupt.status
+            raise error from None
+    return outcomes
+
+
+def _train_cell(config: Config, cell: Cell, folder: Path, explicit_fields: dict[str, Any], progress: bool) -> Outcome:
+    """Trains one cell until its last epoch or an alarm, unless that has been done."""
+    resume, alarm_file = (folder / "config.json").exists(), folder / "alarm.json"
+    if resume:
+        run_config = Run(folder).config
+        if run_config.preset != config.preset:
+            raise UserError(f"{folder} was begun as {run_config.preset or 'introvae'}; give another folder with --out.")
+        settings = override(run_config, **explicit_fields)
+    else:
+        explicit_fields = explicit_fields | cell._asdict()
+        settings = override(config, **explicit_fields)
+    target = {"epochs": settings.epochs, "on_alarm": settings.on_alarm}
+    if alarm_file.exists():
+        alarm = read_json(alarm_file)
+        if alarm["asked"] == target:
+            say(progress, f"{folder} was stopped by an alarm, {alarm['alarm']}; --on-alarm rollback goes on gentler.")
+            return Outcome(cell, Run(folder), alarm["alarm"], alarm["text"])
     try:
-        run = train(settings, out=folder, resume=begun, progress=progress, **({} if begun else typed | cell._asdict()))
-    except TrainingStopped as stopped:  # its message says how to go on with this run alone
-        alarm, text = stopped.alarms[0].name, " ".join(map(str, stopped.alarms))
-        write_json(file, {"asked": asked, "alarm": alarm, "text": text})
-        print_once(progress, f"Stopped by an alarm. {text}")
-        return Outcome(cell, Run(folder), alarm, text)
-    file.unlink(missing_ok=True)
+        run = train(settings, out=folder, resume=resume, progress=progress, **({} if resume else explicit_fields))
+    except Stopped as stop:  # its message says how to continue this run alone
+        name, text = stop.alarms[0].name, " ".join(map(str, stop.alarms))
+        write_json(alarm_file, {"asked": target, "alarm": name, "text": text})
+        say(progress, f"Stopped by an alarm. {text}")
+        return Outcome(cell, Run(folder), name, text)
+    alarm_file.unlink(missing_ok=True)
     return Outcome(cell, run, "", "")

@@ -1,8 +1,8 @@
-"""The page of a sweep: what alpha, beta and the margin do, cell by cell, on one self-contained HTML page."""
+"""The page of a sweep: samples, reconstructions, KLs and numbers of every cell, in one self-contained HTML file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,27 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..data.images import batches
-from ..evaluation.diagnostics import cached_or_diagnose
-from ..evaluation.tables import format_value as worded
-from ..figures.io import png
-from ..figures.samples import reconstructions, sheet
-from ..figures.training_curves import kl_chart
-from ..report.html import embedded, escaped, table_html
-from ..report.template import PAGE
+from ..evaluation.diagnostics import current
+from ..evaluation.tables import cell as format_value
+from ..figures.io import encode_png
+from ..figures.samples import draw_reconstructions, draw_sheet
+from ..figures.training_curves import plot_kls
+from ..report.html import embed_picture, escape, render_table
+from ..report.page import render_page
 from ..utils.files import write_text
-from ..utils.machine import describe_versions
-from ..utils.text import format_number
+from ..utils.text import number
 from .grid import Cell, Outcome
 
-__all__ = ["write"]
+__all__ = ["write_sweep_page"]
 
 
-COLUMNS = 6  # images in a row
+IMAGES_PER_ROW = 6
 
 
-SAMPLES, PAIRS = 24, 12  # images of each kind in a cell
+SAMPLES_PER_CELL, RECONSTRUCTIONS_PER_CELL = 24, 12
 
 
-ROWS = {  # heading: what, and where it is in evaluation.json
+EVALUATION_COLUMNS = {  # heading: the place of the value in evaluation.json
     "sharpness": "samples sharpness",
     "power ratio": "samples power_ratio",
     "test MSE": "reconstruction mse",
@@ -40,106 +39,125 @@ ROWS = {  # heading: what, and where it is in evaluation.json
 }
 
 
-TERMS = {"KL of images": "kl_real", "of reconstructions": "kl_rec", "of samples": "kl_fake", "spread": "spread"}
+HISTORY_COLUMNS = {  # heading: the key in the last row of history.jsonl
+    "KL of images": "kl_real",
+    "of reconstructions": "kl_rec",
+    "of samples": "kl_fake",
+    "spread": "spread",
+}
 
 
-LEAD = (
-    "One IntroVAE a cell, with nothing else different. Alpha weighs the game of encoder and decoder, beta the "
-    "reconstruction, and the margin is the KL in nats to which the encoder raises that of what is painted. In a healthy "
-    "cell the KLs of samples and reconstructions lie above that of images, near the margin, reconstructions differ from "
-    "each other as images do, and samples have as much power at high frequencies as images: sharpness near 0."
+LEAD_TEXT = (
+    "Each cell is one IntroVAE; the cells differ in these weights alone. Alpha is the weight of the hinges, by which "
+    "encoder and decoder compete, beta that of the reconstruction, and the margin is the KL, in nats, to which the encoder "
+    "raises the KL of reconstructions and samples. In a healthy cell these KLs lie above that of images, near the margin; "
+    "reconstructions differ from each other as much as images do; and samples have as much power at high frequencies as "
+    "images, so that their sharpness is near 0."
 )
 
 
-NOTES = (
-    "Sharpness is the absolute logarithm of the power ratio: that of the power of samples from the prior above half the "
-    "Nyquist frequency to that of test images. Spread is the standard deviation of reconstructions over a batch divided by "
-    "that of images. It and the KLs but the last are means over the last epoch, or over the last good one where an alarm "
-    "stopped the cell, whose pictures and numbers on test images are those of the last model that it kept."
+NOTES_TEXT = (
+    "The power ratio is the power of samples from the prior above half the Nyquist frequency, divided by that of test "
+    "images. Sharpness is its absolute logarithm. Spread is the standard deviation of reconstructions over a batch, "
+    "divided by that of images. Spread and the KLs, except that of test images, are means over the last epoch. Where an "
+    "alarm stopped a cell, they are means over its last good epoch, and its pictures and numbers on test images are those "
+    "of its last good model."
 )
 
 
-def write(outcomes: Sequence[Outcome], path: Path, command: str = "") -> Path:
-    """Writes the page of a sweep, measuring cells that were not measured; `command` is what it was made with."""
-    cells, x = [outcome.cell for outcome in outcomes], _test_images(outcomes)
-    shown = {outcome.cell: "\n".join(_cell(outcome, x)) for outcome in outcomes}
+def write_sweep_page(outcomes: Sequence[Outcome], path: Path, command: str = "") -> Path:
+    """Writes the page of a sweep and returns its path. Cells that were not measured are measured first.
+
+    Arguments:
+        outcomes: The results of the cells, at least one.
+        path: The file to write.
+        command: The command that made the sweep, shown on the page, or "".
+    """
+    cells, x = [outcome.cell for outcome in outcomes], _load_test_images(outcomes)
+    contents = {outcome.cell: "\n".join(_render_cell(outcome, x)) for outcome in outcomes}
     stopped = [outcome for outcome in outcomes if outcome.alarm]
-    data = next((o.run.config.data.source for o in outcomes if o.run.config.data.source), "images from memory")
+    data = next((o.run.config.data for o in outcomes if o.run.config.data), "images from memory")
     count = f"{len(cells)} cell{'s' * (len(cells) != 1)} on {data}, {len(stopped)} of them stopped by an alarm."
+    rows = [(outcome.cell.name.replace("_", ", "), _number_cells(outcome)) for outcome in outcomes]
     body = [
         "<h1>What alpha, beta and the margin do</h1>",
-        f'<p class="lead">{escaped(count)}</p><p>{LEAD}</p>',
+        f'<p class="lead">{escape(count)}</p><p>{LEAD_TEXT}</p>',
         "<h2>The grid</h2>",
         '<div class="card wide">',
-        _grid(cells, shown),
+        _render_grid(cells, contents),
         "</div>",
         "<h2>Numbers</h2>",
-        table_html(["state", *TERMS, *ROWS], [(o.cell.name.replace("_", ", "), _numbers(o)) for o in outcomes]),
-        f'<p class="note">{NOTES}</p>',
-        *(["<h2>Command</h2>", f'<div class="card"><pre>{escaped(command)}</pre></div>'] if command else []),
+        render_table(["state", *HISTORY_COLUMNS, *EVALUATION_COLUMNS], rows),
+        f'<p class="note">{NOTES_TEXT}</p>',
     ]
-    write_text(
-        path, PAGE.substitute(title="A sweep of IntroVAEs", body="\n".join(body), footer=escaped(describe_versions()))
-    )
+    if command:
+        body += ["<h2>Command</h2>", f'<div class="card"><pre>{escape(command)}</pre></div>']
+    write_text(path, render_page("A sweep of IntroVAEs", "\n".join(body)))
     return path
 
 
-def _test_images(outcomes: Sequence[Outcome]) -> Tensor:
-    """The images whose reconstructions are shown. They are read once: cells differ in nothing that images are read by."""
+def _load_test_images(outcomes: Sequence[Outcome]) -> Tensor:
+    """Returns the test images (B, C, H, W) whose reconstructions are shown.
+
+    They are read once and remembered by all runs, since cells do not differ in how images are read.
+    """
     images = outcomes[0].run.images("test")
     for outcome in outcomes:
         outcome.run.remember("test", images)
-    return next(batches(images.pixels[torch.arange(PAIRS) % len(images)], torch.device("cpu")))
+    rows = torch.arange(RECONSTRUCTIONS_PER_CELL) % len(images)
+    return next(batches(images.pixels[rows], torch.device("cpu")))
 
 
-def _grid(cells: Sequence[Cell], shown: dict[Cell, str]) -> str:
-    """A column for each beta, a row for each alpha and margin."""
+def _render_grid(cells: Sequence[Cell], contents: Mapping[Cell, str]) -> str:
+    """Renders a table with a column for each beta and a row for each pair of alpha and margin."""
     betas = list(dict.fromkeys(cell.beta for cell in cells))
     rows = list(dict.fromkeys((cell.alpha, cell.margin) for cell in cells))
     head = "".join(f"<th>beta {beta:g}</th>" for beta in betas)
     lines = [f"<table><thead><tr><th></th>{head}</tr></thead><tbody>"]
     for alpha, margin in rows:
-        found = [shown.get(Cell(alpha, beta, margin), "") for beta in betas]
-        columns = "".join(f'<td style="min-width: 320px">{text}</td>' for text in found)
+        row = [contents.get(Cell(alpha, beta, margin), "") for beta in betas]
+        columns = "".join(f'<td style="min-width: 320px">{content}</td>' for content in row)
         lines.append(f"<tr><th>alpha {alpha:g}<br>margin {margin:g}</th>{columns}</tr>")
     return "\n".join([*lines, "</tbody></table>"])
 
 
 @torch.no_grad()
-def _cell(outcome: Outcome, x: Tensor) -> Iterator[str]:
-    """What stands in a cell: its state, samples, reconstructions, and the KLs."""
-    run, model = outcome.run, (outcome.run.path / "model" / "model.safetensors").is_file()
-    yield f"<p><b>{escaped(_state(outcome))}</b></p>"
+def _render_cell(outcome: Outcome, x: Tensor) -> Iterator[str]:
+    """Yields the content of a cell: its state, alarms, samples, reconstructions of images x, and KLs over epochs."""
+    run = outcome.run
+    yield f"<p><b>{escape(_describe_state(outcome))}</b></p>"
     if outcome.text:
-        yield f'<p class="note">{escaped(outcome.text)}</p>'
-    for note in _warnings(run.history):
-        yield f'<p class="note">{escaped(note)}</p>'
-    if model:
+        yield f'<p class="note">{escape(outcome.text)}</p>'
+    for note in _first_warnings(run.history):
+        yield f'<p class="note">{escape(note)}</p>'
+    if _has_model(outcome):
         vae = run.vae.eval()
-        z = torch.randn(SAMPLES, vae.latent_dim, generator=torch.Generator().manual_seed(0))
-        again = vae.decode(vae.encode(x).mean)
-        yield _picture("Samples from the prior", sheet(vae.decode(z).image, COLUMNS))
-        yield _picture("Test images, and their reconstructions below", reconstructions(x, again, COLUMNS))
+        z = torch.randn(SAMPLES_PER_CELL, vae.latent_dim, generator=torch.Generator().manual_seed(0))
+        samples = draw_sheet(vae.decode(z).image, IMAGES_PER_ROW)
+        yield _render_picture("Samples from the prior", samples)
+        pairs = draw_reconstructions(x, vae.decode(vae.encode(x).mean), IMAGES_PER_ROW)
+        yield _render_picture("Test images, and their reconstructions below", pairs)
     if run.history:
-        yield _picture("KL in training", kl_chart(run.history, outcome.cell.margin))
+        yield _render_picture("KL in training", plot_kls(run.history, outcome.cell.margin))
 
 
-def _picture(title: str, figure: Figure) -> str:
-    image = f'<img alt="{escaped(title)}" src="{embedded(png(figure))}">'
-    return f'<p class="note" style="margin: 10px 0 2px">{escaped(title)}</p><div class="white">{image}</div>'
+def _render_picture(title: str, figure: Figure) -> str:
+    """Renders a figure below a small title."""
+    image = f'<img alt="{escape(title)}" src="{embed_picture(encode_png(figure))}">'
+    return f'<p class="note" style="margin: 10px 0 2px">{escape(title)}</p><div class="white">{image}</div>'
 
 
-def _state(outcome: Outcome) -> str:
-    """How a cell ended, in a few words."""
-    done, asked = len(outcome.run.history), outcome.run.config.training.epochs
+def _describe_state(outcome: Outcome) -> str:
+    """Describes in a few words how a cell ended."""
+    epochs = len(outcome.run.history)
     if not outcome.alarm:
-        return f"{done} epoch{'s' * (done != 1)}"
-    place = f"epoch {done} of {asked}" if done else "its beginning"
+        return f"{epochs} epoch{'s' * (epochs != 1)}"
+    place = f"epoch {epochs} of {outcome.run.config.epochs}" if epochs else "its beginning"
     return f"{outcome.alarm}: stopped, and went back to {place}"
 
 
-def _warnings(history: Sequence[dict[str, Any]]) -> list[str]:
-    """What alarms did or said in a run that went on, with the epoch at which each was first heard."""
+def _first_warnings(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns each alarm of a run that continued, as it was printed first, with the epoch."""
     first: dict[str, str] = {}
     for row in history:
         for note in row.get("notes", []):
@@ -148,12 +166,17 @@ def _warnings(history: Sequence[dict[str, Any]]) -> list[str]:
     return list(first.values())
 
 
-def _numbers(outcome: Outcome) -> list[str]:
-    """The cells of the table of numbers, a row for each run."""
-    run = outcome.run
-    last = run.history[-1] if run.history else {}
-    found = [_state(outcome), *(format_number(last[key]) if key in last else "not measured" for key in TERMS.values())]
-    if not (run.path / "model" / "model.safetensors").is_file():
-        return [*found, *["not measured" for _ in ROWS]]
-    result = cached_or_diagnose(run)
-    return [*found, *(worded(result, where) for where in ROWS.values())]
+def _number_cells(outcome: Outcome) -> list[str]:
+    """Returns the cells of a run's row in the table of numbers."""
+    last = outcome.run.history[-1] if outcome.run.history else {}
+    cells = [_describe_state(outcome)]
+    cells += [number(last[key]) if key in last else "not measured" for key in HISTORY_COLUMNS.values()]
+    if not _has_model(outcome):
+        return [*cells, *["not measured" for _ in EVALUATION_COLUMNS]]
+    evaluation = current(outcome.run)
+    return [*cells, *(format_value(evaluation, place) for place in EVALUATION_COLUMNS.values())]
+
+
+def _has_model(outcome: Outcome) -> bool:
+    """Returns whether a cell has a model, which it has not if an alarm stopped it before the first good state."""
+    return (outcome.run.path / "model" / "model.safetensors").is_file()

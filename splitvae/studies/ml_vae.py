@@ -1,123 +1,53 @@
-r"""The Multi-Level VAE on MNIST: what its best-known public code reports, what that code measures, and models that train.
+"""The experiment on the Multi-Level VAE on MNIST: what its best-known public code measures, and models that train.
 
-That code, whose README is quoted in `README`, cuts the gradient of the class code, so that its heads keep their first,
-random weights; and its headline accuracy is of codes that were gathered by the true label, which an untrained encoder
-reaches too. Both are reproduced beside the untrained control (`readme-1`, `readme-0.1`).
+The public code's models are trained and probed as in that code, beside an untrained network (ml_vae_public_code.py). All
+other systems are judged by probes of posterior means: of single images, and with the evidence of several images of a group
+(probes/measure.py). The systems are listed in ml_vae_systems.py.
 
-All other systems train all heads, with one content KL a group and the number of groups as normaliser, and are judged by
-probes of means: of single images, and with the evidence of k of them. They vary one thing each.
-
-Reference: Multi-Level Variational Autoencoder (Bouchacourt, Tomioka, Nowozin, 2018).
+Reference: Multi-Level Variational Autoencoder (Bouchacourt, Tomioka, Nowozin, 2018), https://arxiv.org/abs/1705.08841
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import torch
-from torch import nn
 
+from .. import __version__
 from ..errors import UserError
-from ..figures.io import drawn_by, save
-from ..figures.probes import accuracy_curve, code_maps
-from ..figures.run import draw
-from ..models.fusion import fuse
-from ..models.groups import as_groups
-from ..models.latents import GroupedHead
-from ..models.posteriors import GaussianPosterior
-from ..models.vae import VAE
-from ..presets.build import build_vae
-from ..presets.registry import PRESETS
-from ..probes.classifiers import ITERATIONS, fit_probes
-from ..probes.codes import Coded, coded
-from ..probes.measure import Labelled, current, labelled, posteriors, probe
+from ..figures.io import read_fingerprint, save_figure
+from ..figures.probes import plot_code_maps, plot_probe_accuracy
+from ..figures.run import draw_run
+from ..presets.build import objective_of, vae_of
+from ..presets.registry import override
+from ..probes.classifiers import ITERATIONS
+from ..probes.measure import current as current_probes
+from ..probes.measure import labelled, posteriors, probe
 from ..runs import Run
-from ..samplers.fit import fixed_seed
+from ..samplers.fit import seeded
 from ..training.interrupts import Interrupted
 from ..training.loop import train
-from ..utils.console import print_once
+from ..utils.console import say
 from ..utils.files import read_json, write_json, write_text
-from ..utils.machine import versions
-from ..utils.text import align_columns, format_percent
+from .ml_vae_public_code import initialise_as_public_code, probe_as_public_code
+from .ml_vae_systems import COMMON_CONFIG, SYSTEMS, SYSTEMS_WITH_FIGURES, System
+from .ml_vae_tables import FUSED_MEMBERS, ml_vae_table
 
-__all__ = ["README", "SYSTEMS", "System", "reproduce", "table"]
-
-
-README = {  # eps_std and evidence: % right of style (training, test) and class (training, test), as that README prints them
-    (1.0, True): (78.66, 78.17, 85.93, 85.99),
-    (1.0, False): (78.69, 77.82, 33.26, 33.08),
-    (0.1, True): (44.61, 42.06, 99.75, 99.71),
-    (0.1, False): (44.38, 42.99, 37.74, 38.55),
-}
+__all__ = ["ExperimentInterrupted", "reproduce_ml_vae"]
 
 
-README_BATCH = 128  # images among which its probes gather evidence
+# Of a config, what describes neither the model nor the objective, which are given to `train` as objects.
+TRAINING_FIELDS = ("data", "batch_size", "epochs", "schedule", "pictures", "precision", "seed")
 
 
-README_SPREAD = 0.05  # deviation of its first weights
-
-
-PAPER: dict[str, Any] = {"group_head_units": 0, "independence": 0.0}  # the paper's network and bound
-
-
-OF_README: dict[str, Any] = {"scaling": "pixels", "schedule": "constant", "batch_size": 256}
-
-
-OF_TRAINING = ("data", "batch_size", "epochs", "schedule", "pictures", "precision", "seed")  # not of model or objective
-
-
-PICTURED = ("readme-1", "readme-0.1", "corrected", "plain")
-
-
-MEMBERS = (4,)  # images whose evidence is fused, of all systems but `corrected`, which has the whole curve
-
-
-class Stopped(UserError):
-    """Ctrl-C was pressed; what is done is kept."""
+class ExperimentInterrupted(UserError):
+    """Ctrl-C was pressed. All results so far are on disk."""
 
     status = 130
 
 
-class System(NamedTuple):
-    """What is trained: in words, the fields in which it differs from `BASE`, and how many times as long as most."""
-
-    about: str
-    fields: dict[str, Any]
-    longer: int = 1
-    readme: bool = False
-
-
-CORRECTED = PRESETS["mnist-ml-vae"]
-
-
-BASE = replace(CORRECTED, preset="").override(preview_every=0, precision="32", **PAPER)
-
-
-APART = {name: CORRECTED.options()[name] for name in PAPER}  # what keeps the class out of the style
-
-
-HEADS = APART | {"independence": 0.0}
-
-
-SYSTEMS = {
-    "readme-1": System("its model, eps ~ N(0, 1)", OF_README, 6, readme=True),
-    "readme-0.1": System("its model, eps ~ N(0, 0.1^2)", OF_README | {"eps_std": 0.1}, 6, readme=True),
-    "corrected": System("the preset mnist-ml-vae", APART, 6),
-    "plain": System("the paper's network and bound alone", {}),
-    "heads": System("heads with a hidden layer, no independence", HEADS),
-    "beta-4": System("the same, KLs weighed 4 times", HEADS | {"beta": 4.0}),
-    "short": System("corrected, trained as short as these", APART),
-    "batch-64": System("heads, batches of 64", HEADS | {"batch_size": 64}),
-    "batch-1024": System("heads, batches of 1,024", HEADS | {"batch_size": 1024}),
-    "dims-5": System("corrected with 5 + 5 dimensions", APART | {"latent_dim": 10, "content_dim": 5}),
-    "dims-20": System("corrected with 20 + 20 dimensions", APART | {"latent_dim": 40, "content_dim": 20}),
-}
-
-
-def reproduce(
+def reproduce_ml_vae(
     out: Path,
     data: str = "mnist",
     epochs: int = 8,
@@ -125,213 +55,92 @@ def reproduce(
     seed: int = 0,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Trains and probes every system in a folder of its own in `out`, and writes out/ml-vae.json and ml-vae.txt.
+    """Trains and probes every system in a folder of its own in `out`, and writes out/ml-vae.json and out/ml-vae.txt.
 
-    `PICTURED` systems have their figures drawn: swaps, interpolations, maps of the codes.
-
-    What is there already is kept, so that calling it again goes on after an interruption.
+    The `SYSTEMS_WITH_FIGURES` have their figures drawn. What the folder already has is not made again, so that the same
+    call continues after an interruption.
 
     Arguments:
-        data: MNIST, or other gray images of 28x28 pixels with classes.
-        epochs: passes over the training images of most systems; that code's and `corrected` have six times as many.
-        iterations: steps of each probe.
+        out: The folder of the experiment.
+        data: The source of the images, MNIST or other gray images of 28x28 pixels with classes.
+        epochs: The number of epochs of most systems. The public code's models and `corrected` have six times as many.
+        iterations: The number of steps of each probe.
+        seed: The seed of models and probes.
+        progress: Whether progress is printed.
 
-    Raises UserError for other images, for a folder whose runs were begun otherwise, and `Stopped` after Ctrl-C.
+    Returns the content of ml-vae.json.
+
+    Raises:
+        UserError: If the images do not fit, or if a folder holds a run with other settings.
+        ExperimentInterrupted: After Ctrl-C.
     """
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for i, (name, system) in enumerate(SYSTEMS.items()):
-        print_once(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.about}.")
-        run = _trained(out / name, system, data, system.longer * epochs, seed, progress)
-        found[name] = _probed(run, name, system, iterations, seed, progress)
-        found[name]["seconds"] = round(sum(row["seconds"] for row in run.history), 1)
-        found[name]["epochs"] = len(run.history)
-        if name in PICTURED:
-            _pictured(run, found[name], seed)
-    result = {
+        say(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.description}.")
+        fields = system.fields | {"data": data, "epochs": system.epoch_factor * epochs, "seed": seed}
+        run = _train_system(out / name, system, fields, progress)
+        if system.public_code:
+            result = _probe_public_code(run, iterations, seed, progress)
+        else:
+            members = () if name == "corrected" else (FUSED_MEMBERS,)  # `corrected` has the whole curve
+            probes = current_probes(run, iterations)
+            result = probes or probe(run, iterations, seed, progress, members=members)
+        result["seconds"] = round(sum(row["seconds"] for row in run.history), 1)
+        result["epochs"] = len(run.history)
+        if name in SYSTEMS_WITH_FIGURES:
+            _draw_figures(run, result, seed)
+        results[name] = result
+    experiment = {
         "data": data,
         "iterations": iterations,
         "seed": seed,
-        "versions": versions(),
-        "systems": found,
+        "versions": {"splitvae": __version__, "torch": torch.__version__},
+        "systems": results,
     }
-    write_json(out / "ml-vae.json", result)
-    write_text(out / "ml-vae.txt", table(result) + "\n")
-    return result
+    write_json(out / "ml-vae.json", experiment)
+    write_text(out / "ml-vae.txt", ml_vae_table(experiment) + "\n")
+    return experiment
 
 
-def _trained(folder: Path, system: System, data: str, epochs: int, seed: int, progress: bool) -> Run:
-    fields = system.fields | {"data": data, "epochs": epochs, "seed": seed}
-    config = BASE.override(**fields)
-    with fixed_seed(seed):
-        vae = build_vae(config)
-        if system.readme:
-            begin_as_readme(vae)
-    objective = config.objective
-    options = config.options()
-    fields = {name: options[name] for name in OF_TRAINING if name in options}
+def _train_system(folder: Path, system: System, fields: dict[str, Any], progress: bool) -> Run:
+    """Trains a system, or continues its training, with fields of the config that differ from `COMMON_CONFIG`."""
+    config = override(COMMON_CONFIG, **fields)
+    with seeded(config.seed):
+        vae = vae_of(config)
+        if system.public_code:
+            initialise_as_public_code(vae)
+    training = {name: getattr(config, name) for name in TRAINING_FIELDS}
+    resume = (folder / "config.json").exists()
     try:
-        return train(
-            vae, objective=objective, out=folder, resume=(folder / "config.json").exists(), progress=progress, **fields
-        )
-    except Interrupted as stop:
-        raise Stopped(
-            f"stopped in {folder.name} at epoch {stop.epoch + 1}, step {stop.step}, nothing lost; the same command goes on."
+        return train(vae, objective=objective_of(config), out=folder, resume=resume, progress=progress, **training)
+    except Interrupted as interrupt:
+        raise ExperimentInterrupted(
+            f"stopped in {folder.name} at epoch {interrupt.epoch + 1}, step {interrupt.step}, nothing lost; the same "
+            "command goes on."
         ) from None
 
 
-def begin_as_readme(vae: VAE) -> None:
-    """The first weights of that code, N(0, 0.05^2) with zero biases, and its content heads that get no gradient."""
-    for layer in vae.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.normal_(layer.weight, std=README_SPREAD)
-            nn.init.zeros_(layer.bias)
-    cast(GroupedHead, vae.encoder.latent).train_content = False
+def _probe_public_code(run: Run, iterations: int, seed: int, progress: bool) -> dict[str, Any]:
+    """Returns the probes of a model of the public code, from readme-probes.json if they were measured before."""
+    file = run.path / "readme-probes.json"
+    key = {"fingerprint": run.vae.fingerprint(), "iterations": iterations}
+    if file.exists():
+        stored: dict[str, Any] = read_json(file)
+        if stored["of"] == key:
+            return stored
+    result = {"of": key, "readme": probe_as_public_code(run, iterations, seed, progress)}
+    write_json(file, result)
+    return result
 
 
-def _pictured(run: Run, found: dict[str, Any], seed: int) -> None:
-    """Draws a run's figures, and those of its probes, unless they are there."""
-    folder, mark = run.path / "figures", run.vae.fingerprint()
-    if drawn_by(folder / "code-maps.png") == mark:
+def _draw_figures(run: Run, result: dict[str, Any], seed: int) -> None:
+    """Draws the figures of a run and of its probes, unless they were drawn of the same model."""
+    folder, fingerprint = run.path / "figures", run.vae.fingerprint()
+    if read_fingerprint(folder / "code-maps.png") == fingerprint:
         return
-    draw(run)
-    if "curve" in found:
-        save(accuracy_curve(found), folder / "probes.png", mark)
+    draw_run(run)
+    if "curve" in result:
+        save_figure(plot_probe_accuracy(result), folder / "probes.png", fingerprint)
     _, test = labelled(run)
     codes = {name: posterior.mean for name, posterior in posteriors(run.vae, test.images.pixels).items()}
-    save(code_maps(codes, test.labels, test.names, seed), folder / "code-maps.png", mark)
-
-
-# ---------------------------------------------------------------- measuring
-
-
-def _probed(run: Run, name: str, system: System, iterations: int, seed: int, progress: bool) -> dict[str, Any]:
-    """What was measured of a run, from its folder where it was already."""
-    if not system.readme:
-        known = current(run, iterations)
-        members = () if name == "corrected" else MEMBERS
-        return known or probe(run, iterations, seed, progress, members=members)
-    file, mark = run.path / "readme-probes.json", {"fingerprint": run.vae.fingerprint(), "iterations": iterations}
-    if file.exists():
-        kept: dict[str, Any] = read_json(file)
-        if kept["of"] == mark:
-            return kept
-    found = {"of": mark, "readme": _as_readme(run, iterations, seed, progress)}
-    write_json(file, found)
-    return found
-
-
-def _as_readme(run: Run, iterations: int, seed: int, progress: bool) -> dict[str, Any]:
-    """Probes of means and of samples, the latter with and without evidence in batches of 128, trained and untrained.
-
-    Samples without evidence are drawn with N(0, 1), those with it with the spread of training, as in that code.
-    """
-    train_part, test_part = labelled(run)
-    spread = run.config.model.latent.options()["group_eps_std"]
-    with fixed_seed(run.config.training.seed):
-        fresh = build_vae(run.config)
-        begin_as_readme(fresh)
-    jobs: dict[str, tuple[Coded, Coded]] = {}
-    for prefix, vae in (("", run.vae), ("untrained ", fresh.to(run.vae.device).eval())):
-        parts = [(part, posteriors(vae, part.images.pixels)) for part in (train_part, test_part)]
-        for code in ("style", "content"):
-            alone = [coded(codes[code], part.labels) for part, codes in parts]
-            for i, kind in enumerate((f"{code} means", code)):
-                jobs[prefix + kind] = (alone[0][i], alone[1][i])
-        evidence = [_with_evidence(part, cast(GaussianPosterior, codes["content"]), spread, seed) for part, codes in parts]
-        jobs[f"{prefix}content, evidence"] = (evidence[0], evidence[1])
-    print_once(progress, f"Training {len(jobs)} probes of codes, {iterations:,} iterations.")
-    learned, asked = zip(*jobs.values(), strict=True)
-    found = fit_probes(learned, asked, iterations, seed)
-    return {name: accuracy._asdict() for name, accuracy in zip(jobs, found, strict=True)}
-
-
-def _with_evidence(part: Labelled, codes: GaussianPosterior, spread: float, seed: int) -> Coded:
-    """Samples of contents gathered by true label in random batches, one for each image."""
-    order = torch.randperm(len(part.labels), generator=torch.Generator().manual_seed(seed))
-    batches = order.split(README_BATCH)
-    fused = [_gathered(GaussianPosterior(codes.mean[rows], codes.logvar[rows]), part.labels[rows]) for rows in batches]
-    mean, logvar = (torch.cat(column) for column in zip(*fused, strict=True))
-    return coded(GaussianPosterior(mean, logvar), part.labels[order], spread)[1]
-
-
-def _gathered(members: GaussianPosterior, labels: torch.Tensor) -> GaussianPosterior:
-    groups = as_groups(labels, len(labels), labels.device)
-    fused = fuse(members, groups)
-    return GaussianPosterior(fused.mean[groups.member_of], fused.logvar[groups.member_of])
-
-
-# ---------------------------------------------------------------- in words
-
-
-def table(result: dict[str, Any]) -> str:
-    """The README's figures, ours, and the untrained control side by side; then the systems that train."""
-    return "\n".join([*_readme_lines(result), "", *_trained_lines(result)])
-
-
-def _readme_lines(result: dict[str, Any]) -> Iterator[str]:
-    yield "The README's table: % right of a probe of SAMPLED codes, on test images (its code: classes are frozen)"
-    rows = []
-    for (spread, evidence), (_, style, _, content) in README.items():
-        ours = result["systems"][f"readme-{spread:g}"]["readme"]
-        name = "content, evidence" if evidence else "content"
-        rows.append(
-            [
-                f"N(0, {spread:g}^2), evidence {'yes' if evidence else 'no'}",
-                f"{style:.1f}",
-                _format_accuracy(ours["style"]),
-                f"{content:.1f}",
-                _format_accuracy(ours[name]),
-                _format_accuracy(ours[f"untrained {name}"]),
-            ]
-        )
-    headings = ["noise of the class code", "style, README", "ours", "class, README", "ours", "untrained encoder"]
-    yield from _indented(align_columns(headings, rows))
-    yield "The same models by posterior MEANS of single images, which noise does not hide:"
-    rows = []
-    for name in ("readme-1", "readme-0.1"):
-        ours = result["systems"][name]["readme"]
-        keys = ("style means", "untrained style means", "content means", "untrained content means")
-        epochs = str(result["systems"][name]["epochs"])
-        rows.append([name, epochs, *(_format_accuracy(ours[key]) for key in keys)])
-    yield from _indented(align_columns(["model", "epochs", "style", "untrained", "class", "untrained"], rows))
-
-
-def _trained_lines(result: dict[str, Any]) -> Iterator[str]:
-    yield "Models whose heads all train: % right of a probe of posterior MEANS, on test images"
-    yield "(style should tell nothing, a content alone all; in brackets the untrained encoder)"
-    rows = []
-    for name, system in SYSTEMS.items():
-        if system.readme:
-            continue
-        found = result["systems"][name]
-        curve = {point["members"]: point for point in found["curve"]}
-        cells = [_format_accuracy(found["codes"]["style"]["means"]), _both(curve[1]), *(_both(curve[k]) for k in MEMBERS)]
-        rows.append(
-            [
-                name,
-                system.about,
-                str(found["epochs"]),
-                *cells,
-                f"{found['use']['mse']:.4f}",
-                f"{found['use']['content_ratio']:.1f}",
-            ]
-        )
-    fused = [f"of {k}" for k in MEMBERS]
-    yield from _indented(
-        align_columns(["system", "", "epochs", "style", "content of 1", *fused, "MSE", "content swapped, times"], rows)
-    )
-    majority, probed = result["systems"]["corrected"]["majority"], f"{result['iterations']:,} iterations"
-    yield f"Always the most frequent digit: {format_percent(majority)} %. Probes of {probed}, seed {result['seed']};"
-    yield "± is one standard error over test images, or groups that share none."
-
-
-def _indented(text: str) -> Iterator[str]:
-    yield from (f"  {line}" for line in text.splitlines())
-
-
-def _format_accuracy(accuracy: dict[str, float]) -> str:
-    return format_percent(accuracy["test"], accuracy["error"])
-
-
-def _both(point: dict[str, Any]) -> str:
-    return f"{_format_accuracy(point['means'])} ({format_percent(point['untrained_means']['test'])})"
+    save_figure(plot_code_maps(codes, test.labels, test.names, seed), folder / "code-maps.png", fingerprint)

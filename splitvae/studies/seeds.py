@@ -1,68 +1,87 @@
-"""Several runs of one config that differ in their seed, and one summary with deviations."""
+"""Several runs of one config that differ in their seed, and one summary with deviations over seeds."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..config import Config
 from ..evaluation.diagnostics import diagnose
-from ..report.page import write
+from ..presets.registry import override
+from ..report.page import write_report
 from ..runs import Run
 from ..training.interrupts import Interrupted
-from ..training.loop import train as run_training
+from ..training.loop import train
 from ..utils.files import write_json
 
-__all__ = ["summarise", "train"]
+__all__ = ["summarise_evaluations", "train_seeds"]
 
 
-def train(config: Config, out: Path, seeds: int, resume: bool, write_report: bool, **overrides: Any) -> dict[str, Any]:
-    """Trains `seeds` runs in out/seed-N and writes out/summary.json; finished ones are kept when resuming."""
+def train_seeds(
+    config: Config,
+    out: Path,
+    seeds: int,
+    explicit_fields: Mapping[str, Any] | None = None,
+    *,
+    resume: bool = False,
+    report: bool = True,
+) -> dict[str, Any]:
+    """Trains and evaluates runs in out/seed-N, and writes and returns out/summary.json.
+
+    Arguments:
+        config: The config of the runs. The first seed is the config's.
+        out: The folder of the runs' folders.
+        seeds: The number of runs.
+        explicit_fields: Fields of the config that replace what would be chosen to fit the images, and, where a run is
+            resumed, what the run has.
+        resume: Whether to continue the runs that the folder has. Finished ones are not trained again.
+        report: Whether to write a page that compares the runs to out/report.html.
+    """
+    fields = dict(explicit_fields or {})
     runs = []
-    for seed in range(config.training.seed, config.training.seed + seeds):
+    for seed in range(config.seed, config.seed + seeds):
         print(f"Seed {seed}:")
         folder = out / f"seed-{seed}"
-        begun = resume and (folder / "config.json").exists()
-        settings = config
-        if begun:  # as one run that is resumed: what was typed may change it, and what nobody typed does not
-            kept = Run(folder).config
-            settings = kept.override(**{"epochs": config.training.epochs, **overrides, "seed": kept.training.seed})
-        again = overrides | {"seed": seed}
         try:
-            runs.append(run_training(settings, out=folder, resume=resume, **({} if begun else again)))
-        except Interrupted as stop:
-            raise Interrupted(out, stop.epoch, stop.step, f" --seeds {seeds}") from None
+            if resume and (folder / "config.json").exists():
+                run_config = Run(folder).config
+                settings = override(run_config, **{"epochs": config.epochs, **fields, "seed": run_config.seed})
+                runs.append(train(settings, out=folder, resume=True))
+            else:
+                runs.append(train(config, out=folder, resume=resume, **fields | {"seed": seed}))
+        except Interrupted as interrupt:
+            raise Interrupted(out, interrupt.epoch, interrupt.step, f" --seeds {seeds}") from None
         diagnose(runs[-1])
-    summary = summarise([run.evaluation for run in runs])
+    summary = summarise_evaluations([run.evaluation for run in runs])
     write_json(out / "summary.json", summary)
     for name, value in summary.items():
         print(f"  {name:<36} {value['mean']:.6g} ± {value['deviation']:.2g}")
     print(f"Summary of {seeds} seeds: {out / 'summary.json'}")
-    if write_report:
-        print(f"Report: {write(runs, out / 'report.html')}")
+    if report:
+        print(f"Report: {write_report(runs, out / 'report.html')}")
     return summary
 
 
-def summarise(evaluations: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Mean, sample deviation and values of each number that all evaluations have, by its dotted name."""
-    flat = [dict(numbers(e)) for e in evaluations]
-    shared = [name for name in flat[0] if all(name in f for f in flat)]
+def summarise_evaluations(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns the mean, the sample deviation and the values of each number that all evaluations have, by dotted name."""
+    flat = [dict(_flatten_numbers(evaluation)) for evaluation in evaluations]
+    shared = [name for name in flat[0] if all(name in numbers for numbers in flat)]
     return {
         name: {
-            "mean": statistics.fmean(f[name] for f in flat),
-            "deviation": statistics.stdev(f[name] for f in flat) if len(flat) > 1 else 0.0,
-            "values": [f[name] for f in flat],
+            "mean": statistics.fmean(numbers[name] for numbers in flat),
+            "deviation": statistics.stdev(numbers[name] for numbers in flat) if len(flat) > 1 else 0.0,
+            "values": [numbers[name] for numbers in flat],
         }
         for name in shared
     }
 
 
-def numbers(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of nested dicts with dotted names."""
+def _flatten_numbers(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yields the numbers of nested dicts by dotted names, such as "latent.kl.value"."""
     for name, value in tree.items():
         if isinstance(value, dict):
-            yield from numbers(value, f"{prefix}{name}.")
+            yield from _flatten_numbers(value, f"{prefix}{name}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield prefix + name, float(value)

@@ -68,6 +68,6 @@ def is_due(epoch: int, every: int, last: int) -> bool:
 
 def draw_preview(folder: Path, vae: VAE, epoch: int) -> None:
     """Draws the same fixed samples as after every other epoch."""
-    from ..figures.samples import picture as draw  # matplotlib takes a second to import
+    from ..figures.samples import save_preview as draw  # matplotlib takes a second to import
 
     draw(folder / f"epoch-{epoch:04d}.png", vae)

@@ -156,11 +156,12 @@ def test_codes_without_noise_are_scored_and_have_no_likelihood(runs: dict[str, R
 
 def test_a_report_of_codes_without_noise_is_written(runs: dict[str, Run]) -> None:
     evaluate(runs["bare"], pooled(), ("clean",), "gmm", 100, components=2)
-    page = report.write([runs["bare"]]).read_text()
+    page = report.write_report([runs["bare"]]).read_text()
     assert "Rate of the code" in page
     assert "protocol clean" in page
     assert "diag" in page or "full" in page  # the density that was fitted
-    assert "Distance from test images" in report.write(list(runs.values()), runs["bare"].path / "all.html").read_text()
+    comparison = report.write_report(list(runs.values()), runs["bare"].path / "all.html")
+    assert "Distance from test images" in comparison.read_text()
 
 
 def test_scores_of_other_images_are_not_kept(runs: dict[str, Run]) -> None:

@@ -1,8 +1,7 @@
-"""What a data set owes to its labels and to its mean image: known distances, identities, and the commands."""
+"""The distances of categories: known orders and identities, which images each set has, and the command."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,30 +13,27 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from splitvae import figures
 from splitvae.cli.app import main
 from splitvae.data.images import Images
 from splitvae.errors import UserError
-from splitvae.features.base import ModuleFeatures, extract_features
-from splitvae.figures.categories import category_chart
-from splitvae.figures.mean_images import mean_captions, mean_sheet
-from splitvae.metrics.distances import jackknife_deviation
+from splitvae.features.base import ModuleFeatures, features
+from splitvae.figures.categories import plot_categories
+from splitvae.metrics.distances import jackknife
 from splitvae.metrics.fid import frechet_distance
-from splitvae.studies.categories import category_table, compare_categories, titled
-from splitvae.studies.mean_images import mean_image, mean_study, mean_table
+from splitvae.studies.categories import category_table, compare_categories, shorten_source
 
 COUNT = 120
 
 
 class Halves(nn.Module):
-    """Means of the left and of the right half, and what it has seen."""
+    """Returns the means of the left and of the right half of images, and records the images."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.observation: list[Tensor] = []
+        self.inputs: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        self.observation.append(x)
+        self.inputs.append(x)
         return nn.functional.adaptive_avg_pool2d(x[:, :1], (1, 2)).flatten(1)
 
 
@@ -55,9 +51,9 @@ def pictures(means: Sequence[float], each: int, part: str = "train", seed: int =
 
 
 def extractor() -> ModuleFeatures:
-    found = ModuleFeatures(Halves(), "halves", shape=(3, 6, 6))
-    found.module.observation.clear()
-    return found
+    halves = ModuleFeatures(Halves(), "halves", shape=(3, 6, 6))
+    halves.module.inputs.clear()
+    return halves
 
 
 LEVELS = (60.0, 120.0, 180.0)
@@ -81,27 +77,27 @@ def test_a_class_like_the_test_images_is_nearer_than_a_far_one_and_the_mix_is_ne
 def test_each_image_and_each_mirror_image_is_read_once() -> None:
     net = extractor()
     compare_categories(TRAIN, TEST, net, COUNT)
-    seen = torch.cat(net.module.observation)
-    assert len(seen) == len(TEST) + 2 * len(TRAIN)
-    assert torch.equal(seen[-len(TRAIN) :], TRAIN.pixels.flip(-1) / 255)
-    net.module.observation.clear()
+    inputs = torch.cat(net.module.inputs)
+    assert len(inputs) == len(TEST) + 2 * len(TRAIN)
+    assert torch.equal(inputs[-len(TRAIN) :], TRAIN.pixels.flip(-1) / 255)
+    net.module.inputs.clear()
     compare_categories(TRAIN, TEST, net, COUNT, mirror=False)
-    assert len(torch.cat(net.module.observation)) == len(TEST) + len(TRAIN)
+    assert len(torch.cat(net.module.inputs)) == len(TEST) + len(TRAIN)
 
 
 def test_sets_are_of_the_images_that_they_should_be() -> None:
     result = compare_categories(TRAIN, TEST, extractor(), count=10**6)
     net = extractor()
-    real, rows, mirrored = (extract_features(net, x) for x in (TEST.pixels, TRAIN.pixels, TRAIN.pixels.flip(-1)))
-    for k, found in enumerate(result["categories"]):
+    real, rows, mirrored = (features(net, x) for x in (TEST.pixels, TRAIN.pixels, TRAIN.pixels.flip(-1)))
+    for k, category in enumerate(result["categories"]):
         both = torch.cat((rows[TRAIN.labels == k], mirrored[TRAIN.labels == k]))
-        assert found["name"] == f"class {k}"
-        assert found["images"] == len(both) == 160
-        assert found["value"] == pytest.approx(frechet_distance(real, both), rel=1e-9)
+        assert category["name"] == f"class {k}"
+        assert category["images"] == len(both) == 160
+        assert category["value"] == pytest.approx(frechet_distance(real, both), rel=1e-9)
     assert result["mix"]["value"] == pytest.approx(frechet_distance(real, torch.cat((rows, mirrored))), rel=1e-9)
     assert result["floor"]["images"] == len(TRAIN)
     assert result["floor"]["value"] == frechet_distance(real, rows)
-    assert result["floor"]["deviation"] == jackknife_deviation(real, rows)
+    assert result["floor"]["deviation"] == jackknife(real, rows)
 
 
 def test_growing_sets_begin_with_the_first_class_and_end_with_the_mix() -> None:
@@ -114,14 +110,14 @@ def test_growing_sets_begin_with_the_first_class_and_end_with_the_mix() -> None:
     assert growing[0]["value"] > growing[1]["value"] > growing[2]["value"]
 
 
-def test_the_draw_is_the_seeds() -> None:
+def test_the_seed_alone_decides_which_images_a_set_has() -> None:
     first, again, other = (compare_categories(TRAIN, TEST, extractor(), 40, seed) for seed in (3, 3, 4))
     assert first == again
     assert first["mix"]["value"] != other["mix"]["value"]
     assert first["floor"] == other["floor"]
 
 
-def test_a_set_doubled_by_its_like_has_the_deviation_that_it_had_before() -> None:
+def test_mirror_images_that_equal_their_images_do_not_change_the_deviation() -> None:
     symmetric = torch.cat((TRAIN.pixels[..., :3], TRAIN.pixels[..., :3].flip(-1)), -1)  # each its own mirror image
     train = replace(TRAIN, pixels=symmetric)
     doubled, plain = (compare_categories(train, TEST, extractor(), 10**6, mirror=m)["mix"] for m in (True, False))
@@ -132,16 +128,16 @@ def test_a_set_doubled_by_its_like_has_the_deviation_that_it_had_before() -> Non
     )  # about sqrt(2) less, were they left out apart
 
 
-def test_a_class_without_images_enough_is_not_measured() -> None:
+def test_a_class_of_one_image_is_not_measured() -> None:
     few = replace(TRAIN, pixels=TRAIN.pixels[:161], labels=TRAIN.labels[:161])
     result = compare_categories(few, TEST, extractor(), COUNT, mirror=False)
     assert [c["images"] for c in result["categories"]] == [80, 80, 1]
     assert result["categories"][2]["value"] is None
     assert "not measured" in category_table(result)
-    category_chart(result)
+    plot_categories(result)
 
 
-def test_attributes_are_categories_that_do_not_grow() -> None:
+def test_attributes_are_categories_without_growing_sets() -> None:
     labels = torch.stack((TRAIN.labels == 0, TRAIN.labels <= 1, TRAIN.labels >= 0), 1).long()
     train = replace(TRAIN, labels=labels, classes=("dark", "not bright", "any"))
     result = compare_categories(train, TEST, extractor(), COUNT)
@@ -153,7 +149,7 @@ def test_attributes_are_categories_that_do_not_grow() -> None:
     lines = category_table(result).splitlines()
     assert [line.split()[0] for line in lines[2:5]] == ["dark", "not", "any"]
     assert "above" not in "".join(lines)
-    category_chart(result)
+    plot_categories(result)
 
 
 @pytest.mark.parametrize(
@@ -166,75 +162,27 @@ def test_attributes_are_categories_that_do_not_grow() -> None:
         (TRAIN, TEST, 1, "count=1 leaves nothing"),
     ],
 )
-def test_what_has_no_categories_is_refused(train: Images, test: Images, count: int, words: str) -> None:
+def test_images_that_cannot_be_compared_are_refused(train: Images, test: Images, count: int, words: str) -> None:
     with pytest.raises(UserError, match=words):
         compare_categories(train, test, extractor(), count)
-
-
-# ---------------------------------------------------------------- mean images
-
-
-def test_the_mean_image_is_exact() -> None:
-    pixels = torch.randint(0, 256, (601, 3, 5, 4), dtype=torch.uint8)
-    images = Images(pixels, None, (), "noise", "train", ())
-    mean = mean_image(images)
-    assert mean.dtype == torch.float64
-    assert torch.equal(mean[0], torch.from_numpy(pixels.numpy().astype(object).sum(0).astype(float)) / (255 * 601))
-
-
-def test_the_variance_is_that_of_the_mean_image_and_that_around_it() -> None:
-    (found,) = mean_study([TRAIN])["sets"]
-    x = TRAIN.pixels.double() / 255
-    mean, colour = x.mean(0), x.mean((0, 2, 3)).view(3, 1, 1)
-    assert found["contrast"] == pytest.approx(float((mean - colour).square().mean().sqrt()))
-    assert found["variance"] == pytest.approx(float((x - colour).square().mean()))
-    assert found["around_mean_image"] == pytest.approx(float((x - mean).square().mean()))
-    assert found["variance"] == pytest.approx(found["contrast"] ** 2 + found["around_mean_image"], rel=1e-12)
-    assert found["share_left"] == pytest.approx(1 - found["contrast"] ** 2 / found["variance"])
-
-
-def test_nothing_is_left_around_the_mean_of_equal_images_and_all_around_a_flat_one() -> None:
-    equal = replace(TRAIN, pixels=TRAIN.pixels[:1].repeat(9, 1, 1, 1), labels=None)
-    flat = replace(
-        TRAIN, pixels=torch.tensor([30, 130], dtype=torch.uint8).view(2, 1, 1, 1).repeat(4, 1, 8, 8), labels=None
-    )
-    constant = replace(TRAIN, pixels=torch.full((3, 1, 8, 8), 40, dtype=torch.uint8), labels=None)
-    result = mean_study([equal, flat, constant])
-    assert result["sets"][0]["share_left"] == pytest.approx(0, abs=1e-12)
-    assert result["sets"][1]["share_left"] == pytest.approx(1)
-    assert result["sets"][1]["contrast"] == 0
-    assert result["sets"][2]["share_left"] is None
-    assert "not applicable" in mean_table(result)
-
-
-def test_one_image_has_no_variance() -> None:
-    with pytest.raises(UserError, match="levels has 1 image"):
-        mean_study([TRAIN, replace(TRAIN, pixels=TRAIN.pixels[:1])])
-
-
-def test_mean_images_are_shown_pixel_by_pixel() -> None:
-    means = [torch.rand(1, 3, 32, 32, dtype=torch.float64), torch.rand(1, 1, 64, 64, dtype=torch.float64)]
-    page = np.asarray(Image.open(io.BytesIO(figures.png(mean_sheet(means, ["a", "b"])))).convert("RGB"))
-    left, right = ((m[0] * 255).round().byte().expand(3, -1, -1).permute(1, 2, 0).numpy() for m in means)
-    assert np.array_equal(page[-384:, :384], left.repeat(12, 0).repeat(12, 1))
-    assert np.array_equal(page[-384:, -384:], right.repeat(6, 0).repeat(6, 1))
 
 
 # ---------------------------------------------------------------- commands
 
 
-def archive(path: Path) -> Path:
+def save_images(path: Path) -> Path:
+    """Writes TRAIN and TEST to an .npz file and returns its path."""
     arrays = {"x_train": TRAIN.pixels, "y_train": TRAIN.labels, "x_test": TEST.pixels, "y_test": TEST.labels}
     np.savez(path, **{name: value.numpy() for name, value in arrays.items()})
     return path
 
 
-def test_categories_are_written_and_told(
+def test_the_command_prints_categories_and_writes_their_numbers_and_chart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("splitvae.features.registry.load_extractor", lambda *_: extractor())
-    assert main(["categories", str(archive(tmp_path / "levels.npz")), "--count", "100", "--no-mirror"]) == 0
+    monkeypatch.setattr("splitvae.features.registry.extractor_named", lambda *_: extractor())
+    assert main(["categories", str(save_images(tmp_path / "levels.npz")), "--count", "100", "--no-mirror"]) == 0
     out = capsys.readouterr().out
     result = json.loads(Path("categories-levels/categories.json").read_text())
     assert result["mirror"] is False
@@ -245,35 +193,21 @@ def test_categories_are_written_and_told(
     assert Image.open("categories-levels/categories.png").width == 1440
 
 
-def test_means_are_written_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = archive(tmp_path / "levels.npz")
-    assert main(["means", str(data), "digits", "--side", "8", "--out", str(tmp_path / "m")]) == 0
-    out = capsys.readouterr().out
-    result = json.loads((tmp_path / "m" / "means.json").read_text())
-    assert [s["shape"] for s in result["sets"]] == [[3, 8, 8], [1, 8, 8]]
-    assert out.count("digits") >= 1
-    assert str(tmp_path / "m" / "means.png") in out
-    assert Image.open(tmp_path / "m" / "means.png").width == 2 * 384 + 24
-    assert len(mean_captions(result)) == 2
-
-
 def test_mistakes_are_answered_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "plain.npy", TRAIN.pixels.numpy())
     mistakes = {
         ("categories", tmp_path / "plain.npy"): "plain.npy has no labels",
         ("categories", "digits", "--count", 1): "--count 1 leaves nothing",
         ("categories", "digits", "--seed", -1): "--seed -1",
-        ("means", tmp_path / "none.npz"): "none.npz does not exist",
-        ("means",): "say of which images",
     }
     for words, answer in mistakes.items():
         assert main([str(word) for word in words]) == 2
         assert answer in capsys.readouterr().err
 
 
-def test_sources_have_short_titles() -> None:
-    assert titled("mnist") == "mnist"
-    assert titled("pictures/faces.npz") == "faces"
-    assert titled("pictures/faces.v2/") == "faces.v2"
-    assert titled("hf://uoft-cs/cifar10") == "cifar10"
-    assert titled("hf://uoft-cs/cifar10/plain_text") == "cifar10-plain_text"
+def test_sources_have_short_names() -> None:
+    assert shorten_source("mnist") == "mnist"
+    assert shorten_source("pictures/faces.npz") == "faces"
+    assert shorten_source("pictures/faces.v2/") == "faces.v2"
+    assert shorten_source("hf://uoft-cs/cifar10") == "cifar10"
+    assert shorten_source("hf://uoft-cs/cifar10/plain_text") == "cifar10-plain_text"

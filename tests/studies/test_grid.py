@@ -1,4 +1,4 @@
-"""Sweeps: every cell is trained once, alarms are results, and the page shows what there is."""
+"""Sweeps: every cell is trained once, alarms are results, and the page shows all cells."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from splitvae.cli.app import main
 from splitvae.cli.sweep import several
 from splitvae.errors import UserError
 from splitvae.runs import Run
-from splitvae.studies import grid as sweeps
-from splitvae.studies.grid import BASE, Cell, base_named, cells_of
+from splitvae.studies import grid
+from splitvae.studies.grid import INTROVAE_BASE, Cell, base_config, build_cells, train_grid
 from splitvae.training import alarms, trainer
 from splitvae.training.alarms import Alarm
 from splitvae.training.interrupts import Interrupted
@@ -38,10 +38,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def _one_dies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every epoch is a window, and a small margin with some alpha raises an alarm in the second."""
+def _one_cell_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes every epoch a window of alarms, and raises one in the second window of a small margin with alpha > 0."""
 
-    def judge(means: Mapping[str, float], weights: Mapping[str, float], painted: bool) -> list[Alarm]:
+    def judge(means: Mapping[str, float], weights: Mapping[str, float], has_fakes: bool) -> list[Alarm]:
         if means and weights["margin"] < 1 and weights["alpha"]:
             return [Alarm("reals-over-margin", "seen", "a cause", "Raise margin", {"margin": 5.0})]
         return []
@@ -50,26 +50,26 @@ def _one_dies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "judge", judge)
 
 
-def test_a_sweep_trains_each_cell_once_shows_all_and_keeps_what_an_alarm_stopped(
-    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], _one_dies: None
+def test_a_sweep_trains_each_cell_once_and_shows_stopped_ones_too(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], _one_cell_stops: None
 ) -> None:
     out = tmp_path / "sweep"
     command = ["sweep", "introvae", "--data", data, *GRID, *WORDS, "--out", str(out)]
     assert main(command) == 0
-    said = capsys.readouterr().out
-    dead = "alpha-0.25_beta-0.5_margin-0.5"
-    names = ["alpha-0_beta-0.5_margin-0.5", "alpha-0_beta-0.5_margin-20", dead, "alpha-0.25_beta-0.5_margin-20"]
+    printed = capsys.readouterr().out
+    stopped = "alpha-0.25_beta-0.5_margin-0.5"
+    names = ["alpha-0_beta-0.5_margin-0.5", "alpha-0_beta-0.5_margin-20", stopped, "alpha-0.25_beta-0.5_margin-20"]
     assert sorted(folder.name for folder in out.iterdir() if folder.is_dir()) == sorted(names)
-    assert f"1 of 4 cells were stopped by an alarm: {dead}." in said
+    assert f"1 of 4 cells were stopped by an alarm: {stopped}." in printed
     for name in names:
         config = Run(out / name).config
         assert name == Cell(config.alpha, config.beta, config.margin).name
         assert (config.net, config.width, config.latent_dim, config.batch_size) == ("intro", 4, 4, 10)
-        assert len(Run(out / name).history) == (0 if name == dead else 2)
-    assert json.loads((out / dead / "alarm.json").read_text())["alarm"] == "reals-over-margin"
+        assert len(Run(out / name).history) == (0 if name == stopped else 2)
+    assert json.loads((out / stopped / "alarm.json").read_text())["alarm"] == "reals-over-margin"
 
     page = (out / "sweep.html").read_text()
-    # Samples and reconstructions of each, of the dead one those of the model before the alarm; no curve where no history.
+    # Each has samples, reconstructions and KLs; the stopped one has those of its last good model, and no history of KLs.
     assert page.count("<img") == 4 * 3 - 1
     assert page.count("data:image/") == page.count("<img")
     assert not re.search(r"url\(|@import|https?:|<script|<link", page)
@@ -81,43 +81,43 @@ def test_a_sweep_trains_each_cell_once_shows_all_and_keeps_what_an_alarm_stopped
     def never(*_: object, **__: object) -> None:
         raise AssertionError("was trained again")
 
-    monkeypatch.setattr(sweeps.Run, "begin", never)
+    monkeypatch.setattr(grid.Run, "begin", never)
     monkeypatch.setattr("splitvae.training.loop.fit", never)
     assert main(command) == 0
     assert "was stopped by an alarm, reals-over-margin" in capsys.readouterr().out
     assert (out / "sweep.html").read_text() == page
 
 
-def test_more_epochs_go_on_and_try_again_where_an_alarm_was(data: str, tmp_path: Path, _one_dies: None) -> None:
+def test_more_epochs_continue_stopped_cells_too(data: str, tmp_path: Path, _one_cell_stops: None) -> None:
     out, cells = tmp_path / "sweep", [Cell(0.25, 0.5, margin) for margin in (0.5, 20.0)]
-    typed = {"data": data, "epochs": 2, "width": 4, "latent_dim": 4, "batch_size": 10, "validation": 0}
-    first = sweeps.train_grid(BASE, cells, out, typed, progress=False)
+    fields = {"data": data, "epochs": 2, "width": 4, "latent_dim": 4, "batch_size": 10, "validation": 0}
+    first = train_grid(INTROVAE_BASE, cells, out, fields, progress=False)
     assert [outcome.alarm for outcome in first] == ["reals-over-margin", ""]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "judge", lambda *_: [])
-        again = sweeps.train_grid(BASE, cells, out, typed | {"epochs": 3}, progress=False)
+        again = train_grid(INTROVAE_BASE, cells, out, fields | {"epochs": 3}, progress=False)
     assert [outcome.alarm for outcome in again] == ["", ""]
     assert [len(outcome.run.history) for outcome in again] == [3, 3]
     assert not (out / cells[0].name / "alarm.json").exists()
     with pytest.raises(UserError, match="begun with width=4"):
-        sweeps.train_grid(BASE, cells, out, typed | {"width": 8}, progress=False)
+        train_grid(INTROVAE_BASE, cells, out, fields | {"width": 8}, progress=False)
     with pytest.raises(UserError, match="was begun as introvae"):
-        sweeps.train_grid(base_named("mnist-intro"), cells, out, typed, progress=False)
+        train_grid(base_config("mnist-intro"), cells, out, fields, progress=False)
 
 
 def test_ctrl_c_says_that_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(*_: object, **__: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise Interrupted(tmp_path, 0, 3)
 
-    monkeypatch.setattr(sweeps, "train", stopped)
+    monkeypatch.setattr(grid, "train", interrupt)
     with pytest.raises(UserError, match="the same command goes on") as stop:
-        sweeps.train_grid(BASE, [Cell(0.25, 0.5, 20)], tmp_path / "sweep", progress=False)
+        train_grid(INTROVAE_BASE, [Cell(0.25, 0.5, 20)], tmp_path / "sweep", progress=False)
     assert stop.value.status == 130
 
 
-def test_what_is_no_alarm_is_an_error(tmp_path: Path) -> None:
+def test_settings_that_cannot_train_are_an_error_and_no_alarm(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to train on"):
-        sweeps.train_grid(BASE, [Cell(0.25, 0.5, 20)], tmp_path / "sweep", progress=False)
+        train_grid(INTROVAE_BASE, [Cell(0.25, 0.5, 20)], tmp_path / "sweep", progress=False)
     assert not (tmp_path / "sweep").exists()
 
 
@@ -130,12 +130,12 @@ def test_options_of_the_grid_take_several_values_and_the_others_one() -> None:
 
 
 def test_a_grid_has_each_cell_once_and_folders_of_their_own() -> None:
-    assert len(cells_of([0.1, 0.25, 0.1], [0.5, 2], [10])) == 4
+    assert len(build_cells([0.1, 0.25, 0.1], [0.5, 2], [10])) == 4
     assert Cell(0.25, 0.05, 500).name == "alpha-0.25_beta-0.05_margin-500"
     with pytest.raises(UserError, match="six digits"):
-        cells_of([0.1, 0.1000000001], [1], [10])
+        build_cells([0.1, 0.1000000001], [1], [10])
     with pytest.raises(UserError, match="margin"):
-        cells_of([0.1], [1], [10, -1])
+        build_cells([0.1], [1], [10, -1])
 
 
 @pytest.mark.parametrize(

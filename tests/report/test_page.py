@@ -1,0 +1,143 @@
+"""Reports about one run and about several: self-contained, complete, and right about the model that they show."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from splitvae.errors import UserError
+from splitvae.figures.io import read_fingerprint
+from splitvae.presets.build import vae_of
+from splitvae.report.page import render_page, write_report
+from splitvae.runs import Run
+
+SPLIT_FIGURES = 9  # of a split run; an unsplit one lacks three
+
+
+class Page(HTMLParser):
+    """Checks that elements close in order, and collects sources, links and text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.text = ""
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def copy_run(run: Run, path: Path) -> Run:
+    return Run(shutil.copytree(run.path, path))
+
+
+def test_a_report_fetches_and_executes_nothing(split_run: Run) -> None:
+    path = split_run.path / "report.html"
+    page = Page(path)
+    assert page.tags.count("img") == SPLIT_FIGURES + 1
+    assert all(source.startswith(("data:image/png;base64,", "data:image/webp;base64,")) for source in page.sources)
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert not re.search(r"url\(|@import|https?:", path.read_text(encoding="utf-8"))
+
+
+def test_a_report_names_the_model_its_images_and_its_measurements(split_run: Run) -> None:
+    page, evaluation = Page(split_run.path / "report.html"), split_run.evaluation
+    split_type = evaluation["split"]["verdict"]
+    for words in ("run & <i>", "Split-VAE", split_run.config.data, "5 epochs", "β = 2.5", split_type, torch.__version__):
+        assert words in page.text
+    assert f"{evaluation['reconstruction']['mse']['value']:#.3g}" in page.text
+    assert f"{split_run.vae.counts()['total']:,}" in page.text
+    assert "i" not in page.tags  # names are text, never markup
+
+
+def test_an_unsplit_model_is_reported_without_a_split(plain_run: Run) -> None:
+    page = Page(plain_run.path / "report.html")
+    assert "not applicable" in page.text
+    assert page.tags.count("img") == SPLIT_FIGURES - 3
+    assert not (plain_run.path / "figures" / "maps.png").exists()
+
+
+def test_figures_and_numbers_are_made_again_when_the_model_changed(plain_run: Run, tmp_path: Path) -> None:
+    run = copy_run(plain_run, tmp_path / "run")
+    torch.manual_seed(5)
+    run.save_model(vae_of(run.config))
+    write_report([run])
+    assert run.evaluation["reconstruction"]["mse"] != plain_run.evaluation["reconstruction"]["mse"]
+    assert read_fingerprint(run.path / "figures" / "samples.png") == run.vae.fingerprint()
+
+
+def test_a_run_whose_images_are_gone_is_reported_from_what_it_holds(
+    split_run: Run, make_run: Callable[..., Run], noise_file: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone.npz"
+    gone.write_bytes(noise_file.read_bytes())
+    unmeasured = make_run(tmp_path / "unmeasured", gone)
+    measured = copy_run(split_run, tmp_path / "measured")
+    measured.reconfigure(replace(measured.config, data=str(gone)), measured.vae.counts())
+    gone.unlink()
+    page = Page(write_report(Run(measured.path)))
+    assert page.tags.count("img") == SPLIT_FIGURES + 1
+    assert "Nothing was measured" not in page.text
+    page = Page(write_report(Run(unmeasured.path)))
+    assert "Nothing was measured: " in page.text
+    assert "not measured" in page.text
+
+
+def test_a_run_on_images_from_memory_is_reported_without_them(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    page = Page(write_report([make_run(tmp_path / "run", None)]))
+    assert "images from memory" in page.text
+    assert page.tags.count("img") == 4  # components, samples, maps, curves
+
+
+def test_a_single_test_image_is_enough(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).integers(0, 256, (12, 16, 16), np.uint8))
+    run = make_run(tmp_path / "run", tmp_path / "few.npy")
+    assert len(run.images("test")) == 1
+    page = Page(write_report(run))
+    assert page.tags.count("img") == SPLIT_FIGURES
+    assert "nan" not in page.text
+
+
+def test_several_runs_are_compared_in_columns_with_their_differences_marked(
+    split_run: Run, plain_run: Run, make_run: Callable[..., Run], noise_file: Path, tmp_path: Path
+) -> None:
+    runs = [split_run, plain_run, make_run(tmp_path / "third", noise_file, split=3)]
+    path = write_report(runs, tmp_path / "new" / "comparison.html")
+    text = path.read_text(encoding="utf-8")
+    marked = re.findall(r'<tr class="differs"><th>(\w+)</th>', text)
+    assert marked == ["split", "beta"]
+    assert Page(path).tags.count("img") == 1 + 3 + 2  # curves, samples, and components of the two that are split
+    assert "<tr><th>the split is</th><td>" in text and "<td>not applicable</td>" in text
+
+
+def test_a_report_of_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match="needs a run"):
+        write_report([])
+
+
+def test_the_title_of_a_page_is_text_and_its_body_is_markup(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(render_page("a <b> $c", "<p>5 $ d</p>"), encoding="utf-8")
+    page = Page(tmp_path / "page.html")
+    assert "a <b> $c" in page.text and "5 $ d" in page.text
+    assert page.tags.count("p") == 1 and page.tags.count("b") == 0
