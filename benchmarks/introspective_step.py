@@ -19,8 +19,8 @@ import torch
 
 from splitvae import Images
 from splitvae.config import Config
-from splitvae.presets.build import objective_of, vae_of
-from splitvae.training.trainer import Training
+from splitvae.presets.build import objective_of, build_vae
+from splitvae.training.trainer import Trainer
 
 BATCH_SIZE = 64
 STEPS_PER_TIMING = 3
@@ -37,7 +37,7 @@ def make_step(fields: dict[str, object], config: Config) -> Callable[[], None]:
     assert config.shape is not None
     pixels = torch.randint(0, 256, (2 * BATCH_SIZE, *config.shape), dtype=torch.uint8)
     images = Images(pixels, None, (), "noise", "train", ())
-    trainer = Training(vae_of(config), objective_of(config), images, config)
+    trainer = Trainer(build_vae(config), objective_of(config), images, config)
     x = trainer.prepared(trainer.pixels[:BATCH_SIZE])
 
     def step() -> None:

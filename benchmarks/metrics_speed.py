@@ -20,7 +20,7 @@ import torch
 from threadpoolctl import threadpool_info
 from torch import Tensor
 
-from splitvae.metrics.fid import Moments, fid_infinity, frechet, frechet_distance, frechet_from_moments
+from splitvae.metrics.fid import Moments, fid_infinity, frechet_from_streams, frechet_distance, frechet_from_moments
 from splitvae.metrics.mmd import kernel_distance
 from splitvae.metrics.prdc import precision_recall_density_coverage
 
@@ -94,7 +94,7 @@ def main() -> None:
     a, b = (draw_features(options.n, options.d, seed) for seed in (0, 1))
     whole: dict[str, Callable[[], Any]] = {
         "Fréchet distance": lambda: frechet_distance(a, b),
-        "Fréchet distance in batches": lambda: frechet(moments_in_batches(a), moments_in_batches(b)),
+        "Fréchet distance in batches": lambda: frechet_from_streams(moments_in_batches(a), moments_in_batches(b)),
         "Fréchet distance of 1,000 rows": lambda: frechet_distance(a[:1000], b[:1000]),
         "kernel distance": lambda: kernel_distance(a, b),
         "precision to coverage": lambda: precision_recall_density_coverage(a, b),

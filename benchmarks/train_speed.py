@@ -21,9 +21,9 @@ from torch import nn
 
 from splitvae.data.images import Images
 from splitvae.models.vae import VAE
-from splitvae.presets.build import objective_of, vae_of
-from splitvae.presets.registry import configure
-from splitvae.training.trainer import Training
+from splitvae.presets.build import objective_of, build_vae
+from splitvae.presets.registry import find_preset
+from splitvae.training.trainer import Trainer
 
 BATCH_SIZE = 100
 WIDTHS = (64, 16)
@@ -75,7 +75,7 @@ def count_operations(vae: VAE) -> tuple[float, set[tuple[int, int, int]]]:
 
 def make_step(width: int, precision: str, device: str, compiled: bool) -> tuple[Callable[[], object], torch.device]:
     """Returns a function that makes one training step on random images, and the device of the training."""
-    config = configure(
+    config = find_preset(
         "mnist-svae",
         width=width,
         batch_size=BATCH_SIZE,
@@ -85,8 +85,8 @@ def make_step(width: int, precision: str, device: str, compiled: bool) -> tuple[
         validation=0,
     )
     pixels = torch.randint(0, 256, (4 * BATCH_SIZE, 1, 32, 32), dtype=torch.uint8)
-    vae = vae_of(config)
-    trainer = Training(vae, objective_of(config), Images(pixels, None, (), "noise", "train", ()), config)
+    vae = build_vae(config)
+    trainer = Trainer(vae, objective_of(config), Images(pixels, None, (), "noise", "train", ()), config)
 
     def step() -> None:
         start = BATCH_SIZE * (trainer.step % 4)
@@ -109,7 +109,7 @@ def main() -> None:
     convolutions: set[tuple[int, int, int]] = set()  # of the wider network
     for width in WIDTHS:
         step, device = make_step(width, options.precision, options.device, options.compile)
-        operations[width], shapes = count_operations(vae_of(configure("mnist-svae", width=width)))
+        operations[width], shapes = count_operations(build_vae(find_preset("mnist-svae", width=width)))
         work[f"step, width {width}"] = step
         convolutions |= shapes if width == max(WIDTHS) else set()
     for a, b, side in sorted(convolutions):

@@ -18,13 +18,13 @@ from pathlib import Path
 import torch
 
 import splitvae
-from splitvae.evaluation.diagnostics import current
+from splitvae.evaluation.diagnostics import cached_or_diagnose
 from splitvae.evaluation.scores import PROTOCOLS
-from splitvae.evaluation.tables import compared
+from splitvae.evaluation.tables import comparison_tables
 from splitvae.presets.registry import PRESETS
 from splitvae.report.sections import train_command
-from splitvae.runs import grouped
-from splitvae.utils.text import aligned
+from splitvae.runs import group_runs_by_seed
+from splitvae.utils.text import align_columns
 
 FIGURES = ("components", "samples", "samples-gmm", "maps", "reconstructions", "curves", "latents", "traversals")
 
@@ -45,7 +45,7 @@ def collect_run(run: splitvae.Run, prefix: str, folder: Path, figures: Iterable[
     seconds = sum(row["seconds"] for row in run.history)
     preset = PRESETS.get(run.config.preset)
     config = dataclasses.replace(run.config, data=preset.data if preset else "DIR")  # no path of one machine
-    evaluation = current(run)
+    evaluation = cached_or_diagnose(run)
     evaluation["data"]["source"] = config.data
     for score in evaluation.get("scores", {}).values():
         score["real"]["source"] = config.data
@@ -62,9 +62,9 @@ def format_tables(groups: dict[str, list[Path]], runs: Iterable[splitvae.Run]) -
     """Returns a table of scores for each protocol, features and images, with a row for each group of runs."""
     evaluations = {Path(name).name: [splitvae.Run(path).evaluation for path in paths] for name, paths in groups.items()}
     tables = [
-        f"Protocol {protocol}. {description}\n{table.about}.\n{aligned(table.headings, table.rows)}\n"
+        f"Protocol {protocol}. {description}\n{table.about}.\n{align_columns(table.headings, table.rows)}\n"
         for protocol, description in PROTOCOLS.items()
-        for table in compared(evaluations, protocol)
+        for table in comparison_tables(evaluations, protocol)
     ]
     for run in runs:
         if run.config.preset in PRESETS and run.config.data:  # no path of one machine
@@ -77,7 +77,7 @@ def main() -> None:
     options = [word.removeprefix("--figures=").split(",") for word in sys.argv if word.startswith("--figures=")]
     figures = options[-1] if options else FIGURES
     out.mkdir(parents=True, exist_ok=True)
-    groups = grouped(paths)
+    groups = group_runs_by_seed(paths)
     runs = {
         (path.name if path == Path(group) else f"{Path(group).name}-{path.name}"): splitvae.Run(path)
         for group, members in groups.items()

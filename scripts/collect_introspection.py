@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import splitvae
-from splitvae.evaluation.diagnostics import current
-from splitvae.utils.text import aligned, number
+from splitvae.evaluation.diagnostics import cached_or_diagnose
+from splitvae.utils.text import align_columns, format_number
 
 HEADINGS = ["data", "net", "α", "α dec", "β", "margin", "VAE ep", "epochs", "batch", "lr", "ema"]
 HEADINGS += ["KL images", "rec", "samples", "MSE", "Fréchet", "sharpness", "power ratio"]
@@ -20,14 +20,14 @@ HEADINGS += ["KL images", "rec", "samples", "MSE", "Fréchet", "sharpness", "pow
 
 def format_row(run: splitvae.Run) -> list[str]:
     """Returns the cells of a run, in the order of `HEADINGS`."""
-    config, last, evaluation = run.config, run.history[-1], current(run)
+    config, last, evaluation = run.config, run.history[-1], cached_or_diagnose(run)
     if config.loss == "soft-intro":
         weights = ["soft", "", f"{config.beta_rec:g}/{config.beta_kl:g}/{config.beta_neg:g}", ""]
     else:
         alpha_decoder = "" if config.alpha_decoder is None else f"{config.alpha_decoder:g}"
         margin = f"{config.margin:g}" if config.alpha else ""
         weights = [f"{config.alpha:g}", alpha_decoder, f"{config.beta:g}", margin]
-    kls = [number(last[f"kl_{name}"]) if f"kl_{name}" in last else "" for name in ("real", "rec", "fake")]
+    kls = [format_number(last[f"kl_{name}"]) if f"kl_{name}" in last else "" for name in ("real", "rec", "fake")]
     samples = evaluation["samples"]
     return [
         config.preset.split("-")[0],
@@ -39,12 +39,12 @@ def format_row(run: splitvae.Run) -> list[str]:
         f"{config.lr:g}",
         f"{config.ema:g}",
         *kls,
-        number(evaluation["reconstruction"]["mse"]["value"]),
-        number(last["fid"]),
-        number(samples["sharpness"]["value"]),
-        number(samples["power_ratio"]["value"]),
+        format_number(evaluation["reconstruction"]["mse"]["value"]),
+        format_number(last["fid"]),
+        format_number(samples["sharpness"]["value"]),
+        format_number(samples["power_ratio"]["value"]),
     ]
 
 
 if __name__ == "__main__":
-    print(aligned(HEADINGS, [format_row(splitvae.Run(Path(word))) for word in sys.argv[1:]]))
+    print(align_columns(HEADINGS, [format_row(splitvae.Run(Path(word))) for word in sys.argv[1:]]))

@@ -41,9 +41,9 @@ class Categories:
         from ..data.labels import get_labels
         from ..data.sources import load
         from ..features.registry import load_extractor
-        from ..figures.categories import category_chart
-        from ..figures.io import save
-        from ..studies.categories import category_table, compare_categories, titled
+        from ..figures.categories import plot_categories
+        from ..figures.io import save_figure
+        from ..studies.categories import category_table, compare_categories, shorten_source
         from ..utils.files import write_json
 
         train = load(self.data, "train")
@@ -52,7 +52,7 @@ class Categories:
         extractor = load_extractor(self.features, train, self.inception_weights)
         result = compare_categories(train, test, extractor, self.count, self.seed, mirror=self.mirror)
         print(category_table(result))
-        folder = self.out or Path(f"categories-{titled(self.data)}")
+        folder = self.out or Path(f"categories-{shorten_source(self.data)}")
         write_json(folder / "categories.json", result)
         print(f"Numbers: {folder / 'categories.json'}")
-        print(f"Figure: {save(category_chart(result), folder / 'categories.png')}")
+        print(f"Figure: {save_figure(plot_categories(result), folder / 'categories.png')}")

@@ -9,7 +9,7 @@ import tyro
 
 from ..data.images import Images
 from ..errors import UserError
-from ..runs import grouped
+from ..runs import group_runs_by_seed
 
 __all__ = ["Evaluate"]
 
@@ -72,21 +72,21 @@ class Evaluate:
             raise UserError("say of which run, such as `splitvae evaluate runs/mnist-svae`, or --images REAL OTHERS.")
 
     def evaluate_runs(self) -> None:
-        from ..data.resize import unpadded
+        from ..data.geometry import remove_padding
         from ..evaluation.diagnostics import check_metrics, evaluate
         from ..evaluation.fitted_samplers import PROTOCOLS
         from ..evaluation.tables import comparison_tables, evaluation_table, score_table
-        from ..features.registry import extractor_named
+        from ..features.registry import load_extractor
         from ..runs import Run
-        from ..utils.text import aligned
+        from ..utils.text import align_columns
 
         metrics = check_metrics(self.metrics)
         protocols = tuple(PROTOCOLS) if self.protocol == "both" else (self.protocol,)
-        groups = grouped(self.runs)
+        groups = group_runs_by_seed(self.runs)
         configs = [Run(path).config for paths in groups.values() for path in paths]  # fails before any run is scored
         parameters: dict[str, Any] = {}
         if self.components:
-            if any((self.sampler or config.sampler) != "gmm" for config in configs):
+            if any((self.sampler or config.sampler.name) != "gmm" for config in configs):
                 raise UserError("--components are those of a mixture; add --sampler gmm.")
             parameters["components"] = self.components
         read: dict[Any, dict[str, Images]] = {}  # the images of the last run, by source and shape
@@ -94,14 +94,14 @@ class Evaluate:
         for name, paths in groups.items():
             for run in map(Run, paths):
                 config = run.config
-                key = self.data or config.data, config.shape, config.pad, config.crop
+                key = self.data or config.data.source, config.model.shape, config.data.pad, config.data.crop
                 if key not in read:
                     read = {key: {part: run.images(part, self.data) for part in ("train", "test")}}
                 for part, images in read[key].items():
                     run.remember(part, images)
                 train = run.images("train")
-                without_padding = dataclasses.replace(train, pixels=unpadded(train.pixels, run.config.pad))
-                extractor = extractor_named(self.features, without_padding, self.inception_weights)
+                without_padding = dataclasses.replace(train, pixels=remove_padding(train.pixels, run.config.data.pad))
+                extractor = load_extractor(self.features, without_padding, self.inception_weights)
                 sampler = self.sampler or None
                 result = evaluate(run, extractor, protocols, sampler, self.n, self.draws, self.seed, metrics, **parameters)
                 results.setdefault(name, []).append(result)
@@ -113,20 +113,20 @@ class Evaluate:
             for protocol in protocols:
                 for table in comparison_tables(results, protocol):
                     print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{table.description}.")
-                    print(aligned(table.headings, table.rows))
+                    print(align_columns(table.headings, table.rows))
 
     def compare_image_sets(self, real: str, others: str) -> None:
-        from ..data.sources import whole
+        from ..data.sources import load_all
         from ..evaluation.scores import compare_image_sets
         from ..evaluation.tables import image_sets_table
-        from ..features.registry import extractor_named
+        from ..features.registry import load_extractor
         from ..utils.files import write_json
-        from .options import tell
+        from .options import print_notes
 
-        real_images, other_images = whole(real), whole(others)
-        tell(real_images)
-        tell(other_images)
-        extractor = extractor_named(self.features, real_images, self.inception_weights)
+        real_images, other_images = load_all(real), load_all(others)
+        print_notes(real_images)
+        print_notes(other_images)
+        extractor = load_extractor(self.features, real_images, self.inception_weights)
         result = compare_image_sets(real_images, other_images, extractor, self.seed)
         print(image_sets_table(result))
         if self.out is not None:

@@ -37,8 +37,8 @@ class Probe:
             raise UserError(f"--iterations {self.iterations} trains no probe; give a number such as 6000.")
         if self.seed < 0:
             raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
-        from ..figures.io import save
-        from ..figures.probes import accuracy_curve, code_maps
+        from ..figures.io import save_figure
+        from ..figures.probes import plot_code_maps, plot_probe_accuracy
         from ..probes.labelled_images import load_labelled_images
         from ..probes.measure import encode_posteriors, probe
         from ..probes.tables import probe_table
@@ -53,7 +53,8 @@ class Probe:
         print(f"Numbers: {run.path / 'probes.json'}", flush=True)
         folder, model = self.out or run.path / "figures", result["model"]["fingerprint"]
         if result["curve"]:
-            print(f"Figure: {save(accuracy_curve(result), folder / 'probes.png', model)}")
-        _, test = load_labelled_images(run, self.group_by or run.config.group_by)
+            print(f"Figure: {save_figure(plot_probe_accuracy(result), folder / 'probes.png', model)}")
+        _, test = load_labelled_images(run, self.group_by or run.config.data.group_by)
         codes = {name: posterior.mean for name, posterior in encode_posteriors(run.vae, test.images.pixels).items()}
-        print(f"Figure: {save(code_maps(codes, test.labels, test.names, self.seed), folder / 'code-maps.png', model)}")
+        maps = plot_code_maps(codes, test.labels, test.names, self.seed)
+        print(f"Figure: {save_figure(maps, folder / 'code-maps.png', model)}")

@@ -32,7 +32,7 @@ def sweep(arguments: Sequence[str]) -> None:
     `introvae` is the paper's network on your images; presets of IntroVAEs, such as mnist-intro, bring theirs. Finished
     cells are kept, so that the same command goes on; a cell that an alarm stops is shown as it was.
     """
-    from ..studies.grid import BASE, base_named, cells_of
+    from ..studies.grid import INTROVAE_BASE, base_config, build_cells
     from ..studies.grid import train_grid as train_all
     from .config_options import parse_config
 
@@ -40,25 +40,27 @@ def sweep(arguments: Sequence[str]) -> None:
     name, rest = (rest[0], rest[1:]) if rest and not rest[0].startswith("-") else ("introvae", rest)
     folder = f"runs/sweep-{name}"
     command = dataclasses.make_dataclass("Sweep", [("out", SweepOptions.__annotations__["out"], folder)])
-    base = base_named(name)
+    base = base_config(name)
     description = (sweep.__doc__ or "").replace("\n    ", "\n")
     config, explicit, options = parse_config(base, rest, command, f"splitvae sweep {name}", description)
     if config.data.source is None:
         raise UserError("say what to train on: your images with --data FOLDER, or a preset such as mnist-intro.")
-    if missing := [field for field in GRID if base is BASE and not values[field]]:
+    if missing := [field for field in GRID if base is INTROVAE_BASE and not values[field]]:
         raise UserError(
             f"introvae has no {missing[0]} of its own; say all three, such as --alpha 0.1 0.25 --beta 8 --margin 60, or "
             "take a preset such as mnist-intro."
         )
-    cells = cells_of(*(values[field] or [getattr(base.objective, field)] for field in GRID))
+    cells = build_cells(*(values[field] or [getattr(base.objective, field)] for field in GRID))
 
-    from ..studies.grid_report import write
+    from ..studies.grid_report import write_sweep_page
 
     outcomes = train_all(base, cells, Path(options.out), explicit)
     stopped = [outcome.cell.name for outcome in outcomes if outcome.alarm]
     if stopped:
         print(f"{len(stopped)} of {len(cells)} cells were stopped by an alarm: {', '.join(stopped)}.")
-    print(f"Page: {write(outcomes, Path(options.out) / 'sweep.html', shlex.join(['splitvae', 'sweep', *arguments]))}")
+    print(
+        f"Page: {write_sweep_page(outcomes, Path(options.out) / 'sweep.html', shlex.join(['splitvae', 'sweep', *arguments]))}"
+    )
 
 
 def several(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[float]]]:

@@ -58,16 +58,16 @@ def train(arguments: Sequence[str]) -> None:
         raise UserError(f"--seeds {options.seeds} trains nothing; it is a number of runs, at least 1.")
 
     from ..evaluation.diagnostics import diagnose
-    from ..evaluation.tables import table
-    from ..report import page as report
-    from ..studies import seeds
+    from ..evaluation.tables import evaluation_table
+    from ..report.page import write_report
+    from ..studies.seeds import train_seeds
     from ..training.loop import train as run_training
     from ..utils.machine import is_main_process
 
     if options.seeds > 1:
-        seeds.train(config, Path(options.out), options.seeds, options.resume, options.report, **explicit)
+        train_seeds(config, Path(options.out), options.seeds, explicit, resume=options.resume, report=options.report)
         return
     run = run_training(config, out=options.out, resume=options.resume, **explicit)
     if options.report and is_main_process():
-        print(table(diagnose(run)))
-        print(f"Report: {report.write([run])}")
+        print(evaluation_table(diagnose(run)))
+        print(f"Report: {write_report([run])}")

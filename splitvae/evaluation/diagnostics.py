@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ..data.images import Images, spaced
+from ..data.images import Images, evenly_spaced
 from ..errors import UserError, nearest
 from ..features.base import Extractor
 from ..metrics.likelihood import estimate_likelihood
@@ -55,7 +55,7 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0, metrics: Collection[s
         raise UserError(f"limit={limit} leaves no image to measure; give a number such as 10000.")
     names = check_metrics(metrics)
     images, vae = run.images("test"), run.vae.eval()
-    rows = spaced(len(images), limit)
+    rows = evenly_spaced(len(images), limit)
     result: dict[str, Any] = {"model": _describe_model(run, vae), "data": _describe_data(images, len(rows), seed)}
     outputs = ModelOutputs(vae, images.pixels[rows], seed)
     values = {name: _checked_value(name, METRICS[name](outputs)) for name in names}
@@ -141,7 +141,7 @@ def saved_epoch_row(run: Run) -> dict[str, Any]:
     """Returns the row of the history of the epoch whose weights were saved; an empty dict if there is no history."""
     if not run.history:
         return {}
-    return min(run.history, key=lambda row: row["val_loss"]) if run.config.best else run.history[-1]
+    return min(run.history, key=lambda row: row["val_loss"]) if run.config.training.best else run.history[-1]
 
 
 # ---------------------------------------------------------------- metrics
@@ -203,7 +203,7 @@ def _describe_model(run: Run, vae: VAE) -> dict[str, Any]:
         "split": vae.split,
         "latent_dim": vae.latent_dim,
         "parameters": vae.counts(),
-        "seed": run.config.seed,
+        "seed": run.config.training.seed,
         "epochs": last.get("epoch"),
         "seconds": round(sum(row["seconds"] for row in run.history), 1),
     }

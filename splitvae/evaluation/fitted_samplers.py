@@ -97,14 +97,20 @@ def codes_for_protocol(run: Run, protocol: str) -> Codes:
 
 
 def sampler_parameters(run: Run, name: str, protocol: str = "clean") -> dict[str, Any]:
-    """Returns a sampler's parameters from a run's config. Only `paper` fixes the size of a mixture; else it is chosen."""
-    config = run.config
-    if name == "gmm":
-        size = config.components or PAPER_COMPONENTS
-        return {"components": size if protocol == "paper" else None, "seed": config.seed}
-    epochs = config.sampler_epochs or max(MIN_EPOCHS, 2 * len(run.history))
-    if name == "flow":
-        return {"epochs": epochs, "lr": config.sampler_lr, "seed": config.seed}
-    if name.startswith("second-stage"):
-        return {"epochs": epochs, "width": config.sampler_width, "lr": config.sampler_lr, "seed": config.seed}
-    return {}
+    """Returns the settings of a sampler as a run fits it; a mixture's size is picked by likelihood but in `paper`.
+
+    Arguments:
+        run: The run, whose settings count where its own sampler is the one named.
+        name: The name of the sampler.
+        protocol: The protocol.
+    """
+    sampler = SAMPLERS.make(name, previous=run.config.sampler)
+    sampler = sampler.for_run(max(MIN_EPOCHS, 2 * len(run.history)), run.config.training.seed)
+    parameters = sampler.parameters
+    if "components" in parameters:
+        size = parameters["components"] or PAPER_COMPONENTS
+        parameters |= {"components": size if protocol == "paper" else None, "covariance": None}
+    return parameters
+
+
+MIN_EPOCHS = 20  # of a sampler that is trained by gradients

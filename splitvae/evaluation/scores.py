@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..data.images import Images, batches, spaced
-from ..data.resize import fit, unpadded
+from ..data.geometry import remove_padding, resize
+from ..data.images import Images, batches, evenly_spaced
 from ..errors import UserError, nearest
-from ..features.base import Extractor, features
+from ..features.base import Extractor, extract_features
 from ..metrics.distances import measure_distances, measure_frechet
 from ..models.codes import encode
 from ..models.split import Canvas
@@ -74,12 +74,12 @@ def score(
         raise UserError(f"no protocol is called {protocol!r}; {nearest(protocol, PROTOCOLS)}")
     if images < 2:
         raise UserError(f"{images} images leave nothing to compare; give at least 2, better 10000.")
-    name = sampler or run.config.sampler
+    name = sampler or run.config.sampler.name
     if name not in SAMPLERS:
         raise UserError(f"no sampler is called {name!r}; {nearest(name, SAMPLERS)}")
     vae, test = run.vae.eval(), run.images("test")
-    count, pad = min(images, len(test)), run.config.pad
-    rows = spaced(len(test), count) if protocol == "clean" else torch.arange(count)
+    count, pad = min(images, len(test)), run.config.data.pad
+    rows = evenly_spaced(len(test), count) if protocol == "clean" else torch.arange(count)
     subset = Images(test.pixels[rows], None, (), test.source, test.split, ())
     notes: list[str] = list(test.notes)
     if count < images:
@@ -105,13 +105,13 @@ def score(
             "source": test.source,
             "part": test.split,
             "images": count,
-            "shape": list(unpadded(subset.pixels[:1], pad).shape[1:]),
+            "shape": list(remove_padding(subset.pixels[:1], pad).shape[1:]),
             "sha256": subset.sha256,
         },
         "generated": count,
         "seed": seed,
     }
-    real = features(extractor, batches(unpadded(subset.pixels, pad), torch.device("cpu")), notes=notes)
+    real = extract_features(extractor, batches(remove_padding(subset.pixels, pad), torch.device("cpu")), notes=notes)
     same_images = reuse is not None and all(reuse[key] == value for key, value in origin.items())
     banks: dict[str, Any] = {}
     for bank, z in latents.items():
@@ -141,7 +141,7 @@ def component_features(vae: VAE, z: Tensor, extractor: Extractor, pad: int = 0, 
     parts: dict[str, list[Tensor]] = {}
     for columns in decode_batches(vae, z, pad, seed):
         for name, images in columns.items():
-            parts.setdefault(name, []).append(features(extractor, images))
+            parts.setdefault(name, []).append(extract_features(extractor, images))
     return {name: torch.cat(batches) for name, batches in parts.items()}
 
 
@@ -160,7 +160,7 @@ def decode_batches(vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, size: int =
     for part in z.split(size):
         canvas = vae.decode(part)
         mix = torch.randint(vae.split, (len(part),), generator=generator)
-        yield {name: unpadded(x.float(), pad) for name, x in _images_by_column(canvas, mix).items()}
+        yield {name: remove_padding(x.float(), pad) for name, x in _images_by_column(canvas, mix).items()}
 
 
 def _images_by_column(canvas: Canvas, mix: Tensor) -> dict[str, Tensor]:
@@ -192,11 +192,11 @@ def compare_image_sets(real: Images, fake: Images, extractor: Extractor, seed: i
         )
     pixels = fake.pixels
     if real.shape != fake.shape:
-        pixels = fit(pixels, real.shape)
+        pixels = resize(pixels, real.shape)
         notes.append(f"{fake.source} was brought from {fake.shape[1]}x{fake.shape[2]} to {real.shape[1]}x{real.shape[2]}")
     if extractor.name in ("classifier", "rotation"):
         notes.append(f"the features were learned from {real.source} itself, so that its own images are known to them")
-    real_features, fake_features = (features(extractor, p, notes=notes) for p in (real.pixels, pixels))
+    real_features, fake_features = (extract_features(extractor, p, notes=notes) for p in (real.pixels, pixels))
     return {
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
         "real": {"source": real.source, "images": len(real), "shape": list(real.shape)},

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..metrics.registry import METRICS
-from ..utils.text import aligned, number, spread
+from ..utils.text import align_columns, format_deviation, format_number
 
 __all__ = [
     "Comparison",
@@ -106,9 +106,9 @@ def format_value(evaluation: Mapping[str, Any], path: str) -> str:
             return "not measured"
         value = value[key]
     if isinstance(value, Mapping):
-        return f"{number(value['value'] if 'value' in value else value['mean'])} {spread(value)}".strip()
+        return f"{format_number(value['value'] if 'value' in value else value['mean'])} {format_deviation(value)}".strip()
     if isinstance(value, float):
-        return number(value)
+        return format_number(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -116,7 +116,7 @@ def format_measured(measured: Mapping[str, Any]) -> str:
     """Returns a {"value", "deviation"} as "value ± deviation"."""
     if measured["value"] is None:
         return "not measured"
-    return f"{number(measured['value'])} {spread(measured)}".strip()
+    return f"{format_number(measured['value'])} {format_deviation(measured)}".strip()
 
 
 # ---------------------------------------------------------------- scores
@@ -170,7 +170,7 @@ def score_rows(score: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
 def score_table(score: Mapping[str, Any]) -> str:
     """Returns the scores of one protocol as lines of text."""
     rows = [[title, *cells] for title, cells in score_rows(score)]
-    lines = [f"  {line}" for line in aligned(["", *score["banks"]], rows).splitlines()]
+    lines = [f"  {line}" for line in align_columns(["", *score["banks"]], rows).splitlines()]
     notes = [f"  Note: {note}" for note in (*score["notes"], score["extractor"]["note"]) if note]
     return "\n".join([describe_score(score) + ".", *lines, *notes])
 
@@ -267,4 +267,4 @@ def _format_over_seeds(measured: Sequence[Mapping[str, float]]) -> str:
     if len(measured) == 1:
         return format_measured(measured[0])
     values = [each["value"] for each in measured]
-    return f"{number(statistics.fmean(values))} ± {number(statistics.stdev(values), 2)}"
+    return f"{format_number(statistics.fmean(values))} ± {format_number(statistics.stdev(values), 2)}"

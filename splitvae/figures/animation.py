@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..utils.files import replacing
+from ..utils.files import atomic_write
 
 __all__ = ["write_film"]
 
@@ -47,7 +47,7 @@ def write_film(folder: Path, fingerprint: str = "") -> Path | None:
         return None
     epochs, count = sorted(files), min(MAX_FRAMES, len(files))
     path = folder / "film.gif"
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         while True:
             chosen = [epochs[round(i * (len(epochs) - 1) / (count - 1))] for i in range(count)]
             _write_gif(draft, [_make_frame(files[epoch], epoch) for epoch in chosen], fingerprint)

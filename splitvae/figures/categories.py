@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..utils.text import number
+from ..utils.text import format_number
 from .style import OKABE_ITO, STYLE, TEXT_COLOUR, add_grid, new_chart
 
 __all__ = ["plot_categories"]
@@ -80,7 +80,7 @@ def _plot_distances(
     for row, (value, deviation) in enumerate(zip(values, deviations, strict=True)):
         if not math.isnan(value):
             end = value + (0.0 if math.isnan(deviation) else deviation), row
-            axes.annotate(number(value), end, offset, textcoords="offset points", va=va, fontsize=6)
+            axes.annotate(format_number(value), end, offset, textcoords="offset points", va=va, fontsize=6)
 
 
 def _plot_reference_lines(axes: Axes, result: Mapping[str, Any]) -> None:
@@ -91,5 +91,5 @@ def _plot_reference_lines(axes: Axes, result: Mapping[str, Any]) -> None:
     }
     for name, (colour, dashes, description) in lines.items():
         value = result[name]["value"]
-        label = f"{description}: {number(value)} ({result[name]['images']:,} images)"
+        label = f"{description}: {format_number(value)} ({result[name]['images']:,} images)"
         axes.axvline(value, color=colour, linestyle=dashes, linewidth=1, label=label)

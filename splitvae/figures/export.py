@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..models.codes import decode
 from ..models.vae import VAE
-from ..utils.files import replacing
+from ..utils.files import atomic_write
 from .io import save_figure, to_uint8
 from .samples import draw_reconstructions, draw_sheet
 
@@ -38,7 +38,7 @@ def write_canvas(path: Path, vae: VAE, z: Tensor, originals: Tensor | None = Non
     """
     canvas = decode(vae, z)
     if path.suffix == ".npz":
-        with replacing(path) as draft, draft.open("wb") as file:
+        with atomic_write(path) as draft, draft.open("wb") as file:
             np.savez(file, image=canvas.image.numpy(), images=canvas.images.numpy(), masks=canvas.masks.numpy())
     elif path.suffix == ".png":
         save_figure(draw_sheet(canvas.image) if originals is None else draw_reconstructions(originals, canvas), path)
@@ -49,5 +49,5 @@ def write_canvas(path: Path, vae: VAE, z: Tensor, originals: Tensor | None = Non
         )
     else:
         for i, pixels in enumerate(to_uint8(canvas.image)):
-            with replacing(path / f"{i:05d}.png") as draft:
+            with atomic_write(path / f"{i:05d}.png") as draft:
                 Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(draft)

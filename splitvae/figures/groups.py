@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..errors import UserError
-from ..models.fusion import accumulate
-from ..models.latents import GroupedLatent
+from ..models.fusion import fuse_all
+from ..models.latents import GroupedHead
 from ..models.vae import VAE
 from .grid import tile_images
 
@@ -48,14 +48,14 @@ def select_references(vae: VAE, x: Tensor, labels: Tensor) -> References:
         UserError: If the model does not separate content and style.
     """
     latent = vae.encoder.latent
-    if not isinstance(latent, GroupedLatent):
+    if not isinstance(latent, GroupedHead):
         raise UserError(
             "this model has no content and style that could be swapped; train one that has, with `--latent grouped`."
         )
     features = vae.encoder.features(x.to(vae.device))
     posterior = latent(features)
     members = latent.evidence(features)  # without the prior, which is to enter once for a group
-    fused, groups = accumulate(members.mean, members.logvar, labels.to(vae.device), latent.fusion)
+    fused, groups = fuse_all(members.mean, members.logvar, labels.to(vae.device), latent.settings.fusion)
     group_of_image = torch.searchsorted(groups, labels.to(groups))
     count = min(MAX_REFERENCES, len(groups))
     first = torch.stack([(group_of_image == group).nonzero()[0, 0] for group in range(count)])

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from ..utils.files import replacing
+from ..utils.files import atomic_write
 from .style import STYLE
 
 __all__ = ["encode_png", "read_fingerprint", "save_figure", "to_uint8"]
@@ -36,7 +36,7 @@ def encode_png(figure: Figure, fingerprint: str = "") -> bytes:
 
 def save_figure(figure: Figure, path: Path, fingerprint: str = "") -> Path:
     """Writes a figure to a PNG file (see `encode_png`) and returns its path. The file is replaced in one piece."""
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(encode_png(figure, fingerprint))
     return path
 

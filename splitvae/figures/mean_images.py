@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..utils.text import number
+from ..utils.text import format_number
 from .grid import enlarge, figure_of_pixels
 from .style import STYLE
 
@@ -34,7 +34,7 @@ def describe_mean_images(result: Mapping[str, Any]) -> list[str]:
     captions = []
     for s in result["sets"]:
         share = "" if s["share_left"] is None else f"\nvariance around it: {100 * s['share_left']:.1f} %"
-        captions.append(f"{s['images']:,} images\ncontrast: {number(s['contrast'])}{share}")
+        captions.append(f"{s['images']:,} images\ncontrast: {format_number(s['contrast'])}{share}")
     return captions
 
 

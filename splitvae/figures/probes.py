@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from ..data.images import spaced
+from ..data.images import evenly_spaced
 from ..errors import UserError
 from .style import OKABE_ITO, STYLE, add_grid, new_chart
 
@@ -116,7 +116,7 @@ def plot_code_maps(codes: Mapping[str, Tensor], labels: Tensor, classes: Sequenc
             raise UserError(
                 f"{len(matrix)} codes {name!r} and {count} labels were given; give one each, and at least 5 of them."
             )
-    rows = spaced(count, MAX_POINTS)
+    rows = evenly_spaced(count, MAX_POINTS)
     values, class_index = np.unique(labels[rows].numpy(), return_inverse=True)
     names = [classes[v] if 0 <= v < len(classes) else str(v) for v in values]
     with rc_context(STYLE):

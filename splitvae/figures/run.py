@@ -10,13 +10,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..data.images import Images, batches, spaced
-from ..data.labels import group_labels
+from ..data.images import Images, batches, evenly_spaced
+from ..data.labels import get_group_labels
 from ..errors import UserError
 from ..models.codes import Codes, encode
-from ..models.latents import GroupedLatent
+from ..models.latents import GroupedHead
 from ..models.split import Canvas
 from ..models.vae import VAE
+from ..objectives.introspective import Introspective
 from ..runs import Run
 from .animation import write_film
 from .groups import draw_content_interpolations, draw_style_interpolations, draw_swaps, select_references
@@ -63,10 +64,10 @@ def draw_run(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 
         figures["distances"] = plot_sample_distances(run.history)
     if (images := _test_images(run)) is not None:
         figures |= _draw_test_images(vae, images, seed)
-        if run.config.loss in ("intro", "soft-intro"):
+        if isinstance(run.config.objective, Introspective):
             figures |= _draw_introspection(vae, images, seed)
-        if isinstance(vae.encoder.latent, GroupedLatent):
-            figures |= _draw_groups(vae, images, group_labels(images, run.config.group_by), seed)
+        if isinstance(vae.encoder.latent, GroupedHead):
+            figures |= _draw_groups(vae, images, get_group_labels(images, run.config.data.group_by), seed)
     fingerprint = vae.fingerprint()
     folder = run.path / "figures"
     paths = [save_figure(figure, folder / f"{name}.png", fingerprint) for name, figure in figures.items()]
@@ -118,7 +119,7 @@ def _shuffled(images: Images, seed: int) -> Tensor:
 
 def _encode_evenly(vae: VAE, images: Images) -> Codes:
     """Encodes evenly spaced images, each by itself."""
-    return encode(vae, replace(images, pixels=images.pixels[spaced(len(images), CODED_IMAGES)], labels=None))
+    return encode(vae, replace(images, pixels=images.pixels[evenly_spaced(len(images), CODED_IMAGES)], labels=None))
 
 
 def _head(canvas: Canvas, count: int) -> Canvas:
@@ -131,6 +132,6 @@ def _test_images(run: Run) -> Images | None:
     try:
         return run.images("test")
     except UserError:
-        if run.config.data is not None:
+        if run.config.data.source is not None:
             raise
         return None

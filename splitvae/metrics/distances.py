@@ -19,7 +19,7 @@ import operator
 import torch
 from torch import Tensor
 
-from ..utils.machine import device_here
+from ..utils.machine import default_device
 from .fid import Moments, fid_infinity, frechet_distance, frechet_from_streams
 from .mmd import kernel_distance
 from .prdc import neighbour_counts
@@ -105,4 +105,4 @@ def _deviation_of_estimates(estimates: list[float]) -> float:
 
 def _to_accelerator(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Moves both matrices to a CUDA device if this machine has one: other accelerators have no float64."""
-    return (real.to("cuda"), fake.to("cuda")) if device_here().type == "cuda" else (real, fake)
+    return (real.to("cuda"), fake.to("cuda")) if default_device().type == "cuda" else (real, fake)

@@ -34,9 +34,9 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ..data.images import batches, spaced
+from ..data.images import batches, evenly_spaced
 from ..errors import UserError
-from ..models.posteriors import Gaussian
+from ..models.posteriors import GaussianPosterior
 from .outputs import Autoencoder
 
 __all__ = [
@@ -128,7 +128,7 @@ def estimate_likelihood(
         raise UserError(f"images={images} leaves no image to measure; give a number such as 100.")
     if not draws or min(draws) < 1:
         raise UserError(f"draws={tuple(draws)} must be numbers of at least 1, such as (1, 64).")
-    pixels = pixels[spaced(len(pixels), images)]
+    pixels = pixels[evenly_spaced(len(pixels), images)]
     terms = _draw_terms(model, pixels, v, max(draws), seed)
     if terms is None:
         return None
@@ -164,7 +164,7 @@ def _draw_terms(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: 
     logvars = [p.logvar for p in posteriors if p.logvar is not None]
     if not logvars:
         return None
-    q = Gaussian(torch.cat([p.mean for p in posteriors]).cpu().double(), torch.cat(logvars).cpu().double())
+    q = GaussianPosterior(torch.cat([p.mean for p in posteriors]).cpu().double(), torch.cat(logvars).cpu().double())
     generator, sigma = torch.Generator().manual_seed(seed), (q.logvar / 2).exp()
     float64_device = torch.device("cpu") if model.device.type == "mps" else model.device  # Metal has no float64
     target = ((dequantise(pixels, generator) - 0.5) / 255).to(float64_device)

@@ -26,9 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..samplers.fit import seeded
+from ..samplers.fit import fixed_seed
 from ..utils.console import Progress
-from ..utils.machine import device_here
+from ..utils.machine import default_device
 from .codes import LabelledCodes
 
 __all__ = ["ITERATIONS", "Accuracy", "Probes", "fit_probes"]
@@ -123,9 +123,9 @@ def fit_probes(
         UserError: If codes do not match or are not finite.
     """
     dim = _check_codes(train, test, iterations)
-    device = device or device_here()
+    device = device or default_device()
     classes = torch.cat([t.labels for t in train]).unique()
-    with seeded(seed):
+    with fixed_seed(seed):
         probes = Probes(len(train), dim, len(classes)).to(device).train()
     counts = torch.tensor([len(t.codes) for t in train])
     first = (counts.cumsum(0) - counts)[:, None]  # the first row of each set among all rows

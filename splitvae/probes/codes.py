@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..models.fusion import accumulate
-from ..models.posteriors import Dirac, Gaussian
+from ..models.fusion import fuse_all
+from ..models.posteriors import DiracPosterior, GaussianPosterior
 
 __all__ = [
     "LabelledCodes",
@@ -38,7 +38,7 @@ class LabelledCodes(NamedTuple):
 
 
 def mean_and_sample_codes(
-    posterior: Gaussian | Dirac, labels: Tensor, noise_scale: float = 1.0, independent: int = 0
+    posterior: GaussianPosterior | DiracPosterior, labels: Tensor, noise_scale: float = 1.0, independent: int = 0
 ) -> tuple[LabelledCodes, LabelledCodes]:
     """Returns posterior means, and codes mean + sigma eps with eps ~ N(0, noise_scale^2); both are means without noise.
 
@@ -61,8 +61,8 @@ def member_counts(*labels: Tensor, max_count: int = 256) -> list[int]:
 
 
 def fuse_label_groups(
-    members: Gaussian, labels: Tensor, count: int, fusion: str = "poe", min_groups: int = 10_000, seed: int = 0
-) -> tuple[Gaussian, Tensor, int]:
+    members: GaussianPosterior, labels: Tensor, count: int, fusion: str = "poe", min_groups: int = 10_000, seed: int = 0
+) -> tuple[GaussianPosterior, Tensor, int]:
     """Fuses the evidence of groups of exactly `count` images of one label, drawn at random.
 
     All images are divided into groups, except for those that remain of a label. This is repeated until there are
@@ -90,10 +90,10 @@ def fuse_label_groups(
         if not len(rows):
             raise UserError(f"no label has the {count} images that a group is to have; ask for smaller groups.")
         group = torch.arange(len(rows)).repeat_interleave(count)
-        fused, _ = accumulate(members.mean[rows.flatten()], members.logvar[rows.flatten()], group, fusion)
+        fused, _ = fuse_all(members.mean[rows.flatten()], members.logvar[rows.flatten()], group, fusion)
         parts.append((fused.mean.float(), fused.logvar.float(), labels[rows[:, 0]]))
     mean, logvar, group_labels = (torch.cat(columns) for columns in zip(*parts, strict=True))
-    return Gaussian(mean, logvar), group_labels, len(parts[0][2])
+    return GaussianPosterior(mean, logvar), group_labels, len(parts[0][2])
 
 
 def _divide_into_groups(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:

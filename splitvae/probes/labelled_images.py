@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..data.images import Images, spaced
-from ..data.labels import group_labels
+from ..data.images import Images, evenly_spaced
+from ..data.labels import get_group_labels
 from ..errors import UserError
 from ..runs import Run
 
@@ -51,14 +51,14 @@ def load_labelled_images(run: Run, group_by: str = "") -> tuple[LabelledImages, 
                 f"{images.source} has no labels, and a probe learns to predict labels from codes. Give the run's images "
                 "with labels by --data: a folder with one subfolder a class, or an .npz file with `images` and `labels`."
             )
-        rows = spaced(len(images), limit)
+        rows = evenly_spaced(len(images), limit)
         given.append(images.labels[rows])
         parts.append(dataclasses.replace(images, pixels=images.pixels[rows], labels=given[-1]))
     train, test = parts
     # Labels made of attributes are numbered within one set of images, so that both parts are numbered together.
     both = torch.cat(given)
     bare = dataclasses.replace(train, pixels=torch.zeros(len(both), 1, 1, 1, dtype=torch.uint8), labels=both)
-    labels = group_labels(bare, group_by)
+    labels = get_group_labels(bare, group_by)
     names = _label_names(bare, labels, group_by)
     return LabelledImages(train, labels[: len(train)], names), LabelledImages(test, labels[len(train) :], names)
 

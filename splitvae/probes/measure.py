@@ -27,16 +27,16 @@ from tqdm import tqdm
 from .. import __version__
 from ..data.images import batches
 from ..errors import UserError
-from ..models.latents import GroupedLatent
-from ..models.posteriors import Dirac, Gaussian
+from ..models.latents import GroupedHead
+from ..models.posteriors import DiracPosterior, GaussianPosterior
 from ..models.vae import VAE
 from ..objectives.base import squared_error
-from ..presets.build import vae_of
+from ..presets.build import build_vae
 from ..runs import Run
-from ..samplers.fit import seeded
-from ..utils.console import say
+from ..samplers.fit import fixed_seed
+from ..utils.console import print_once
 from ..utils.files import read_json, write_json
-from ..utils.machine import device_here
+from ..utils.machine import default_device
 from .classifiers import ITERATIONS, fit_probes
 from .codes import (
     LabelledCodes,
@@ -91,11 +91,13 @@ def probe(
         raise UserError(f"iterations={iterations} trains no probe; give a number such as {ITERATIONS}.")
     if seed < 0:
         raise UserError(f"seed={seed} is no seed; it must be at least 0.")
-    group_by = group_by or run.config.group_by
+    group_by = group_by or run.config.data.group_by
     train, test = load_labelled_images(run, group_by)
     rows_of_other_label(test.labels)  # raises if there is only one label
     vae = run.vae.eval()
-    say(progress, f"Encoding {len(train.labels):,} training and {len(test.labels):,} test images, trained and untrained.")
+    print_once(
+        progress, f"Encoding {len(train.labels):,} training and {len(test.labels):,} test images, trained and untrained."
+    )
     untrained = _untrained_copy(run, train.images.pixels, seed)
     counts = _group_sizes(vae, train, test, members)
     sets = _codes_to_probe(vae, train, test, counts, seed)
@@ -146,14 +148,14 @@ def read_cached_probes(run: Run, iterations: int | None = None) -> dict[str, Any
 
 
 @torch.no_grad()
-def encode_posteriors(vae: VAE, pixels: Tensor) -> dict[str, Gaussian | Dirac]:
+def encode_posteriors(vae: VAE, pixels: Tensor) -> dict[str, GaussianPosterior | DiracPosterior]:
     """Returns the posteriors of single images, on the CPU: "style" and "content" of a grouped latent, else "latent".
 
     The content is the evidence of one image, before it is fused with others (or with the prior, if the fusion has one).
     """
     latent, rows = vae.encoder.latent, []
     for x in batches(pixels, vae.device):
-        if isinstance(latent, GroupedLatent):
+        if isinstance(latent, GroupedHead):
             features = vae.encoder.features(x)
             rows.append([m.cpu() for m in (*latent(features).style, *latent.evidence(features))])
         else:
@@ -161,15 +163,15 @@ def encode_posteriors(vae: VAE, pixels: Tensor) -> dict[str, Gaussian | Dirac]:
             rows.append([m.cpu() for m in (posterior.mean, posterior.logvar) if m is not None])
     columns = [torch.cat(column) for column in zip(*rows, strict=True)]
     if len(columns) == 4:
-        return {"style": Gaussian(*columns[:2]), "content": Gaussian(*columns[2:])}
-    return {"latent": Gaussian(*columns) if len(columns) == 2 else Dirac(*columns)}
+        return {"style": GaussianPosterior(*columns[:2]), "content": GaussianPosterior(*columns[2:])}
+    return {"latent": GaussianPosterior(*columns) if len(columns) == 2 else DiracPosterior(*columns)}
 
 
 def _untrained_copy(run: Run, pixels: Tensor, seed: int) -> VAE:
     """Returns the network of a run as it was before training, with BatchNorm's statistics of training images."""
-    with seeded(run.config.seed):
-        vae = vae_of(run.config)
-    vae = vae.to(device_here())
+    with fixed_seed(run.config.training.seed):
+        vae = build_vae(run.config)
+    vae = vae.to(default_device())
     order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:BATCHNORM_IMAGES]
     update_bn(batches(pixels[order], vae.device, 100), vae.encoder)
     return vae.eval()
@@ -177,7 +179,7 @@ def _untrained_copy(run: Run, pixels: Tensor, seed: int) -> VAE:
 
 def _group_sizes(vae: VAE, train: LabelledImages, test: LabelledImages, members: Sequence[int]) -> list[int]:
     """Returns the numbers of members of the curve, 1 first; none if the latent is not grouped."""
-    if not isinstance(vae.encoder.latent, GroupedLatent):
+    if not isinstance(vae.encoder.latent, GroupedHead):
         return []
     possible = member_counts(train.labels, test.labels)
     rarest = min(int(part.labels.unique(return_counts=True)[1].min()) for part in (train, test))
@@ -192,15 +194,15 @@ def _codes_to_probe(
 ) -> dict[ProbeKey, tuple[LabelledCodes, LabelledCodes]]:
     """Returns the training and test codes of each probe of a network, of the kinds "means" and "samples"."""
     codes: dict[tuple[str, int], list[tuple[LabelledCodes, LabelledCodes]]] = {}  # of both parts: means and samples
-    latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedLatent) else None
+    latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedHead) else None
     for part, min_groups in ((train, TRAIN_GROUPS), (test, TEST_GROUPS)):
         for name, posterior in encode_posteriors(vae, part.images.pixels).items():
-            if latent is None or name != "content" or isinstance(posterior, Dirac):
+            if latent is None or name != "content" or isinstance(posterior, DiracPosterior):
                 codes.setdefault((name, 1), []).append(mean_and_sample_codes(posterior, part.labels))
                 continue
-            noise_scale = 0.0 if latent.draw == "mean" else latent.eps_std
+            noise_scale = 0.0 if latent.settings.content_draw == "mean" else latent.settings.eps_std
             for k in counts:
-                groups = fuse_label_groups(posterior, part.labels, k, latent.fusion, min_groups, seed)
+                groups = fuse_label_groups(posterior, part.labels, k, latent.settings.fusion, min_groups, seed)
                 fused, labels, independent = groups
                 codes.setdefault((name, k), []).append(mean_and_sample_codes(fused, labels, noise_scale, independent))
     return {
@@ -222,7 +224,7 @@ def _train_probes(
     for dim in dims:
         keys = [key for key, (train, _) in sets.items() if train.codes.shape[1] == dim]
         distinct = [key for key in keys if not key[2].endswith("samples") or sets[key][0].noise is not None]
-        say(progress, f"Training {len(distinct)} probes of codes of {dim} dimensions, {iterations:,} iterations.")
+        print_once(progress, f"Training {len(distinct)} probes of codes of {dim} dimensions, {iterations:,} iterations.")
         with tqdm(total=iterations, unit="step", leave=False, dynamic_ncols=True, disable=not progress) as bar:
             train, test = zip(*(sets[key] for key in distinct), strict=True)
             fitted = fit_probes(train, test, iterations, seed, progress=lambda *_, bar=bar: bar.update())
@@ -267,7 +269,7 @@ def _swap_errors(vae: VAE, test: LabelledImages, seed: int) -> dict[str, Any] | 
     None if the latent is not grouped. Both are swapped with the same other image, and no evidence is fused.
     """
     latent = vae.encoder.latent
-    if not isinstance(latent, GroupedLatent):
+    if not isinstance(latent, GroupedHead):
         return None
     others = rows_of_other_label(test.labels, seed)
     pixels = test.images.pixels

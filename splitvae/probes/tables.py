@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..utils.text import aligned, number
+from ..utils.text import align_columns, format_number
 from .measure import CODE_KINDS
 
 __all__ = ["probe_table"]
@@ -28,7 +28,7 @@ def probe_table(result: Mapping[str, Any]) -> str:
         f"Probes of {result['iterations']:,} iterations on {test['images']:,} test images of {test['source']}, "
         f"{result['labels']} labels:"
     ]
-    lines += [f"  {line}" for line in aligned(headings, rows).splitlines()]
+    lines += [f"  {line}" for line in align_columns(headings, rows).splitlines()]
     if result["curve"][1:]:
         lines.append(
             '"of k": groups with the evidence of k images of the same true label, which helps an untrained network too; '
@@ -37,9 +37,9 @@ def probe_table(result: Mapping[str, Any]) -> str:
     use = result["use"]
     if use:
         lines += [
-            f"MSE of reconstructions {number(use['mse'])}; with the content of an image of another label "
-            f"{number(use['content_shuffled'])} ({number(use['content_ratio'])} times as much), with its style "
-            f"{number(use['style_shuffled'])} ({number(use['style_ratio'])} times)."
+            f"MSE of reconstructions {format_number(use['mse'])}; with the content of an image of another label "
+            f"{format_number(use['content_shuffled'])} ({format_number(use['content_ratio'])} times as much), with its style "
+            f"{format_number(use['style_shuffled'])} ({format_number(use['style_ratio'])} times)."
         ]
     return "\n".join(lines)
 

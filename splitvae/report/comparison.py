@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
-from ..evaluation.scores import PROTOCOLS
-from ..evaluation.tables import ROWS, compared
+from ..evaluation.fitted_samplers import PROTOCOLS
+from ..evaluation.tables import comparison_tables, table_rows
 from ..figures.io import encode_png
 from ..figures.training_curves import plot_training_curves
 from ..runs import Run
@@ -23,8 +22,9 @@ def render_comparison(entries: Sequence[ReportEntry]) -> str:
     """
     runs = [entry.run for entry in entries]
     names = _unique_names(runs)
-    configs = [dataclasses.asdict(run.config) for run in runs]
-    differing = [name for name in configs[0] if any(config[name] != configs[0][name] for config in configs)]
+    configs = [{"preset": run.config.preset, **run.config.options()} for run in runs]
+    options = dict.fromkeys(name for config in configs for name in config)
+    differing = [name for name in options if any(config.get(name) != configs[0].get(name) for config in configs)]
     difference = f"They differ in {', '.join(differing)}." if differing else "Their settings are the same."
     parts = [
         f"<h1>Comparison of {len(runs)} runs</h1>",
@@ -32,7 +32,7 @@ def render_comparison(entries: Sequence[ReportEntry]) -> str:
     ]
     for name, entry in zip(names, entries, strict=True):
         parts += [f'<p class="note">{escape(f"{name}: {note}")}</p>' for note in entry.notes]
-    rows = [row for section in ROWS.values() for row in measurement_rows(entries, section)]
+    rows = [row for section in table_rows().values() for row in measurement_rows(entries, section)]
     parts += ["<h2>Measurements</h2>", render_table(names, rows), *_render_distances(names, entries)]
     if any(run.history for run in runs):
         curves = plot_training_curves({name: run.history for name, run in zip(names, runs, strict=True)})
@@ -45,7 +45,7 @@ def render_comparison(entries: Sequence[ReportEntry]) -> str:
             if figure in entry.figures
         ]
         parts += [f"<h2>{title}</h2>", f'<div class="{style}">{"".join(pictures)}</div>'] if pictures else []
-    settings = [(name, [format_setting(config[name]) for config in configs]) for name in configs[0]]
+    settings = [(name, [format_setting(config.get(name)) for config in configs]) for name in options]
     settings.sort(key=lambda row: row[0] not in differing)
     parts += ["<h2>Settings</h2>", render_table(names, settings, differing), "<h2>Commands</h2>", render_commands(runs)]
     return "\n".join(parts)
@@ -56,12 +56,12 @@ def _render_distances(names: Sequence[str], entries: Sequence[ReportEntry]) -> l
     parts = []
     groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}
     for protocol, description in PROTOCOLS.items():
-        for table in compared(groups, protocol):
+        for table in comparison_tables(groups, protocol):
             parts += [
                 f"<h2>Distance from test images, protocol {protocol}</h2>",
                 f"<p>{escape(description)}</p>",
                 render_table(table.headings[1:], [(row[0], row[1:]) for row in table.rows]),
-                f'<p class="note">{escape(table.about)}.</p>',
+                f'<p class="note">{escape(table.description)}.</p>',
             ]
     return parts
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from ..utils.machine import HEAVY
-
 __all__ = ["Row", "embed_picture", "escape", "render_figure", "render_table"]
+
+LARGE_PNG_BYTES = 250_000  # beyond it a PNG makes a page slow to mail
 
 
 Row = tuple[str, list[str]]  # the heading of a row, and its cells
@@ -29,7 +29,7 @@ def embed_picture(picture: bytes) -> str:
     run's folder.
     """
     kind = "gif" if picture[:3] == b"GIF" else "png"
-    if kind == "png" and len(picture) > HEAVY:
+    if kind == "png" and len(picture) > LARGE_PNG_BYTES:
         kind, buffer = "webp", io.BytesIO()
         Image.open(io.BytesIO(picture)).convert("RGB").save(buffer, "WEBP", quality=92)
         picture = buffer.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ..config import Config
 from ..errors import UserError
-from ..evaluation.diagnostics import current
-from ..evaluation.tables import cell
+from ..evaluation.diagnostics import cached_or_diagnose
+from ..evaluation.tables import format_value
 from ..figures.io import read_fingerprint
 from ..figures.run import draw_run
 from ..presets.registry import PRESETS
@@ -59,7 +58,7 @@ def collect_entry(run: Run) -> ReportEntry:
             notes.append(f"Some figures could not be drawn: {error}")
     evaluation: dict[str, Any] = {}
     try:
-        evaluation = current(run)
+        evaluation = cached_or_diagnose(run)
     except UserError as error:
         notes.append(f"Nothing was measured: {error}")
     figures = {}
@@ -87,9 +86,12 @@ def train_command(config: Config, out: str) -> str:
 
 
 def changed_fields(config: Config, base: Config) -> dict[str, Any]:
-    """Returns the fields of a config, other than the preset's name, whose values are not those of `base`."""
-    names = [field.name for field in dataclasses.fields(Config) if field.name != "preset"]
-    return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(base, name)}
+    """Returns what to override in `base` so that it becomes `config`, by flat name; choices come before their settings."""
+    ours, theirs = config.options(), base.options()
+    choices = {field.option for _, field, _ in config.walk() if field.registry is not None}
+    changed = {name: ours[name] for name in ours if name in choices and ours[name] != theirs.get(name)}
+    begun = base.override(**changed).options()
+    return changed | {name: value for name, value in ours.items() if value != begun[name]}
 
 
 def measurement_rows(entries: Sequence[ReportEntry], rows: Mapping[str, str]) -> list[Row]:
@@ -104,7 +106,7 @@ def measurement_rows(entries: Sequence[ReportEntry], rows: Mapping[str, str]) ->
         vae = entry.run.vae
         model = {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}
         evaluations.append(entry.evaluation or {"model": model})
-    return [(heading, [cell(evaluation, place) for evaluation in evaluations]) for heading, place in rows.items()]
+    return [(heading, [format_value(evaluation, place) for evaluation in evaluations]) for heading, place in rows.items()]
 
 
 def render_commands(runs: Sequence[Run]) -> str:
@@ -112,7 +114,7 @@ def render_commands(runs: Sequence[Run]) -> str:
     lines = []
     for run in runs:
         from_memory = f"# {run.name} was trained from Python, on images in memory"
-        lines.append(train_command(run.config, str(run.path)) if run.config.data else from_memory)
+        lines.append(train_command(run.config, str(run.path)) if run.config.data.source else from_memory)
     return f'<div class="card"><pre>{escape(chr(10).join(lines))}</pre></div>'
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 from collections.abc import Mapping
 from string import Template
 from typing import Any
 
-from ..config import Config
-from ..evaluation.scores import BANKS, PROTOCOLS
-from ..evaluation.tables import provenance, rows_of, score_rows
+from ..evaluation.diagnostics import measured_values
+from ..evaluation.fitted_samplers import PROTOCOLS
+from ..evaluation.scores import BANKS
+from ..evaluation.tables import describe_score, score_rows, table_rows
+from ..objectives.introspective import Introspective
 from ..presets.registry import PRESETS
-from ..probes.measure import current as current_probes
-from ..probes.tables import table
+from ..probes.measure import read_cached_probes
+from ..probes.tables import probe_table
 from ..runs import Run
-from ..utils.text import number, spread
+from ..utils.text import format_deviation, format_number
 from .captions import CURVE_NOTES, FIGURES, SPLIT_DESCRIPTIONS, FigureCaption
 from .html import escape, render_figure, render_table
 from .sections import (
@@ -28,21 +30,29 @@ from .sections import (
 
 __all__ = ["render_run"]
 
+# The metrics in the lead and in the tiles, which are left out where only some metrics were measured.
+HEADLINE_METRICS = {
+    *("mse", "kl", "inactive_by_mean", "inactive_by_variance", "variance_law"),
+    *("verdict", "high_frequency_share", "edge_overlap"),
+}
+
 
 def render_run(entry: ReportEntry) -> str:
     """Renders the report of one run: a summary, headline numbers, figures, tables, settings, and the command."""
     run, evaluation = entry.run, entry.evaluation
-    parts = [f"<h1>{escape(run.name)}</h1>", f'<p class="lead">{_summarise(entry)}</p>']
+    headline = evaluation if measured_values(evaluation).keys() >= HEADLINE_METRICS else {}
+    lead = _summarise(entry._replace(evaluation=headline))
+    parts = [f"<h1>{escape(run.name)}</h1>", f'<p class="lead">{lead}</p>']
     parts += [f'<p class="note">{escape(note)}</p>' for note in entry.notes]
-    parts += [_render_headline_numbers(evaluation, run), "<h2>Figures</h2>"]
+    parts += [_render_headline_numbers(headline, run), "<h2>Figures</h2>"]
     for name, file in entry.figures.items():
         caption = FIGURES.get(name, FigureCaption(f"Samples from {name.removeprefix('samples-')}", ""))
         parts.append(render_figure(file.read_bytes(), caption.title, _complete_caption(caption.text, run)))
-    for heading, rows in rows_of(evaluation).items():
+    for heading, rows in table_rows(evaluation).items():
         parts += [f"<h2>{heading}</h2>", render_table([], measurement_rows([entry], rows))]
     parts += _render_scores(evaluation)
-    if probes := current_probes(run):
-        text = f'<div class="card wide"><pre>{escape(table(probes))}</pre></div>'
+    if probes := read_cached_probes(run):
+        text = f'<div class="card wide"><pre>{escape(probe_table(probes))}</pre></div>'
         parts += ["<h2>What classifiers can read from the codes</h2>", text]
     parts += ["<h2>Settings</h2>", _render_settings(run), "<h2>Command</h2>", render_commands([run])]
     parts.append(render_data_notes(evaluation))
@@ -60,7 +70,7 @@ def _render_scores(evaluation: Mapping[str, Any]) -> list[str]:
             f"<h2>Distance from test images, protocol {escape(score['protocol'])}</h2>",
             f"<p>{escape(description)}</p>",
             render_table(headings, score_rows(score)),
-            f'<p class="note">{escape("; ".join([provenance(score), *notes]))}.</p>',
+            f'<p class="note">{escape("; ".join([describe_score(score), *notes]))}.</p>',
         ]
     return parts
 
@@ -69,7 +79,8 @@ def _summarise(entry: ReportEntry) -> str:
     """Describes in two or three sentences which model was trained on which images, and how well it does."""
     run, config, vae = entry.run, entry.run.config, entry.run.vae
     (channels, height, width), k = vae.shape, vae.split
-    name, weights = _describe_objective(config)
+    name, weights = config.objective.describe()
+    weights = re.sub(r"_(\w+)", r"<sub>\1</sub>", weights)
     article = "an" if name[0] == "I" else "a"
     plain = "plain " if name == "VAE" else ""
     if k == 1:
@@ -85,30 +96,20 @@ def _summarise(entry: ReportEntry) -> str:
     text = (
         f"This is {model}: from {vae.latent_dim} latent variables its decoder computes {images}, {height}×{width} pixels, "
         f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "
-        f"<code>{escape(config.data or 'images from memory')}</code>, with {weights} and seed {config.seed}."
+        f"<code>{escape(config.data.source or 'images from memory')}</code>, with {weights} "
+        f"and seed {config.training.seed}."
     )
     if not entry.evaluation:
         return text
     data, latent, split = (entry.evaluation[key] for key in ("data", "latent", "split"))
     mse = entry.evaluation["reconstruction"]["mse"]["value"]
     text += (
-        f" On {data['images']:,} test images its mean squared error is {number(mse)} "
-        f"with {number(latent['kl']['value'])} nats an image; {vae.latent_dim - latent['inactive_by_mean']} of the "
+        f" On {data['images']:,} test images its mean squared error is {format_number(mse)} "
+        f"with {format_number(latent['kl']['value'])} nats an image; {vae.latent_dim - latent['inactive_by_mean']} of the "
         f"{vae.latent_dim} latents are in use"
     )
-    split_type = split and split["verdict"]
+    split_type = split and split.get("verdict")
     return text + (f". The split is {split_type}: {SPLIT_DESCRIPTIONS[split_type]}." if split_type else ".")
-
-
-def _describe_objective(config: Config) -> tuple[str, str]:
-    """Returns the name of a config's objective, and its weights as HTML."""
-    if config.loss == "soft-intro":
-        weights = {"rec": config.beta_rec, "kl": config.beta_kl, "neg": config.beta_neg}
-        return "Soft-IntroVAE", ", ".join(f"β<sub>{name}</sub> = {value:g}" for name, value in weights.items())
-    if config.loss == "intro" and (config.alpha or config.alpha_decoder):
-        decoder = "" if config.alpha_decoder is None else f" (the decoder's {config.alpha_decoder:g})"
-        return "IntroVAE", f"α = {config.alpha:g}{decoder}, β = {config.beta:g}, a margin of {config.margin:g} nats"
-    return "regularized autoencoder" if config.loss == "rae" else "VAE", f"β = {config.beta:g}"
 
 
 def _render_headline_numbers(evaluation: Mapping[str, Any], run: Run) -> str:
@@ -122,12 +123,20 @@ def _render_headline_numbers(evaluation: Mapping[str, Any], run: Run) -> str:
         if noisy:
             inactive += f", {latent['inactive_by_variance']} by variance"
         tiles = [
-            ("Test MSE", number(mse["value"]), f"{spread(mse)} on {evaluation['data']['images']:,} images"),
-            ("KL" if noisy else "Rate of the code", f"{number(kl['value'])} nats", f"{spread(kl)} an image"),
+            (
+                "Test MSE",
+                format_number(mse["value"]),
+                f"{format_deviation(mse)} on {evaluation['data']['images']:,} images",
+            ),
+            (
+                "KL" if noisy else "Rate of the code",
+                f"{format_number(kl['value'])} nats",
+                f"{format_deviation(kl)} an image",
+            ),
             ("Latents in use", f"{dim - latent['inactive_by_mean']} of {dim}", inactive),
         ]
-        if split:
-            share, overlap = (number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
+        if split and "verdict" in split:
+            share, overlap = (format_number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
             tiles.append(("The split is", split["verdict"], f"high frequencies {share}, edge overlap {overlap}"))
         else:
             tiles.append(("The split is", "not applicable", "the decoder computes one image"))
@@ -142,7 +151,7 @@ def _render_headline_numbers(evaluation: Mapping[str, Any], run: Run) -> str:
 
 def _complete_caption(text: str, run: Run) -> str:
     """Replaces $rows, $gray and $terms in a caption by what holds for the run's split and objective."""
-    k = run.config.split
+    k = run.config.model.split
     if k == 2:
         rows = (
             "From the top: the map σ, the images x̂₁ and x̂₂, and the blend x̂ = σ x̂₁ + (1 − σ) x̂₂. "
@@ -152,7 +161,7 @@ def _complete_caption(text: str, run: Run) -> str:
     else:
         rows = f"From the top: the {k} maps, which sum to one, the {k} images, and the blend x̂ = Σ σₖ x̂ₖ."
         gray = f"the {k} of a sample side by side, white where a component is shown"
-    terms = CURVE_NOTES[run.config.loss in ("intro", "soft-intro")]
+    terms = CURVE_NOTES[isinstance(run.config.objective, Introspective)]
     return Template(text).substitute(rows=rows, gray=gray, terms=terms)
 
 
@@ -161,7 +170,7 @@ def _render_settings(run: Run) -> str:
     preset = PRESETS.get(run.config.preset)
     changed = changed_fields(preset, run.config) if preset else {}  # with the preset's values
     rows = []
-    for name, value in dataclasses.asdict(run.config).items():
+    for name, value in {"preset": run.config.preset, **run.config.options()}.items():
         note = f" <small>(preset: {escape(format_setting(changed[name]))})</small>" if name in changed else ""
         style = ' class="differs"' if note else ""
         rows.append(f"<div{style}><span>{escape(name)}</span><span>{escape(format_setting(value))}{note}</span></div>")

@@ -25,13 +25,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.images import Images, spaced
-from ..data.labels import labels_of
+from ..data.images import Images, evenly_spaced
+from ..data.labels import get_labels
 from ..errors import UserError
-from ..features.base import Extractor, features
-from ..metrics.distances import GROUPS, jackknife
+from ..features.base import Extractor, extract_features
+from ..metrics.distances import JACKKNIFE_GROUPS, jackknife_deviation
 from ..metrics.fid import frechet_distance
-from ..utils.text import aligned, number, spread
+from ..utils.text import align_columns, format_deviation, format_number
 
 __all__ = ["category_table", "compare_categories", "shorten_source"]
 
@@ -63,7 +63,7 @@ def compare_categories(
         UserError: If the training images have no labels, if a part or `count` has fewer than two images, or if the
             shapes of both parts differ.
     """
-    labels, names = labels_of(train), train.classes
+    labels, names = get_labels(train), train.classes
     if count < 2:
         raise UserError(f"count={count} leaves nothing to compare; give at least 2, better 10000.")
     if train.shape != test.shape:
@@ -75,12 +75,12 @@ def compare_categories(
         if len(part) < 2:
             raise UserError(f"the {part.split} part of {part.source} has {len(part)} image(s): at least 2 are needed.")
     notes = list(dict.fromkeys((*train.notes, *test.notes)))
-    test_rows = spaced(len(test), MAX_TEST_IMAGES)
-    real = features(extractor, test.pixels[test_rows], notes=notes)
-    fake = features(extractor, train.pixels, notes=notes)
+    test_rows = evenly_spaced(len(test), MAX_TEST_IMAGES)
+    real = extract_features(extractor, test.pixels[test_rows], notes=notes)
+    fake = extract_features(extractor, train.pixels, notes=notes)
     if mirror:
         mirrored = (block.flip(-1) for block in train.pixels.split(IMAGES_PER_BLOCK))
-        fake = torch.cat((fake, features(extractor, mirrored)))
+        fake = torch.cat((fake, extract_features(extractor, mirrored)))
     random = torch.Generator().manual_seed(seed)
     rank, order = (torch.randperm(n, generator=random) for n in (len(train), len(fake)))
 
@@ -88,7 +88,7 @@ def compare_categories(
         """Measures a set by the features (n, D) of its images."""
         if len(rows) < 2:
             return {"images": len(rows), "value": None, "deviation": None}
-        distance, deviation = frechet_distance(real, rows), jackknife(real, rows)
+        distance, deviation = frechet_distance(real, rows), jackknife_deviation(real, rows)
         return {"images": len(rows), "value": distance, "deviation": deviation}
 
     def measure_set(members: Tensor) -> dict[str, Any]:
@@ -128,8 +128,8 @@ def _select_rows(members: Tensor, order: Tensor, rank: Tensor, count: int) -> Te
     rows = order[members[order % len(members)]][:count]
     rows = rows[rank[rows % len(members)].argsort(stable=True)]
     dealt = torch.empty_like(rows)
-    for i, block in enumerate(rows.tensor_split(GROUPS)):
-        dealt[i::GROUPS] = block
+    for i, block in enumerate(rows.tensor_split(JACKKNIFE_GROUPS)):
+        dealt[i::JACKKNIFE_GROUPS] = block
     return dealt
 
 
@@ -146,7 +146,7 @@ def category_table(result: Mapping[str, Any]) -> str:
         cells = [heading, f"{result[name]['images']:,}", _format_distance(result[name])]
         rows.append([*cells, *([""] if result["growing"] else [])])
     headings = [category, "images", "Fréchet distance", *(["with all classes above"] if result["growing"] else [])]
-    lines = [f"  {line}" for line in aligned(headings, rows).splitlines()]
+    lines = [f"  {line}" for line in align_columns(headings, rows).splitlines()]
     description = (
         f"Training images{' and mirror images' if result['mirror'] else ''} of each {category} of {train['source']} "
         f"against {test['images']:,} {test['part']} images; features {extractor['name']} {extractor['fingerprint']}; "
@@ -160,7 +160,7 @@ def _format_distance(measured: Mapping[str, Any]) -> str:
     """Formats the distance of a set with its deviation."""
     if measured["value"] is None:
         return "not measured"
-    return f"{number(measured['value'])} {spread(measured)}".strip()
+    return f"{format_number(measured['value'])} {format_deviation(measured)}".strip()
 
 
 def shorten_source(source: str) -> str:

@@ -10,26 +10,24 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import Config
 from ..errors import UserError
-from ..presets.build import objective_of
-from ..presets.registry import PRESETS, configure, override
+from ..presets.registry import PRESETS, find_preset
 from ..runs import Run
 from ..training.interrupts import Interrupted
 from ..training.loop import train
-from ..training.recovery import Stopped
-from ..utils.console import say
+from ..training.recovery import TrainingStopped
+from ..utils.console import print_once
 from ..utils.files import read_json, write_json
 
 __all__ = ["INTROVAE_BASE", "Cell", "Outcome", "base_config", "build_cells", "train_grid"]
 
 
 # The base called "introvae": the paper's network and learning rate. All else is chosen to fit the images.
-INTROVAE_BASE = Config(loss="intro", net="intro", split=1, lr=2e-4, pictures=0)
+INTROVAE_BASE = Config().override(loss="intro", net="intro", split=1, lr=2e-4, preview_every=0)
 
 
 class Cell(NamedTuple):
@@ -73,9 +71,9 @@ def base_config(name: str) -> Config:
     """
     if name == "introvae":
         return INTROVAE_BASE
-    config = configure(name)
-    if config.loss != "intro":
-        names = ", ".join(["introvae", *(preset for preset, c in PRESETS.items() if c.loss == "intro")])
+    config = find_preset(name)
+    if config.objective.name != "intro":
+        names = ", ".join(["introvae", *(preset for preset, c in PRESETS.items() if c.objective.name == "intro")])
         raise UserError(
             f"{name} has no alpha, beta and margin, the weights of an IntroVAE that a sweep varies; take one of {names}."
         )
@@ -90,7 +88,7 @@ def build_cells(alphas: Sequence[float], betas: Sequence[float], margins: Sequen
     """
     cells = list(dict.fromkeys(Cell(*weights) for weights in itertools.product(alphas, betas, margins)))
     for cell in cells:
-        objective_of(replace(INTROVAE_BASE, **cell._asdict()))
+        INTROVAE_BASE.override(**cell._asdict())
     names = [cell.name for cell in cells]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"several cells would have the folder {twice[0]}; give weights that differ in six digits.")
@@ -119,7 +117,7 @@ def train_grid(
     """
     outcomes = []
     for i, cell in enumerate(cells):
-        say(progress, f"[{i + 1} of {len(cells)}] {cell.name}")
+        print_once(progress, f"[{i + 1} of {len(cells)}] {cell.name}")
         try:
             outcomes.append(_train_cell(config, cell, out / cell.name, dict(explicit_fields or {}), progress))
         except Interrupted as interrupt:
@@ -138,22 +136,24 @@ def _train_cell(config: Config, cell: Cell, folder: Path, explicit_fields: dict[
         run_config = Run(folder).config
         if run_config.preset != config.preset:
             raise UserError(f"{folder} was begun as {run_config.preset or 'introvae'}; give another folder with --out.")
-        settings = override(run_config, **explicit_fields)
+        settings = run_config.override(**explicit_fields)
     else:
         explicit_fields = explicit_fields | cell._asdict()
-        settings = override(config, **explicit_fields)
-    target = {"epochs": settings.epochs, "on_alarm": settings.on_alarm}
+        settings = config.override(**explicit_fields)
+    target = {"epochs": settings.training.epochs, "on_alarm": settings.monitoring.on_alarm}
     if alarm_file.exists():
         alarm = read_json(alarm_file)
         if alarm["asked"] == target:
-            say(progress, f"{folder} was stopped by an alarm, {alarm['alarm']}; --on-alarm rollback goes on gentler.")
+            print_once(
+                progress, f"{folder} was stopped by an alarm, {alarm['alarm']}; --on-alarm rollback goes on gentler."
+            )
             return Outcome(cell, Run(folder), alarm["alarm"], alarm["text"])
     try:
         run = train(settings, out=folder, resume=resume, progress=progress, **({} if resume else explicit_fields))
-    except Stopped as stop:  # its message says how to continue this run alone
+    except TrainingStopped as stop:  # its message says how to continue this run alone
         name, text = stop.alarms[0].name, " ".join(map(str, stop.alarms))
         write_json(alarm_file, {"asked": target, "alarm": name, "text": text})
-        say(progress, f"Stopped by an alarm. {text}")
+        print_once(progress, f"Stopped by an alarm. {text}")
         return Outcome(cell, Run(folder), name, text)
     alarm_file.unlink(missing_ok=True)
     return Outcome(cell, run, "", "")

@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..data.images import batches
-from ..evaluation.diagnostics import current
-from ..evaluation.tables import cell as format_value
+from ..evaluation.diagnostics import cached_or_diagnose
+from ..evaluation.tables import format_value as format_value
 from ..figures.io import encode_png
 from ..figures.samples import draw_reconstructions, draw_sheet
 from ..figures.training_curves import plot_kls
 from ..report.html import embed_picture, escape, render_table
 from ..report.page import render_page
 from ..utils.files import write_text
-from ..utils.text import number
+from ..utils.text import format_number
 from .grid import Cell, Outcome
 
 __all__ = ["write_sweep_page"]
@@ -76,7 +76,7 @@ def write_sweep_page(outcomes: Sequence[Outcome], path: Path, command: str = "")
     cells, x = [outcome.cell for outcome in outcomes], _load_test_images(outcomes)
     contents = {outcome.cell: "\n".join(_render_cell(outcome, x)) for outcome in outcomes}
     stopped = [outcome for outcome in outcomes if outcome.alarm]
-    data = next((o.run.config.data for o in outcomes if o.run.config.data), "images from memory")
+    data = next((o.run.config.data.source for o in outcomes if o.run.config.data.source), "images from memory")
     count = f"{len(cells)} cell{'s' * (len(cells) != 1)} on {data}, {len(stopped)} of them stopped by an alarm."
     rows = [(outcome.cell.name.replace("_", ", "), _number_cells(outcome)) for outcome in outcomes]
     body = [
@@ -152,7 +152,7 @@ def _describe_state(outcome: Outcome) -> str:
     epochs = len(outcome.run.history)
     if not outcome.alarm:
         return f"{epochs} epoch{'s' * (epochs != 1)}"
-    place = f"epoch {epochs} of {outcome.run.config.epochs}" if epochs else "its beginning"
+    place = f"epoch {epochs} of {outcome.run.config.training.epochs}" if epochs else "its beginning"
     return f"{outcome.alarm}: stopped, and went back to {place}"
 
 
@@ -170,10 +170,10 @@ def _number_cells(outcome: Outcome) -> list[str]:
     """Returns the cells of a run's row in the table of numbers."""
     last = outcome.run.history[-1] if outcome.run.history else {}
     cells = [_describe_state(outcome)]
-    cells += [number(last[key]) if key in last else "not measured" for key in HISTORY_COLUMNS.values()]
+    cells += [format_number(last[key]) if key in last else "not measured" for key in HISTORY_COLUMNS.values()]
     if not _has_model(outcome):
         return [*cells, *["not measured" for _ in EVALUATION_COLUMNS]]
-    evaluation = current(outcome.run)
+    evaluation = cached_or_diagnose(outcome.run)
     return [*cells, *(format_value(evaluation, place) for place in EVALUATION_COLUMNS.values())]
 
 

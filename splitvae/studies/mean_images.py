@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..data.images import Images
 from ..errors import UserError
-from ..utils.text import aligned, number
+from ..utils.text import align_columns, format_number
 from .categories import shorten_source
 
 __all__ = ["mean_image", "mean_image_table", "measure_mean_images"]
@@ -85,6 +85,6 @@ def mean_image_table(result: Mapping[str, Any]) -> str:
     for s in result["sets"]:
         share = "not applicable" if s["share_left"] is None else f"{100 * s['share_left']:.1f} %"
         size = "x".join(map(str, s["shape"]))
-        numbers = number(s["contrast"]), number(s["variance"]), share
+        numbers = format_number(s["contrast"]), format_number(s["variance"]), share
         rows.append([shorten_source(s["source"]), s["part"], f"{s['images']:,}", size, *numbers])
-    return "\n".join([aligned(headings, rows), *(f"Note: {note}" for note in result["notes"])])
+    return "\n".join([align_columns(headings, rows), *(f"Note: {note}" for note in result["notes"])])

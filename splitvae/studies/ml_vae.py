@@ -19,16 +19,16 @@ from ..errors import UserError
 from ..figures.io import read_fingerprint, save_figure
 from ..figures.probes import plot_code_maps, plot_probe_accuracy
 from ..figures.run import draw_run
-from ..presets.build import objective_of, vae_of
-from ..presets.registry import override
+from ..presets.build import build_vae
 from ..probes.classifiers import ITERATIONS
-from ..probes.measure import current as current_probes
-from ..probes.measure import labelled, posteriors, probe
+from ..probes.labelled_images import load_labelled_images
+from ..probes.measure import encode_posteriors, probe
+from ..probes.measure import read_cached_probes as current_probes
 from ..runs import Run
-from ..samplers.fit import seeded
+from ..samplers.fit import fixed_seed
 from ..training.interrupts import Interrupted
 from ..training.loop import train
-from ..utils.console import say
+from ..utils.console import print_once
 from ..utils.files import read_json, write_json, write_text
 from .ml_vae_public_code import initialise_as_public_code, probe_as_public_code
 from .ml_vae_systems import COMMON_CONFIG, SYSTEMS, SYSTEMS_WITH_FIGURES, System
@@ -76,7 +76,7 @@ def reproduce_ml_vae(
     """
     results: dict[str, Any] = {}
     for i, (name, system) in enumerate(SYSTEMS.items()):
-        say(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.description}.")
+        print_once(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.description}.")
         fields = system.fields | {"data": data, "epochs": system.epoch_factor * epochs, "seed": seed}
         run = _train_system(out / name, system, fields, progress)
         if system.public_code:
@@ -104,15 +104,15 @@ def reproduce_ml_vae(
 
 def _train_system(folder: Path, system: System, fields: dict[str, Any], progress: bool) -> Run:
     """Trains a system, or continues its training, with fields of the config that differ from `COMMON_CONFIG`."""
-    config = override(COMMON_CONFIG, **fields)
-    with seeded(config.seed):
-        vae = vae_of(config)
+    config = COMMON_CONFIG.override(**fields)
+    with fixed_seed(config.training.seed):
+        vae = build_vae(config)
         if system.public_code:
             initialise_as_public_code(vae)
-    training = {name: getattr(config, name) for name in TRAINING_FIELDS}
+    training = {name: value for name, value in config.options().items() if name in TRAINING_FIELDS}
     resume = (folder / "config.json").exists()
     try:
-        return train(vae, objective=objective_of(config), out=folder, resume=resume, progress=progress, **training)
+        return train(vae, objective=config.objective, out=folder, resume=resume, progress=progress, **training)
     except Interrupted as interrupt:
         raise ExperimentInterrupted(
             f"stopped in {folder.name} at epoch {interrupt.epoch + 1}, step {interrupt.step}, nothing lost; the same "
@@ -141,6 +141,6 @@ def _draw_figures(run: Run, result: dict[str, Any], seed: int) -> None:
     draw_run(run)
     if "curve" in result:
         save_figure(plot_probe_accuracy(result), folder / "probes.png", fingerprint)
-    _, test = labelled(run)
-    codes = {name: posterior.mean for name, posterior in posteriors(run.vae, test.images.pixels).items()}
+    _, test = load_labelled_images(run)
+    codes = {name: posterior.mean for name, posterior in encode_posteriors(run.vae, test.images.pixels).items()}
     save_figure(plot_code_maps(codes, test.labels, test.names, seed), folder / "code-maps.png", fingerprint)

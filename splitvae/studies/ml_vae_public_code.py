@@ -13,17 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from ..models.fusion import fuse
-from ..models.groups import grouped
-from ..models.latents import GroupedLatent
-from ..models.posteriors import Gaussian
+from ..models.groups import as_groups
+from ..models.latents import GroupedHead
+from ..models.posteriors import GaussianPosterior
 from ..models.vae import VAE
-from ..presets.build import vae_of
+from ..presets.build import build_vae
 from ..probes.classifiers import fit_probes
-from ..probes.codes import Coded, coded
-from ..probes.measure import Labelled, labelled, posteriors
+from ..probes.codes import LabelledCodes, mean_and_sample_codes
+from ..probes.labelled_images import LabelledImages, load_labelled_images
+from ..probes.measure import encode_posteriors
 from ..runs import Run
-from ..samplers.fit import seeded
-from ..utils.console import say
+from ..samplers.fit import fixed_seed
+from ..utils.console import print_once
 
 __all__ = ["fuse_by_label", "initialise_as_public_code", "probe_as_public_code"]
 
@@ -40,7 +41,7 @@ def initialise_as_public_code(vae: VAE) -> None:
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=WEIGHT_STD)
             nn.init.zeros_(layer.bias)
-    cast(GroupedLatent, vae.encoder.latent).train_content = False
+    cast(GroupedHead, vae.encoder.latent).train_content = False
 
 
 def probe_as_public_code(run: Run, iterations: int, seed: int, progress: bool) -> dict[str, dict[str, float]]:
@@ -57,43 +58,45 @@ def probe_as_public_code(run: Run, iterations: int, seed: int, progress: bool) -
 
     Returns accuracies (see `fit_probes`) by names such as "style means", "content" and "untrained content, evidence".
     """
-    parts = labelled(run)
-    with seeded(run.config.seed):
-        untrained = vae_of(run.config)
+    parts = load_labelled_images(run)
+    with fixed_seed(run.config.training.seed):
+        untrained = build_vae(run.config)
         initialise_as_public_code(untrained)
-    codes: dict[str, tuple[Coded, Coded]] = {}  # of the training and of the test images
+    codes: dict[str, tuple[LabelledCodes, LabelledCodes]] = {}  # of the training and of the test images
     for prefix, vae in (("", run.vae), ("untrained ", untrained.to(run.vae.device).eval())):
-        train, test = ((part, posteriors(vae, part.images.pixels)) for part in parts)
+        train, test = ((part, encode_posteriors(vae, part.images.pixels)) for part in parts)
         for name in ("style", "content"):
             (train_means, train_samples), (test_means, test_samples) = (
-                coded(posterior[name], part.labels) for part, posterior in (train, test)
+                mean_and_sample_codes(posterior[name], part.labels) for part, posterior in (train, test)
             )
             codes[f"{prefix}{name} means"] = train_means, test_means
             codes[f"{prefix}{name}"] = train_samples, test_samples
         train_fused, test_fused = (
-            _sample_with_evidence(part, cast(Gaussian, posterior["content"]), run.config.eps_std, seed)
+            _sample_with_evidence(
+                part, cast(GaussianPosterior, posterior["content"]), run.config.options()["group_eps_std"], seed
+            )
             for part, posterior in (train, test)
         )
         codes[f"{prefix}content, evidence"] = train_fused, test_fused
-    say(progress, f"Training {len(codes)} probes of codes, {iterations:,} iterations.")
+    print_once(progress, f"Training {len(codes)} probes of codes, {iterations:,} iterations.")
     train_codes, test_codes = zip(*codes.values(), strict=True)
     accuracies = fit_probes(train_codes, test_codes, iterations, seed)
     return {name: accuracy._asdict() for name, accuracy in zip(codes, accuracies, strict=True)}
 
 
-def _sample_with_evidence(part: Labelled, content: Gaussian, noise_std: float, seed: int) -> Coded:
+def _sample_with_evidence(part: LabelledImages, content: GaussianPosterior, noise_std: float, seed: int) -> LabelledCodes:
     """Returns samples of contents, one for each image, with evidence accumulated by label in random batches."""
     order = torch.randperm(len(part.labels), generator=torch.Generator().manual_seed(seed))
     fused = [
-        fuse_by_label(Gaussian(content.mean[rows], content.logvar[rows]), part.labels[rows])
+        fuse_by_label(GaussianPosterior(content.mean[rows], content.logvar[rows]), part.labels[rows])
         for rows in order.split(EVIDENCE_BATCH)
     ]
     mean, logvar = (torch.cat(column) for column in zip(*fused, strict=True))
-    return coded(Gaussian(mean, logvar), part.labels[order], noise_std)[1]
+    return mean_and_sample_codes(GaussianPosterior(mean, logvar), part.labels[order], noise_std)[1]
 
 
-def fuse_by_label(members: Gaussian, labels: Tensor) -> Gaussian:
+def fuse_by_label(members: GaussianPosterior, labels: Tensor) -> GaussianPosterior:
     """Fuses the posteriors (B, D) of a batch by label, and returns for each image the posterior of its label, (B, D)."""
-    groups = grouped(labels, len(labels), labels.device)
+    groups = as_groups(labels, len(labels), labels.device)
     fused = fuse(members, groups)
-    return Gaussian(fused.mean[groups.member_of], fused.logvar[groups.member_of])
+    return GaussianPosterior(fused.mean[groups.member_of], fused.logvar[groups.member_of])

@@ -50,16 +50,16 @@ class System(NamedTuple):
 CORRECTED = PRESETS["mnist-ml-vae"]
 
 
-PAPER_FIELDS: dict[str, Any] = {"head_units": 0, "independence": 0.0}  # the paper's network and bound
+PAPER_FIELDS: dict[str, Any] = {"group_head_units": 0, "independence": 0.0}  # the paper's network and bound
 
 
-COMMON_CONFIG = replace(CORRECTED, preset="", pictures=0, precision="32", **PAPER_FIELDS)
+COMMON_CONFIG = replace(CORRECTED, preset="").override(preview_every=0, precision="32", **PAPER_FIELDS)
 
 
 README_FIELDS: dict[str, Any] = {"scaling": "pixels", "schedule": "constant", "batch_size": 256}
 
 
-STYLE_INDEPENDENCE = {name: getattr(CORRECTED, name) for name in PAPER_FIELDS}  # keeps the class out of the style
+STYLE_INDEPENDENCE = {name: CORRECTED.options()[name] for name in PAPER_FIELDS}  # keeps the class out of the style
 
 
 HIDDEN_HEADS = STYLE_INDEPENDENCE | {"independence": 0.0}
@@ -67,7 +67,7 @@ HIDDEN_HEADS = STYLE_INDEPENDENCE | {"independence": 0.0}
 
 SYSTEMS = {
     "readme-1": System("its model, eps ~ N(0, 1)", README_FIELDS, 6, public_code=True),
-    "readme-0.1": System("its model, eps ~ N(0, 0.1^2)", README_FIELDS | {"eps_std": 0.1}, 6, public_code=True),
+    "readme-0.1": System("its model, eps ~ N(0, 0.1^2)", README_FIELDS | {"group_eps_std": 0.1}, 6, public_code=True),
     "corrected": System("the preset mnist-ml-vae", STYLE_INDEPENDENCE, 6),
     "plain": System("the paper's network and bound alone", {}),
     "heads": System("heads with a hidden layer, no independence", HIDDEN_HEADS),

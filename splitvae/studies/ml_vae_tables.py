@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..utils.text import aligned
+from ..utils.text import align_columns
 from .ml_vae_systems import README_ACCURACIES, SYSTEMS
 
 __all__ = ["FUSED_MEMBERS", "ml_vae_table"]
@@ -37,7 +37,7 @@ def _public_code_lines(result: Mapping[str, Any]) -> Iterator[str]:
             ]
         )
     headings = ["noise of the class code", "style, README", "ours", "class, README", "ours", "untrained encoder"]
-    yield from _indent(aligned(headings, rows))
+    yield from _indent(align_columns(headings, rows))
     yield "The same models by posterior MEANS of single images, which noise does not hide:"
     rows = []
     for name in ("readme-1", "readme-0.1"):
@@ -45,7 +45,7 @@ def _public_code_lines(result: Mapping[str, Any]) -> Iterator[str]:
         keys = ("style means", "untrained style means", "content means", "untrained content means")
         epochs = str(result["systems"][name]["epochs"])
         rows.append([name, epochs, *(_format_accuracy(measured[key]) for key in keys)])
-    yield from _indent(aligned(["model", "epochs", "style", "untrained", "class", "untrained"], rows))
+    yield from _indent(align_columns(["model", "epochs", "style", "untrained", "class", "untrained"], rows))
 
 
 def _trained_lines(result: Mapping[str, Any]) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _trained_lines(result: Mapping[str, Any]) -> Iterator[str]:
             ]
         )
     headings = ["system", "", "epochs", "style", "content of 1", f"of {FUSED_MEMBERS}", "MSE", "content swapped, times"]
-    yield from _indent(aligned(headings, rows))
+    yield from _indent(align_columns(headings, rows))
     majority = f"{100 * result['systems']['corrected']['majority']:.1f} %"
     probes = f"Probes of {result['iterations']:,} iterations, seed {result['seed']}"
     yield f"Always the most frequent digit: {majority}. {probes};"

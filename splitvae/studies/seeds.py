@@ -9,7 +9,6 @@ from typing import Any
 
 from ..config import Config
 from ..evaluation.diagnostics import diagnose
-from ..presets.registry import override
 from ..report.page import write_report
 from ..runs import Run
 from ..training.interrupts import Interrupted
@@ -41,13 +40,15 @@ def train_seeds(
     """
     fields = dict(explicit_fields or {})
     runs = []
-    for seed in range(config.seed, config.seed + seeds):
+    for seed in range(config.training.seed, config.training.seed + seeds):
         print(f"Seed {seed}:")
         folder = out / f"seed-{seed}"
         try:
             if resume and (folder / "config.json").exists():
                 run_config = Run(folder).config
-                settings = override(run_config, **{"epochs": config.epochs, **fields, "seed": run_config.seed})
+                settings = run_config.override(
+                    **{"epochs": config.training.epochs, **fields, "seed": run_config.training.seed}
+                )
                 runs.append(train(settings, out=folder, resume=True))
             else:
                 runs.append(train(config, out=folder, resume=resume, **fields | {"seed": seed}))

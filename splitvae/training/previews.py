@@ -10,7 +10,7 @@ import torch
 from ..config import Config
 from ..data.geometry import remove_padding
 from ..data.images import Images, evenly_spaced
-from ..evaluation.scores import columns
+from ..evaluation.scores import component_features
 from ..features.base import Extractor, extract_features
 from ..features.registry import load_extractor
 from ..metrics.fid import frechet_distance
@@ -52,7 +52,7 @@ class SampleDistance:
         """Returns {"fid": of the blend, "fid_x1": of the first component, ...} of a model in evaluation mode."""
         z = torch.randn(len(self.real), vae.latent_dim, generator=torch.Generator().manual_seed(self.seed))
         with torch.autocast(self.device.type, enabled=False):
-            matrices = columns(vae, z, self.extractor, self.pad, self.seed)
+            matrices = component_features(vae, z, self.extractor, self.pad, self.seed)
             distances = {name: frechet_distance(self.real, rows) for name, rows in matrices.items() if name != "mix"}
         return {"fid" if name == "blend" else f"fid_{name}": value for name, value in distances.items()}
 

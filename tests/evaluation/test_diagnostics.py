@@ -10,14 +10,14 @@ import torch
 
 from splitvae import metrics
 from splitvae.config import Config
-from splitvae.data.images import spaced
+from splitvae.data.images import evenly_spaced
 from splitvae.errors import UserError
 from splitvae.evaluation.diagnostics import cached_or_diagnose, diagnose
 from splitvae.evaluation.tables import evaluation_table
-from splitvae.models.posteriors import Gaussian
-from splitvae.presets.build import vae_of
+from splitvae.models.posteriors import GaussianPosterior
+from splitvae.presets.build import build_vae
 from splitvae.runs import Run
-from splitvae.utils.text import number
+from splitvae.utils.text import format_number
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Run]:
 def make(path: Path, data: Path, split: int) -> Run:
     torch.manual_seed(split)
     config = Config(data=str(data), shape=(1, 16, 16), latent_dim=5, split=split, width=4, scales=2, embedding=8)
-    vae = vae_of(config).eval()
+    vae = build_vae(config).eval()
     run = Run.begin(path, config, vae.counts())
     run.save_model(vae)
     return run
@@ -46,7 +46,9 @@ def test_the_numbers_written_are_those_of_the_functions(runs: dict[int, Run]) ->
     x = run.images("test").pixels.float() / 255
     canvas, codes = run.vae.reconstruct(x), run.codes("test")
     assert result["reconstruction"]["mse"]["value"] == pytest.approx(float((canvas.image - x).square().mean()), rel=1e-5)
-    assert result["latent"]["kl"]["value"] == pytest.approx(float(Gaussian(codes.mean, codes.logvar).kl().mean()), rel=1e-5)
+    assert result["latent"]["kl"]["value"] == pytest.approx(
+        float(GaussianPosterior(codes.mean, codes.logvar).kl().mean()), rel=1e-5
+    )
     assert result["latent"]["inactive_by_mean"] == metrics.inactive_by_mean(codes.mean)
     split = result["split"]
     assert split["high_frequency_share"]["value"] == pytest.approx(metrics.high_frequency_share(canvas.masks), rel=1e-4)
@@ -80,8 +82,8 @@ def test_an_evaluation_is_used_again_until_the_model_changes(runs: dict[int, Run
 
 
 def test_a_limit_chooses_evenly_spaced_images_and_must_be_at_least_one(runs: dict[int, Run]) -> None:
-    assert spaced(10, 4).tolist() == [0, 2, 5, 7]
-    assert spaced(3, 10).tolist() == [0, 1, 2]
+    assert evenly_spaced(10, 4).tolist() == [0, 2, 5, 7]
+    assert evenly_spaced(3, 10).tolist() == [0, 1, 2]
     with pytest.raises(UserError, match="limit=0"):
         diagnose(runs[1], limit=0)
 
@@ -90,6 +92,6 @@ def test_a_table_has_one_line_per_number(runs: dict[int, Run]) -> None:
     result = diagnose(runs[2])
     text = evaluation_table(result)
     assert text.startswith(f"Measured on 60 test images of {result['data']['source']}:")
-    assert f"{number(result['latent']['kl']['value'])} ± " in text
+    assert f"{format_number(result['latent']['kl']['value'])} ± " in text
     assert result["split"]["verdict"] in text
     assert evaluation_table(diagnose(runs[1])).count("not applicable") == 5

@@ -16,8 +16,8 @@ from splitvae.evaluation.diagnostics import cached_or_diagnose, diagnose
 from splitvae.evaluation.tables import evaluation_table
 from splitvae.metrics.outputs import ModelOutputs
 from splitvae.metrics.registry import METRICS, Metric, with_deviation
-from splitvae.presets.build import vae_of
-from splitvae.report.page import write
+from splitvae.presets.build import build_vae
+from splitvae.report.page import write_report
 from splitvae.runs import Run
 
 TITLE = "contrast of the reconstructions"
@@ -51,7 +51,7 @@ def make(path: Path, data: Path, **fields: object) -> Run:
     torch.manual_seed(0)
     sizes = {"shape": (1, 16, 16), "latent_dim": 3, "split": 1, "width": 4, "scales": 2, "embedding": 8}
     config = Config(data=str(data), **sizes | fields)
-    vae = vae_of(config).eval()
+    vae = build_vae(config).eval()
     run = Run.begin(path, config, vae.counts())
     run.save_model(vae)
     return run
@@ -74,8 +74,8 @@ def test_a_registered_metric_is_measured_written_printed_and_reported(run: Run, 
     (line,) = [line for line in evaluation_table(result).splitlines() if TITLE in line]
     assert "not" not in line
     cell = line.split(TITLE)[1].strip()
-    assert f"<th>{TITLE}</th><td>{cell}</td>" in write(run).read_text(encoding="utf-8")
-    both = write([run, run], run.path / "both.html").read_text(encoding="utf-8")
+    assert f"<th>{TITLE}</th><td>{cell}</td>" in write_report(run).read_text(encoding="utf-8")
+    both = write_report([run, run], run.path / "both.html").read_text(encoding="utf-8")
     assert f"<th>{TITLE}</th><td>{cell}</td><td>{cell}</td>" in both
 
 
@@ -121,7 +121,7 @@ def test_a_value_that_json_cannot_hold_is_refused_with_the_name_of_its_metric(
 def test_a_metric_of_maps_may_apply_to_an_unsplit_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METRICS, "toy", Metric("split", "number of components", lambda outputs: outputs.split))
     assert diagnose(run)["split"] == {"toy": 1}
-    page = write(run).read_text(encoding="utf-8")
+    page = write_report(run).read_text(encoding="utf-8")
     assert "<th>number of components</th><td>1</td>" in page
     assert "<th>the split is</th><td>not applicable</td>" in page
 
@@ -159,7 +159,7 @@ def test_some_metrics_are_reported_where_the_images_are_gone(tmp_path: Path, tra
     run = make(tmp_path / "run", data)
     diagnose(run, metrics=["mse"])
     data.unlink()
-    page = write(Run(run.path)).read_text(encoding="utf-8")
+    page = write_report(Run(run.path)).read_text(encoding="utf-8")
     assert "<th>KL, nats an image</th><td>not measured</td>" in page
     assert "test MSE, decoded from the posterior mean" in page
 

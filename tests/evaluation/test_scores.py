@@ -14,15 +14,15 @@ import splitvae
 from splitvae import report
 from splitvae.cli.app import main
 from splitvae.data.images import Images
-from splitvae.data.sources import whole
+from splitvae.data.sources import load_all
 from splitvae.errors import UserError
 from splitvae.evaluation import scores
 from splitvae.evaluation.diagnostics import diagnose, evaluate
 from splitvae.evaluation.tables import evaluation_table, score_table
-from splitvae.features.base import ModuleFeatures, features
+from splitvae.features.base import ModuleFeatures, extract_features
 from splitvae.metrics.fid import frechet_distance
 from splitvae.models.codes import encode
-from splitvae.runs import Run, fitted
+from splitvae.runs import Run, match_config
 from splitvae.training import previews
 
 SETTINGS = {"width": 4, "scales": 2, "embedding": 16, "latent_dim": 3, "pictures": 0, "validation": 0, "progress": False}
@@ -46,7 +46,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     }.items():
         out = tmp_path_factory.mktemp(name) / "run"
         trained[name] = splitvae.train("digits-svae", images, out=out, epochs=1, pad=2, **SETTINGS, **extra)
-        trained[name].remember("test", fitted(test, trained[name].config))
+        trained[name].remember("test", match_config(test, trained[name].config))
     return trained
 
 
@@ -57,9 +57,9 @@ def test_columns_are_the_features_of_the_blend_of_each_component_and_of_a_mix(ru
     with torch.no_grad():
         canvas = vae.decode(z)
     cut = canvas.images[..., 2:14, 2:14]
-    torch.testing.assert_close(columns["blend"], features(extractor, canvas.image[..., 2:14, 2:14]))
+    torch.testing.assert_close(columns["blend"], extract_features(extractor, canvas.image[..., 2:14, 2:14]))
     for k in (0, 1):
-        torch.testing.assert_close(columns[f"x{k + 1}"], features(extractor, cut[:, k]))
+        torch.testing.assert_close(columns[f"x{k + 1}"], extract_features(extractor, cut[:, k]))
     first, second = ((columns["mix"] - columns[f"x{k}"]).abs().amax(1) < 1e-6 for k in (1, 2))
     assert bool((first | second).all())
     assert 8 < int(first.sum()) < 32
@@ -91,12 +91,12 @@ def test_reconstructions_and_samples_have_the_distances_computed_by_hand(runs: d
     run, extractor = runs["split"], pooled()
     result = scores.score(run, extractor, "clean", "gmm", components=2, seed=3)
     test = run.images("test")
-    real = features(extractor, test.pixels[..., 2:14, 2:14])
+    real = extract_features(extractor, test.pixels[..., 2:14, 2:14])
     with torch.no_grad():
         blend = run.vae.decode(encode(run.vae, test).mean).image[..., 2:14, 2:14]
         drawn = run.vae.sample(179, 3).image[..., 2:14, 2:14]
     for bank, images in {"REC": blend, "GEN": drawn}.items():
-        expected = frechet_distance(real, features(extractor, images))
+        expected = frechet_distance(real, extract_features(extractor, images))
         assert result["banks"][bank]["blend"]["fid"]["value"] == pytest.approx(expected, rel=1e-6)
 
 
@@ -186,10 +186,10 @@ def test_a_damaged_evaluation_is_refused_with_its_remedy(runs: dict[str, Run]) -
 def test_the_test_part_of_a_set_with_parts_is_compared(tmp_path: Path) -> None:
     import numpy as np
 
-    assert (whole("digits").split, len(whole("digits"))) == ("all", 1797)
+    assert (load_all("digits").split, len(load_all("digits"))) == ("all", 1797)
     pixels = np.random.default_rng(0).integers(0, 256, (30, 16, 16), dtype=np.uint8)
     np.savez(tmp_path / "parts.npz", x_train=pixels[:20], x_test=pixels[20:])
-    images = whole(tmp_path / "parts.npz")
+    images = load_all(tmp_path / "parts.npz")
     assert (images.split, len(images)) == ("test", 10)
     assert any("the test part is taken" in note for note in images.notes)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from splitvae.evaluation.tables import comparison_tables
-from splitvae.utils.text import aligned, number
+from splitvae.utils.text import align_columns, format_number
 
 
 def test_numbers_are_printed_with_their_significant_zeros() -> None:
-    assert [number(value) for value in (-4687.3, 12345.6)] == ["−4,690", "12,300"]
-    assert [number(value) for value in (0.004, -0.0416, 20.0, 100.0, 1.66e-5)] == [
+    assert [format_number(value) for value in (-4687.3, 12345.6)] == ["−4,690", "12,300"]
+    assert [format_number(value) for value in (0.004, -0.0416, 20.0, 100.0, 1.66e-5)] == [
         "0.00400",
         "−0.0416",
         "20.0",
@@ -36,7 +36,7 @@ def test_several_seeds_are_one_row_with_their_deviation() -> None:
     assert table.rows[1][4] == "5.00 ± 0.10"
     assert [row[-1] for row in table.rows] == ["0.500 ± 0.35", "-"]
     assert table.headings[-1] == "GEN sharpness"
-    assert len(aligned(table.headings, table.rows).splitlines()) == 3
+    assert len(align_columns(table.headings, table.rows).splitlines()) == 3
     # Distances in other features are never averaged.
     separate = comparison_tables({"a": [evaluation(1.0), evaluation(3.0, "2")]}, "clean")
     assert [t.rows[0][3] for t in separate] == ["1", "1"]

@@ -14,7 +14,7 @@ from splitvae.config import Config
 from splitvae.figures.introvae import draw_deviations, draw_plane
 from splitvae.models.codes import Codes
 from splitvae.models.vae import VAE
-from splitvae.presets.build import vae_of
+from splitvae.presets.build import build_vae
 
 TILE, STEP = 96, 100  # pixels of an image of side 16, and to the next
 
@@ -24,7 +24,7 @@ Pixels = Callable[[Figure], np.ndarray]
 @pytest.fixture(scope="module")
 def vae() -> VAE:
     torch.manual_seed(0)
-    return vae_of(Config(shape=(1, 16, 16), latent_dim=3, split=1, width=4, scales=2, embedding=8)).eval()
+    return build_vae(Config(shape=(1, 16, 16), latent_dim=3, split=1, width=4, scales=2, embedding=8)).eval()
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from splitvae.figures.samples import (
 from splitvae.models.codes import Codes
 from splitvae.models.split import Canvas, compose
 from splitvae.models.vae import VAE
-from splitvae.presets.build import vae_of
+from splitvae.presets.build import build_vae
 
 Pixels = Callable[[Figure], np.ndarray]
 Enlarge = Callable[..., np.ndarray]
@@ -36,7 +36,7 @@ def canvas(n: int, split: int, channels: int = 1) -> Canvas:
 
 @pytest.fixture
 def vae() -> VAE:
-    return vae_of(Config(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
+    return build_vae(Config(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
 
 
 @pytest.mark.parametrize(("channels", "side", "scale"), [(1, 16, 6), (3, 32, 3), (3, 64, 2), (1, 128, 1)])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from splitvae import metrics
-from splitvae.models.posteriors import Gaussian
+from splitvae.models.posteriors import GaussianPosterior
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -41,4 +41,4 @@ def test_the_kl_of_dimensions_is_that_of_torch_and_sums_to_that_of_the_posterior
     kl = metrics.kl_by_dimension(mean, logvar)
     q, p = torch.distributions.Normal(mean, (logvar / 2).exp()), torch.distributions.Normal(0.0, 1.0)
     assert torch.allclose(kl.float(), torch.distributions.kl_divergence(q, p).mean(0), rtol=1e-5)
-    assert float(kl.sum()) == pytest.approx(float(Gaussian(mean, logvar).kl().mean()), rel=1e-5)
+    assert float(kl.sum()) == pytest.approx(float(GaussianPosterior(mean, logvar).kl().mean()), rel=1e-5)

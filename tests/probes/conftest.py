@@ -12,7 +12,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from splitvae.config import Config
-from splitvae.presets.build import vae_of
+from splitvae.presets.build import build_vae
 from splitvae.probes.measure import probe
 from splitvae.runs import Run
 
@@ -44,7 +44,7 @@ def make_run(data: Path) -> Callable[..., Run]:
         sizes = {"shape": (1, 8, 8), "latent_dim": 6, "split": 1, "net": "mlp", "embedding": 12, "content_dim": 4}
         config = Config(data=str(data), **{**sizes, "latent": "grouped", **fields})
         torch.manual_seed(seed)
-        vae = vae_of(config)
+        vae = build_vae(config)
         run = Run.begin(path, config, vae.counts())
         run.save_model(vae)
         return run

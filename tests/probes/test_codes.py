@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from splitvae.errors import UserError
-from splitvae.models.fusion import FUSIONS, accumulate
-from splitvae.models.posteriors import Dirac, Gaussian
+from splitvae.models.fusion import FUSIONS, fuse_all
+from splitvae.models.posteriors import DiracPosterior, GaussianPosterior
 from splitvae.probes.codes import (
     fuse_label_groups,
     majority_accuracy,
@@ -23,9 +23,9 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def members(rows: int = 60, dim: int = 3, seed: int = 0) -> Gaussian:
+def members(rows: int = 60, dim: int = 3, seed: int = 0) -> GaussianPosterior:
     mean, logvar = torch.randn(2, rows, dim, generator=generator(seed))
-    return Gaussian(mean, logvar)
+    return GaussianPosterior(mean, logvar)
 
 
 def test_means_have_no_noise_and_samples_have_that_of_the_posterior_times_its_scale() -> None:
@@ -34,7 +34,10 @@ def test_means_have_no_noise_and_samples_have_that_of_the_posterior_times_its_sc
     assert means.noise is None
     assert samples.noise is not None
     assert torch.allclose(samples.noise, 0.1 * (posterior.logvar / 2).exp())
-    for quiet in (mean_and_sample_codes(Dirac(posterior.mean), labels), mean_and_sample_codes(posterior, labels, 0.0)):
+    for quiet in (
+        mean_and_sample_codes(DiracPosterior(posterior.mean), labels),
+        mean_and_sample_codes(posterior, labels, 0.0),
+    ):
         assert quiet[0].noise is None
         assert quiet[1] is quiet[0]
 
@@ -43,7 +46,9 @@ def test_means_have_no_noise_and_samples_have_that_of_the_posterior_times_its_sc
 def test_evidence_is_fused_over_groups_of_one_label(mode: str) -> None:
     labels = torch.arange(60) % 4
     posterior = members()
-    posterior = Gaussian(labels[:, None] + 0.01 * posterior.mean, torch.zeros(60, 3))  # a code that names its label
+    posterior = GaussianPosterior(
+        labels[:, None] + 0.01 * posterior.mean, torch.zeros(60, 3)
+    )  # a code that names its label
     fused, group_labels, independent = fuse_label_groups(posterior, labels, 5, mode, 60)
     assert independent == 12  # 15 images of each label
     assert len(group_labels) == len(fused.mean) == 60  # five divisions of 12
@@ -65,7 +70,7 @@ def test_groups_of_one_image_are_all_images_once() -> None:
 
 
 def test_the_variance_of_fused_copies_is_divided_by_their_number() -> None:
-    posterior = Gaussian(torch.full((32, 2), 0.7), torch.full((32, 2), -1.3))
+    posterior = GaussianPosterior(torch.full((32, 2), 0.7), torch.full((32, 2), -1.3))
     fused, _, _ = fuse_label_groups(posterior, torch.zeros(32, dtype=torch.long), 8)
     assert torch.allclose(fused.mean, torch.tensor(0.7))
     assert torch.allclose(fused.logvar, torch.tensor(-1.3 - math.log(8)))
@@ -76,7 +81,7 @@ def test_images_that_fill_no_group_are_left_out() -> None:
     posterior = members(10)
     fused, group_labels, independent = fuse_label_groups(posterior, labels, 3, min_groups=2)
     assert (independent, sorted(group_labels.tolist())) == (2, [0, 2])
-    whole, _ = accumulate(posterior.mean[7:], posterior.logvar[7:], labels[7:])
+    whole, _ = fuse_all(posterior.mean[7:], posterior.logvar[7:], labels[7:])
     assert torch.allclose(fused.mean[group_labels == 2], whole.mean.float())  # all three of the last label
     with pytest.raises(UserError, match="smaller groups"):
         fuse_label_groups(posterior, labels, 6)
@@ -84,7 +89,9 @@ def test_images_that_fill_no_group_are_left_out() -> None:
 
 def test_variances_that_are_nan_are_refused() -> None:
     with pytest.raises(UserError, match="NaN"):
-        fuse_label_groups(Gaussian(torch.zeros(4, 1), torch.full((4, 1), math.nan)), torch.zeros(4, dtype=torch.long), 2)
+        fuse_label_groups(
+            GaussianPosterior(torch.zeros(4, 1), torch.full((4, 1), math.nan)), torch.zeros(4, dtype=torch.long), 2
+        )
 
 
 def test_the_number_of_members_is_limited_by_the_rarest_label() -> None:

@@ -14,7 +14,7 @@ import torch
 from splitvae.cli.probe import Probe
 from splitvae.data.images import Images
 from splitvae.errors import UserError
-from splitvae.figures.probes import accuracy_curve, code_maps
+from splitvae.figures.probes import plot_probe_accuracy, plot_code_maps
 from splitvae.models.vae import VAE
 from splitvae.probes.codes import fuse_label_groups
 from splitvae.probes.labelled_images import load_labelled_images
@@ -142,7 +142,7 @@ def test_samples_of_codes_without_noise_are_means(make_run: Callable[..., Run], 
     assert (result["curve"], result["use"]) == ([], None)
     assert "latent, means" in probe_table(result)
     with pytest.raises(UserError, match="no content"):
-        accuracy_curve(result)
+        plot_probe_accuracy(result)
 
 
 def test_an_untrained_network_has_batchnorm_statistics_of_images(make_run: Callable[..., Run], tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_attributes_mean_the_same_in_both_parts(make_run: Callable[..., Run], tm
 
 
 def test_the_figure_has_a_line_per_code_and_one_of_the_majority(result: dict[str, Any]) -> None:
-    (axes,) = accuracy_curve(result).axes
+    (axes,) = plot_probe_accuracy(result).axes
     assert len(axes.lines) == 5
     means = [100 * point["means"]["test"] for point in result["curve"]]
     assert axes.lines[0].get_xdata() == pytest.approx([1, 2, 4])
@@ -247,7 +247,7 @@ def test_the_figure_has_a_line_per_code_and_one_of_the_majority(result: dict[str
 def test_maps_show_each_code_by_two_methods_and_name_every_class() -> None:
     labels = torch.arange(40) % 10
     codes = {"style": torch.randn(40, 1), "content": torch.randn(40, 3)}
-    figure = code_maps(codes, labels, tuple("abcdefghij"))
+    figure = plot_code_maps(codes, labels, tuple("abcdefghij"))
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "style, PCA",
         "style, t-SNE",
@@ -258,11 +258,11 @@ def test_maps_show_each_code_by_two_methods_and_name_every_class() -> None:
     # Silenced: handles are lines.
     looks = {(h.get_color(), h.get_marker()) for h in figure.legends[0].legend_handles}  # type: ignore[union-attr]
     assert len(looks) == 10
-    many = code_maps({"latent": torch.randn(60, 2)}, torch.arange(60) % 30)
+    many = plot_code_maps({"latent": torch.randn(60, 2)}, torch.arange(60) % 30)
     assert not many.legends
     assert len(many.axes) == 3  # the third is the colour bar
     with pytest.raises(UserError, match="give one each"):
-        code_maps(codes, labels[:-1])
+        plot_code_maps(codes, labels[:-1])
 
 
 def test_the_command_writes_numbers_and_pictures(

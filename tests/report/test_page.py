@@ -15,7 +15,7 @@ import torch
 
 from splitvae.errors import UserError
 from splitvae.figures.io import read_fingerprint
-from splitvae.presets.build import vae_of
+from splitvae.presets.build import build_vae
 from splitvae.report.page import render_page, write_report
 from splitvae.runs import Run
 
@@ -81,7 +81,7 @@ def test_an_unsplit_model_is_reported_without_a_split(plain_run: Run) -> None:
 def test_figures_and_numbers_are_made_again_when_the_model_changed(plain_run: Run, tmp_path: Path) -> None:
     run = copy_run(plain_run, tmp_path / "run")
     torch.manual_seed(5)
-    run.save_model(vae_of(run.config))
+    run.save_model(build_vae(run.config))
     write_report([run])
     assert run.evaluation["reconstruction"]["mse"] != plain_run.evaluation["reconstruction"]["mse"]
     assert read_fingerprint(run.path / "figures" / "samples.png") == run.vae.fingerprint()

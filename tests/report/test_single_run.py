@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from splitvae.config import Config
-from splitvae.presets.build import vae_of
+from splitvae.presets.build import build_vae
 from splitvae.report.captions import FIGURES
 from splitvae.report.page import write_report
 from splitvae.runs import Run
@@ -27,7 +27,7 @@ def test_reports_of_introspective_runs_alone_show_the_plane_and_the_deviations(t
     torch.manual_seed(0)
     config = Config(**{**vars(SMALL), "data": str(data), "loss": loss})
     run = Run.begin(tmp_path / "run", config, {})
-    run.save_model(vae_of(config).eval())
+    run.save_model(build_vae(config).eval())
     page = write_report(run).read_text()
     drawn = {file.stem for file in (run.path / "figures").iterdir()}
     assert {"plane", "deviations"} & drawn == ({"plane", "deviations"} if loss == "intro" else set())
@@ -55,5 +55,5 @@ def test_every_figure_that_some_runs_have_has_a_caption() -> None:
 def test_a_report_calls_a_system_by_its_name(tmp_path: Path, fields: dict[str, Any], words: str) -> None:
     config = replace(SMALL, **fields)
     run = Run.begin(tmp_path / "run", config, {})
-    run.save_model(vae_of(config))
+    run.save_model(build_vae(config))
     assert words in write_report([run]).read_text(encoding="utf-8")

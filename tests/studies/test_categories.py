@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from splitvae.cli.app import main
 from splitvae.data.images import Images
 from splitvae.errors import UserError
-from splitvae.features.base import ModuleFeatures, features
+from splitvae.features.base import ModuleFeatures, extract_features
 from splitvae.figures.categories import plot_categories
-from splitvae.metrics.distances import jackknife
+from splitvae.metrics.distances import jackknife_deviation
 from splitvae.metrics.fid import frechet_distance
 from splitvae.studies.categories import category_table, compare_categories, shorten_source
 
@@ -88,7 +88,7 @@ def test_each_image_and_each_mirror_image_is_read_once() -> None:
 def test_sets_are_of_the_images_that_they_should_be() -> None:
     result = compare_categories(TRAIN, TEST, extractor(), count=10**6)
     net = extractor()
-    real, rows, mirrored = (features(net, x) for x in (TEST.pixels, TRAIN.pixels, TRAIN.pixels.flip(-1)))
+    real, rows, mirrored = (extract_features(net, x) for x in (TEST.pixels, TRAIN.pixels, TRAIN.pixels.flip(-1)))
     for k, category in enumerate(result["categories"]):
         both = torch.cat((rows[TRAIN.labels == k], mirrored[TRAIN.labels == k]))
         assert category["name"] == f"class {k}"
@@ -97,7 +97,7 @@ def test_sets_are_of_the_images_that_they_should_be() -> None:
     assert result["mix"]["value"] == pytest.approx(frechet_distance(real, torch.cat((rows, mirrored))), rel=1e-9)
     assert result["floor"]["images"] == len(TRAIN)
     assert result["floor"]["value"] == frechet_distance(real, rows)
-    assert result["floor"]["deviation"] == jackknife(real, rows)
+    assert result["floor"]["deviation"] == jackknife_deviation(real, rows)
 
 
 def test_growing_sets_begin_with_the_first_class_and_end_with_the_mix() -> None:
@@ -181,7 +181,7 @@ def test_the_command_prints_categories_and_writes_their_numbers_and_chart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("splitvae.features.registry.extractor_named", lambda *_: extractor())
+    monkeypatch.setattr("splitvae.features.registry.load_extractor", lambda *_: extractor())
     assert main(["categories", str(save_images(tmp_path / "levels.npz")), "--count", "100", "--no-mirror"]) == 0
     out = capsys.readouterr().out
     result = json.loads(Path("categories-levels/categories.json").read_text())

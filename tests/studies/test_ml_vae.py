@@ -10,7 +10,7 @@ import torch
 
 from splitvae.cli.app import main
 from splitvae.errors import UserError
-from splitvae.models.posteriors import Gaussian
+from splitvae.models.posteriors import GaussianPosterior
 from splitvae.runs import Run
 from splitvae.studies import ml_vae
 from splitvae.studies.ml_vae_public_code import WEIGHT_STD, fuse_by_label
@@ -97,10 +97,10 @@ def test_without_learning_evidence_by_label_makes_codes_separable() -> None:
     torch.manual_seed(0)
     labels = torch.arange(2048) % 4
     codes = torch.randn(4, 5)[labels] * 0.5 + torch.randn(2048, 5)
-    members = Gaussian(codes, torch.zeros(2048, 5))
+    members = GaussianPosterior(codes, torch.zeros(2048, 5))
     alone, fused = [], []
     for rows in torch.randperm(2048).split(128):
-        evidence = fuse_by_label(Gaussian(members.mean[rows], members.logvar[rows]), labels[rows])
+        evidence = fuse_by_label(GaussianPosterior(members.mean[rows], members.logvar[rows]), labels[rows])
         centres = torch.stack([codes[labels == k].mean(0) for k in range(4)])
         fused.append((torch.cdist(evidence.mean, centres).argmin(1) == labels[rows]).float())
         alone.append((torch.cdist(codes[rows], centres).argmin(1) == labels[rows]).float())

@@ -13,7 +13,7 @@ import splitvae
 from splitvae import presets
 from splitvae.errors import UserError
 from splitvae.figures import groups as group_figures
-from splitvae.figures.run import draw
+from splitvae.figures.run import draw_run
 from splitvae.networks.base import Network
 from splitvae.networks.registry import NETWORKS
 from splitvae.objectives.variance import VARIANCES
@@ -137,21 +137,21 @@ def test_the_diagonal_of_swaps_is_reconstructions_and_evidence_is_the_groups(fus
     torch.manual_seed(0)
     vae = splitvae.VAE((1, 16, 16), 6, net="mlp", latent="grouped", embedding=16, fusion=fusion).eval()
     x, labels = torch.rand(20, 1, 16, 16), torch.arange(20) % 3 + 7
-    found = group_figures.references(vae, x, labels)
+    found = group_figures.select_references(vae, x, labels)
     assert torch.equal(found.images, x[:3])
     painted = vae.decode(torch.cat((found.style, found.content), 1)).image
     torch.testing.assert_close(painted, vae.reconstruct(x[:3]).image)
     together = vae.encode(x, labels)
     torch.testing.assert_close(found.evidence, together.mean[:3, 3:])
-    figure = group_figures.swaps(vae, found)
+    figure = group_figures.draw_swaps(vae, found)
     assert figure.get_size_inches().min() > 1
     with pytest.raises(UserError, match="--latent grouped"):
-        group_figures.references(splitvae.VAE((1, 16, 16), 6, net="mlp"), x, labels)
+        group_figures.select_references(splitvae.VAE((1, 16, 16), 6, net="mlp"), x, labels)
 
 
 def test_figures_of_a_grouped_run_show_swaps_and_the_curves_of_its_terms(digits: splitvae.Images, tmp_path: Path) -> None:
     run = splitvae.train("digits-svae", digits, out=tmp_path, progress=False, **TINY | {"epochs": 1})
     run.remember("test", match_config(digits, run.config))
-    names = {path.stem for path in draw(run)}
+    names = {path.stem for path in draw_run(run)}
     assert {"swaps", "swaps-evidence", "style-interpolations", "content-interpolations", "curves"} <= names
     assert Run(tmp_path).config.model.latent.name == "grouped"
