@@ -1,7 +1,7 @@
-"""The residual network of the two-stage VAE, from which the Split-VAE's was made.
+"""The residual network of the two-stage VAE, from which the authors of the Split-VAE derived theirs.
 
-It differs from `Residual` (residual.py): ReLU in place of swish, a first convolution without stride, residual blocks at the
-last scale too, and a decoder that starts from a 2x2 map, directly from z.
+It differs from `Residual` (networks/residual.py) in that it has ReLU in place of swish, a first convolution without stride,
+residual blocks at the last scale too, and a decoder whose first dense layer maps z directly to a 2x2 map.
 
 Reference: Diagnosing and enhancing VAE models (Dai, Wipf, 2019), public code, network "resnet".
 https://arxiv.org/abs/1903.05789
