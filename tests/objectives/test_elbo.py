@@ -10,7 +10,7 @@ import splitvae
 from splitvae import ELBO, RAE
 from splitvae.errors import UserError
 from splitvae.models.split import ambiguity
-from splitvae.objectives.rae import kernels
+from splitvae.objectives.rae import layer_weights
 from splitvae.objectives.variance import Fixed
 
 
@@ -131,7 +131,7 @@ def test_the_gradient_penalty_trains_the_decoder_and_rests_in_evaluation(rae: sp
 def test_the_l2_penalty_is_the_sum_of_squared_kernels_of_the_decoder(rae: splitvae.VAE) -> None:
     x = torch.rand(4, 1, 16, 16)
     squares = sum(p.square().sum() for n, p in rae.decoder.named_parameters() if p.ndim > 1)
-    assert len(kernels(rae.decoder)) == sum(p.ndim > 1 for p in rae.decoder.parameters())
+    assert len(layer_weights(rae.decoder)) == sum(p.ndim > 1 for p in rae.decoder.parameters())
     torch.testing.assert_close(
         loss_of(rae, x, RAE(penalty="l2", weight=0.1).build()) - loss_of(rae, x, RAE().build()), 0.1 * squares
     )
