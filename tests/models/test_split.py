@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import splitvae
-from splitvae.models.split import Canvas, ambiguity, compose, logit_channels, smoothness
+from splitvae.models.split import Canvas, ambiguity, compose, count_logit_channels, smoothness
 
 
 def canvas_of(split: int, channels: int = 3, dtype: torch.dtype = torch.float32) -> Canvas:
-    logits = torch.randn(4, logit_channels(channels, split), 8, 8)
+    logits = torch.randn(4, count_logit_channels(channels, split), 8, 8)
     return Canvas(*(t.to(dtype) for t in compose(3 * logits, split)))
 
 

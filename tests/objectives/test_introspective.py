@@ -17,7 +17,7 @@ from splitvae import ELBO, Objective
 from splitvae.errors import UserError
 from splitvae.models.groups import as_groups
 from splitvae.models.latents import LATENTS
-from splitvae.models.split import ambiguity, logit_channels
+from splitvae.models.split import ambiguity, count_logit_channels
 from splitvae.networks.introvae import IntroDecoder, IntroEncoder
 from splitvae.objectives.base import squared_error
 from splitvae.objectives.introspective import Introspective
@@ -42,7 +42,7 @@ def model(split: int = 1, latent: str = "gaussian", norm: bool = True, seed: int
     torch.manual_seed(seed)
     vae = splitvae.VAE((1, SIDE, SIDE), DIM, split, width=4, scales=2, embedding=16 * WIDTHS[-1], latent=latent)
     vae.encoder.features = IntroEncoder(1, SIDE, WIDTHS, norm)
-    vae.decoder = IntroDecoder(DIM, logit_channels(1, split), SIDE, WIDTHS, norm)
+    vae.decoder = IntroDecoder(DIM, count_logit_channels(1, split), SIDE, WIDTHS, norm)
     return vae.to(memory_format=torch.channels_last).train()
 
 
