@@ -91,8 +91,7 @@ class Grouped(Latent):
     With `head_units`, style and content each have a hidden layer, and are no longer linear functions of the same features.
     Then a large weight of `independence` separates them; without, both lose information at that weight.
 
-    If all members give evidence, an error of one of them has little effect on the content, and training corrects it slowly;
-    with `evidence_members` its effect is larger.
+    If all members give evidence, the others hide the error of one member from the loss; `evidence_members` prevents that.
 
     Arguments:
         content_dim: The number C of dimensions that a group shares, the last ones of z; 0 is half of them.

@@ -27,7 +27,7 @@ from ..models.groups import Groups
 __all__ = ["dependence", "hsic"]
 
 KERNEL_VARIANCES = (0.1, 0.3, 1.0, 3.0)  # of the Gaussian kernels, for squared distances per dimension
-MIN_STD = 1e-3  # added to the standard deviation of each dimension before a division by it
+ADDED_STD = 1e-3  # is added to the standard deviation of each dimension before a division by it
 
 
 def dependence(style: Tensor, groups: Groups) -> Tensor:
@@ -37,7 +37,7 @@ def dependence(style: Tensor, groups: Groups) -> Tensor:
         style: The style means, shape (B, S).
         groups: The groups of the images.
     """
-    std = style.detach().std(0) + MIN_STD
+    std = style.detach().std(0) + ADDED_STD
     distance = _squared_distances((style - style.mean(0)) / std) / style.shape[1]
     kernel = torch.stack([torch.exp(-distance / (2 * v)) for v in KERNEL_VARIANCES]).mean(0)
     same = (groups.member_of[:, None] == groups.member_of).to(kernel)

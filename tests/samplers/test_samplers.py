@@ -320,8 +320,8 @@ def test_a_second_stage_sees_other_draws_each_epoch() -> None:
     seen: list[Tensor] = []
 
     class Watching(SecondStage):
-        def _stage(self, dim: int) -> SecondStageVAE:
-            stage = super()._stage(dim)
+        def _build_stage(self, dim: int) -> SecondStageVAE:
+            stage = super()._build_stage(dim)
             stage.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
             return stage
 
