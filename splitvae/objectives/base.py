@@ -73,7 +73,7 @@ class Objective(Settings):
         """
         return self.build()(vae, x, group, step)
 
-    def inherited(self, previous: Settings) -> dict[str, Any]:
+    def inherit_from(self, previous: Settings) -> dict[str, Any]:
         """Returns what this objective takes over from another one: only the weights of the split mean the same in both."""
         return {name: getattr(previous, name) for name in ("ambiguity", "smoothness") if isinstance(previous, Objective)}
 

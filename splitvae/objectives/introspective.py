@@ -85,10 +85,10 @@ class Introspective(Objective):
         super().__post_init__()
         check_weight("vae_epochs", self.vae_epochs)
 
-    def inherited(self, previous: Settings) -> dict[str, Any]:
+    def inherit_from(self, previous: Settings) -> dict[str, Any]:
         """Returns what this objective takes over from another one: the weights of the split, and `vae_epochs`."""
         shared = {"vae_epochs": previous.vae_epochs} if isinstance(previous, Introspective) else {}
-        return super().inherited(previous) | shared
+        return super().inherit_from(previous) | shared
 
     def constant_weights(self) -> dict[str, float]:
         """Returns the weights that alarms may read and change: those that are numbers, not functions of the step."""

@@ -13,7 +13,7 @@ from ..data.images import Images
 from ..errors import UserError
 from ..objectives.base import Objective
 from ..presets.automatic import suggest_settings
-from ..runs import Run, images_for, match_config
+from ..runs import Run, load_for_config, match_config
 from ..utils.console import print_once
 from .batches import held_out_count
 
@@ -84,7 +84,7 @@ def prepare_images(
     if images is None:
         if config.data.source is None:
             raise UserError("there is nothing to train on; give images with --data, such as --data FOLDER.")
-        loaded = images_for(config, "train")
+        loaded = load_for_config(config, "train")
     else:
         loaded = images
         source = None if images.source.startswith("array") else images.source
