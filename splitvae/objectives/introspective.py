@@ -58,10 +58,10 @@ POSITIVE_WEIGHTS = ("beta", "margin", "beta_rec", "beta_kl", "weight_kl")
 BOUND_REASONS = {  # why a weight cannot be smaller, and what to type
     "alpha": "type alpha=0.25, the paper's, or 0 for a plain VAE",
     "alpha_decoder": "type alpha_decoder=0.5, the official code's, or leave it out for alpha",
-    "beta": "without reconstruction a code tells nothing about its image; type beta=0.5, or less for large images",
+    "beta": "without reconstruction a code holds no information about its image; type beta=0.5, or less for large images",
     "margin": "KLs are positive, so a hinge [margin - KL]+ would never be active; type a margin above the images' own KL, "
     "such as margin=10 on MNIST",
-    "beta_rec": "without reconstruction a code tells nothing about its image; type beta_rec=1",
+    "beta_rec": "without reconstruction a code holds no information about its image; type beta_rec=1",
     "beta_kl": "without the KL no prior is learned to draw samples from; type beta_kl=1",
     "beta_neg": "type beta_neg=256, or less if the KL of fakes is below that of images",
     "gamma": "type gamma=1e-8, the authors', or 0 to save two passes of the decoder",

@@ -6,7 +6,7 @@ import pytest
 
 from splitvae import Intro, SoftIntro
 from splitvae.training import alarms
-from splitvae.training.alarms import Alarmed, Windows, find_alarms, non_finite
+from splitvae.training.alarms import Alarmed, Windows, find_alarms, non_finite_alarm
 
 HEALTHY = {"kl_real": 10.0, "kl_rec": 14.0, "kl_fake": 18.0, "spread": 0.8}
 HEALTHY |= {"margin": 20.0, "hinge_rec": 6.0, "hinge_fake": 2.0, "alpha": 0.25, "beta": 2.0}
@@ -91,7 +91,7 @@ def test_weights_that_are_functions_are_named_but_not_moved() -> None:
 
 
 def test_several_alarms_are_mended_together_and_the_gravest_decides() -> None:
-    first, second = non_finite("the loss", 7, 1e-3), non_finite("the loss", 7, 1e-4)
+    first, second = non_finite_alarm("the loss", 7, 1e-3), non_finite_alarm("the loss", 7, 1e-4)
     alarmed = Alarmed(
         [first._replace(config_changes={"margin": 1.0}), second._replace(config_changes={"margin": 2.0, "alpha": 3.0})]
     )
