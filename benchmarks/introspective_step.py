@@ -19,7 +19,7 @@ import torch
 
 from splitvae import Images
 from splitvae.config import Config
-from splitvae.presets.build import objective_of, build_vae
+from splitvae.presets.build import build_vae, objective_of
 from splitvae.training.trainer import Trainer
 
 BATCH_SIZE = 64

@@ -21,7 +21,7 @@ from torch import nn
 
 from splitvae.data.images import Images
 from splitvae.models.vae import VAE
-from splitvae.presets.build import objective_of, build_vae
+from splitvae.presets.build import build_vae, objective_of
 from splitvae.presets.registry import find_preset
 from splitvae.training.trainer import Trainer
 

@@ -237,7 +237,8 @@ def _train_probes(
 def _describe_model(run: Run) -> dict[str, Any]:
     """Returns what determines the codes: the weights, and how contents are fused and drawn."""
     model = {"preset": run.config.preset, "fingerprint": run.vae.fingerprint()}
-    return model | {name: getattr(run.config, name) for name in ("latent", "fusion", "content_draw", "eps_std")}
+    latent = run.config.model.latent
+    return model | {"latent": latent.name, **{field.name: value for field, value in latent.items()}}
 
 
 def _describe_groups(parts: tuple[LabelledCodes, LabelledCodes], count: int) -> dict[str, Any]:
