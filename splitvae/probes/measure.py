@@ -24,7 +24,6 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
-from .. import __version__
 from ..data.images import batches
 from ..errors import UserError
 from ..models.latents import GroupedHead
@@ -36,7 +35,7 @@ from ..runs import Run
 from ..samplers.fit import fixed_seed
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
-from ..utils.machine import default_device
+from ..utils.machine import default_device, versions
 from .classifiers import ITERATIONS, fit_probes
 from .codes import (
     LabelledCodes,
@@ -112,7 +111,7 @@ def probe(
         },
         "iterations": iterations,
         "seed": seed,
-        "versions": {"splitvae": __version__, "torch": torch.__version__},
+        "versions": versions(),
         "labels": len(train.labels.unique()),
         "majority": majority_accuracy(train.labels, test.labels),
     }

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from splitvae import Images, load
+from splitvae import Images, features, load
 from splitvae.features.base import extract_features
 from splitvae.features.registry import load_extractor
 
