@@ -1,6 +1,6 @@
 """Follows one batch from `splitvae.load` to its loss: prints the files that it enters and how often it climbs back.
 
-A climb is a call from a file of a lower package to a file of a higher one. Only functions of the package are counted, each file
+A climb is a call from a lower package to a higher one. Only functions of the library are counted, each file
 once, between the call of `load` and the end of the first loss.
 """
 
