@@ -15,6 +15,7 @@ class List:
         from ..data.sources import SOURCE_NAMES
         from ..evaluation.scores import PROTOCOLS
         from ..features.registry import EXTRACTORS
+        from ..metrics.registry import METRICS
         from ..models.latents import LATENTS
         from ..networks.registry import NETWORKS
         from ..objectives.kl_weight import KL_SCHEDULES
@@ -34,6 +35,6 @@ class List:
         print("Presets that end in -own stand on the network, and follow the schedule, of the baseline's own paper.\n")
         for registry in (NETWORKS, LATENTS, OBJECTIVES, VARIANCES, KL_SCHEDULES, SAMPLERS):
             print(f"--{registry.option:<10} " + ", ".join(registry))
-        for option, names in {"features": EXTRACTORS, "protocol": PROTOCOLS}.items():
+        for option, names in {"features": EXTRACTORS, "protocol": PROTOCOLS, "metrics": METRICS}.items():
             print(f"--{option:<10} " + ", ".join(names))
         print(f"--{'data':<10} {', '.join(SOURCE_NAMES)}, hf://ORG/NAME, or a folder, parquet, npy or npz file")

@@ -12,9 +12,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from .. import __version__
 from ..errors import UserError
 from ..figures.io import read_fingerprint, save_figure
 from ..figures.probes import plot_code_maps, plot_probe_accuracy
@@ -30,6 +27,7 @@ from ..training.interrupts import Interrupted
 from ..training.loop import train
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json, write_text
+from ..utils.machine import versions
 from .ml_vae_public_code import initialise_as_public_code, probe_as_public_code
 from .ml_vae_systems import COMMON_CONFIG, SYSTEMS, SYSTEMS_WITH_FIGURES, System
 from .ml_vae_tables import FUSED_MEMBERS, ml_vae_table
@@ -94,7 +92,7 @@ def reproduce_ml_vae(
         "data": data,
         "iterations": iterations,
         "seed": seed,
-        "versions": {"splitvae": __version__, "torch": torch.__version__},
+        "versions": versions(),
         "systems": results,
     }
     write_json(out / "ml-vae.json", experiment)

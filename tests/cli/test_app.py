@@ -130,7 +130,7 @@ def test_a_folder_of_photos_trains_without_a_preset(tmp_path: Path, capsys: pyte
     assert status == 0, err
     assert "Chosen for these images: shape=(3, 32, 32)" in out
     assert "notes.txt" in out
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["width"] == 4
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["net"]["width"] == 4
 
 
 def test_several_seeds_give_one_summary_with_deviations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
