@@ -179,7 +179,7 @@ class Config(Settings):
         for _, field, value in self.walk():
             if field.acts is not None and value != field.default and not field.acts.condition(self):
                 raise UserError(
-                    f"{field.option}={value!r} has an effect only with {field.acts.needed}; choose that, or leave "
+                    f"{field.option}={value!r} acts only with {field.acts.needed}; choose that, or leave "
                     f"{field.option} out."
                 )
         if self.hardware.compile and self.objective.options().get("penalty") == "gradient":

@@ -1,6 +1,7 @@
 from .base import Loss as Loss
 from .base import Objective as Objective
 from .elbo import ELBO as ELBO
+from .elbo import ELBOLoss as ELBOLoss
 from .introvae import Intro as Intro
 from .introvae import from_official as from_official
 from .introvae import from_yukunchen as from_yukunchen
@@ -20,3 +21,4 @@ from .variance import Learned as Learned
 from .variance import Optimal as Optimal
 from .variance import Ratchet as Ratchet
 from .variance import Variance as Variance
+from .variance import VarianceModule as VarianceModule

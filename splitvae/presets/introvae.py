@@ -10,9 +10,9 @@
 | `celeba64-soft-intro`  | exponentials nearly vanish if fakes have more than one nat for each latent variable           |
 
 The README does not name its images; here they are those of CelebA, whose largest square has 178 pixels. Its pictures show
-that the run with beta = .05 collapsed between steps 134,000 and 145,000. The other presets have the network of beta-VAE for two
-reasons: it has strides in place of poolings, which makes it fast enough for two CPU cores, and it has no BatchNorm, which
-would compute different statistics for images and for fakes.
+that the run with beta = .05 collapsed between steps 134,000 and 145,000. The other presets have the network of beta-VAE for
+two reasons: it has strides in place of poolings, which makes it fast enough for two CPU cores, and it has no BatchNorm,
+which would compute different statistics for images and for fakes.
 """
 
 from __future__ import annotations

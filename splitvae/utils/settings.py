@@ -213,7 +213,7 @@ class Settings:
             if name == "name" and cls.name:
                 continue
             if name not in fields:
-                raise UserError(f"has a field {name!r} that is unknown; {nearest(name, fields)}")
+                raise UserError(f"has a field {name!r} unknown here; {nearest(name, fields)}")
             if fields[name].nested:
                 value = fields[name].hint.from_json(value)
             arguments[name] = tuple(value) if isinstance(value, list) else value
