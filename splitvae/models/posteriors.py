@@ -62,6 +62,7 @@ class GaussianPosterior(NamedTuple):
 
     @property
     def units(self) -> int:
+        """The number B of images."""
         return len(self.mean)
 
     def rsample(self) -> Tensor:
@@ -92,10 +93,12 @@ class DiracPosterior(NamedTuple):
 
     @property
     def logvar(self) -> None:
+        """None, since the code has no noise."""
         return None
 
     @property
     def units(self) -> int:
+        """The number B of images."""
         return len(self.mean)
 
     def rsample(self) -> Tensor:
@@ -134,14 +137,17 @@ class GroupedPosterior(NamedTuple):
 
     @property
     def mean(self) -> Tensor:
+        """The mean of z, shape (B, S + C); the members of a group have the same mean of the content."""
         return torch.cat((self.style.mean, self.content.mean[self.groups.member_of]), 1)
 
     @property
     def logvar(self) -> Tensor:
+        """The log-variance of z, shape (B, S + C)."""
         return torch.cat((self.style.logvar, self.content.logvar[self.groups.member_of]), 1)
 
     @property
     def units(self) -> int:
+        """The number of groups."""
         return self.groups.total
 
     def rsample(self) -> Tensor:

@@ -25,7 +25,13 @@ def build_learning_rate_schedule(optimizer: torch.optim.Optimizer, training: Tra
 
 
 def scale_learning_rate(optimizers: Mapping[str, Any], schedulers: Schedulers, factor: float) -> None:
-    """Multiplies the present learning rate and the whole schedule by a factor."""
+    """Multiplies the present learning rates and their schedules by a factor.
+
+    Arguments:
+        optimizers: The optimizers by name, which are changed.
+        schedulers: The schedules, which are changed.
+        factor: The factor.
+    """
     for group in (group for o in optimizers.values() for group in o.param_groups):
         group |= {name: group[name] * factor for name in ("lr", "initial_lr") if name in group}
     for s in schedulers:

@@ -66,5 +66,5 @@ def test_a_split_model_is_its_twin_plus_head_channels() -> None:
     assert split.counts()["trainable"] - twin.counts()["trainable"] == 2 * (3 * 3 * 4 + 1)
 
 
-def test_blend_is_computed_in_float32_whatever_the_logits() -> None:
+def test_the_blend_is_computed_in_float32_for_logits_of_any_type() -> None:
     assert compose(torch.randn(1, 7, 4, 4).bfloat16(), 2).image.dtype == torch.float32

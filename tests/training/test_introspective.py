@@ -120,7 +120,7 @@ def before_turns(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]
     monkeypatch.setattr(Trainer, "train_step", acted)
 
 
-# ---------------------------------------------------------------- two players in one loop
+# ---------------------------------------------------------------- two players in one trainer
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
 ) -> None:
     train(images, tmp_path / "whole", on_alarm="warn", epochs=3, **settings)
     with monkeypatch.context() as patch:
-        before_turns(patch, lambda loop: os.kill(os.getpid(), signal.SIGINT) if loop.step == 8 else None)
+        before_turns(patch, lambda trainer: os.kill(os.getpid(), signal.SIGINT) if trainer.step == 8 else None)
         with pytest.raises(Interrupted, match="epoch 2, step 9"):
             train(images, tmp_path / "parts", on_alarm="warn", epochs=3, **settings)
     torch.manual_seed(99)  # whatever happened in between
@@ -234,9 +234,9 @@ DEATHS: dict[str, tuple[dict[str, Any], str]] = {  # how a healthy run is killed
 
 
 def paint_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    def constant(loop: Trainer) -> None:
+    def constant(trainer: Trainer) -> None:
         with torch.no_grad():
-            loop.vae.decoder.head.weight.zero_()
+            trainer.vae.decoder.head.weight.zero_()
 
     before_turns(monkeypatch, constant)
 
@@ -289,10 +289,10 @@ def test_what_is_not_finite_stops_a_run_before_it_is_written(
     before = (out / "good.ckpt").read_bytes()
     if kind == "a weight":
 
-        def overflow(loop: Trainer) -> None:
-            if loop.step == 4 * STEPS - 1:
+        def overflow(trainer: Trainer) -> None:
+            if trainer.step == 4 * STEPS - 1:
                 # In the last player's turn of the epoch, after which nothing is computed with it.
-                loop.vae.decoder.head.bias.register_hook(lambda slope: slope.fill_(float("inf")))
+                trainer.vae.decoder.head.bias.register_hook(lambda slope: slope.fill_(float("inf")))
 
         before_turns(monkeypatch, overflow)
     else:

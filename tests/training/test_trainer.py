@@ -227,13 +227,13 @@ def test_without_recomputing_the_statistics_it_would_not(
 
 def test_every_epoch_has_another_order_and_every_image_once(images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **{**TINY, "batch_size": 45}, precision="32")
-    loop = Trainer(presets.build_vae(config), config.objective, images, config)
-    first = torch.cat([x for x, _ in loop.batches()])
-    loop.epoch, loop.step = 1, loop.steps_per_epoch
-    second = torch.cat([x for x, _ in loop.batches()])
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config)
+    first = torch.cat([x for x, _ in trainer.batches()])
+    trainer.epoch, trainer.step = 1, trainer.steps_per_epoch
+    second = torch.cat([x for x, _ in trainer.batches()])
     assert not torch.equal(first, second)
     order = [x.flatten(1).sum(1).sort().values for x in (first, second)]
-    assert len(first) == len(loop.images) == 315
+    assert len(first) == len(trainer.images) == 315
     torch.testing.assert_close(order[0], order[1])
 
 
@@ -256,12 +256,12 @@ def test_a_rate_given_on_resume_moves_the_schedule_and_keeps_the_place_in_it(
 
 def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **TINY, precision="32", ema=0.999)
-    loop = Trainer(presets.build_vae(config), config.objective, images, config)
-    assert loop.ema_model is not None
-    parameter, average = (next(model.decoder.parameters()) for model in (loop.vae, loop.ema_model))
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config)
+    assert trainer.ema_model is not None
+    parameter, average = (next(model.decoder.parameters()) for model in (trainer.vae, trainer.ema_model))
     seen = [parameter.detach().clone()]
-    for x, _ in loop.batches():
-        loop.train_step(x)
+    for x, _ in trainer.batches():
+        trainer.train_step(x)
         seen.append(parameter.detach().clone())
     expected = seen[0]
     for t, weight in enumerate(seen[1:]):
@@ -326,10 +326,10 @@ def test_a_jump_of_the_gradient_raises_the_alarm(
 
 def test_mirroring_flips_some_images_and_no_others(images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **TINY, mirror=True, precision="32")
-    loop = Trainer(presets.build_vae(config), config.objective, images, config)
-    order = loop.images.epoch_order(0)
-    x, _ = loop.images.batch(order, 0)
-    plain = loop.images.pixels[order.rows[: len(x)]].float() / 255
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config)
+    order = trainer.images.epoch_order(0)
+    x, _ = trainer.images.batch(order, 0)
+    plain = trainer.images.pixels[order.rows[: len(x)]].float() / 255
     flipped = [torch.equal(a, b.flip(2)) for a, b in zip(x, plain, strict=True)]
     straight = [torch.equal(a, b) for a, b in zip(x, plain, strict=True)]
     assert all(f or s for f, s in zip(flipped, straight, strict=True))
@@ -379,8 +379,8 @@ def test_validation_weighs_the_kl_as_at_the_end_of_its_schedule(images: splitvae
     for kl in ("constant", "warmup", "cyclical"):
         config = presets.find_preset("digits-svae", **TINY, kl=kl, precision="32")
         torch.manual_seed(0)
-        loop = Trainer(presets.build_vae(config), config.objective, images, config)
-        losses.append(loop.validate()["val_loss"])
+        trainer = Trainer(presets.build_vae(config), config.objective, images, config)
+        losses.append(trainer.validate()["val_loss"])
     assert losses[0] == losses[1] == losses[2]
 
 
@@ -493,17 +493,17 @@ def test_a_step_computes_in_the_precision_asked_for_and_losses_in_float32(
     images: splitvae.Images, precision: str, dtype: torch.dtype
 ) -> None:
     config = presets.find_preset("digits-svae", **TINY, precision=precision)
-    loop = Trainer(presets.build_vae(config), config.objective, images, config)
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config)
     seen: dict[str, Any] = {}
-    convolutions = [m for m in loop.vae.modules() if isinstance(m, torch.nn.Conv2d)]
+    convolutions = [m for m in trainer.vae.modules() if isinstance(m, torch.nn.Conv2d)]
     for i, m in enumerate(convolutions):
         m.register_forward_hook(lambda _m, _i, out, i=i: seen.__setitem__(f"conv {i}", out.dtype))
-    loop.vae.encoder.register_forward_hook(lambda _m, _i, q: seen.update(mean=q.mean.dtype, logvar=q.logvar.dtype))
-    loop.train_step(*next(iter(loop.batches())))
+    trainer.vae.encoder.register_forward_hook(lambda _m, _i, q: seen.update(mean=q.mean.dtype, logvar=q.logvar.dtype))
+    trainer.train_step(*next(iter(trainer.batches())))
     assert seen.pop("mean") == seen.pop("logvar") == torch.float32
     assert len(seen) == len(convolutions)
     assert set(seen.values()) == {dtype}
-    assert loop.loss.logs["loss"].dtype == torch.float32
+    assert trainer.loss.logs["loss"].dtype == torch.float32
 
 
 def test_images_cut_by_hand_are_tested_as_they_were_trained(tmp_path: Path) -> None:
