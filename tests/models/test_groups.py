@@ -1,4 +1,4 @@
-"""Who shares a content: groups of a batch, labels of images, the order of an epoch."""
+"""Groups of a batch, and labels of images as groups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import splitvae
 from splitvae.data.labels import get_group_labels
 from splitvae.errors import UserError
 from splitvae.models.groups import Groups, as_groups
-from splitvae.training.batches import grouped_epoch_order
 
 CPU = torch.device("cpu")
 
@@ -58,51 +57,8 @@ def test_attributes_make_groups_by_name() -> None:
     assert get_group_labels(faces, "Male").tolist() == [0, 1, 0, 0]
     assert get_group_labels(faces, "Male,Smiling").tolist() == [1, 3, 0, 1]
     part = dataclasses.replace(faces, labels=attributes[:2], pixels=faces.pixels[:2])
-    assert get_group_labels(part, "Male,Smiling").tolist() == [1, 3]  # whatever combinations a part has
+    assert get_group_labels(part, "Male,Smiling").tolist() == [1, 3]  # also in a part without the other combinations
     with pytest.raises(UserError, match="--group-by NAME"):
         get_group_labels(faces)
     with pytest.raises(UserError, match="Smiling"):
         get_group_labels(faces, "Smilin")
-
-
-@pytest.mark.parametrize("members", [0, 1, 3, 50])
-def test_an_order_has_every_image_once_in_groups_of_one_label(members: int) -> None:
-    labels = torch.randint(0, 4, (103,), generator=torch.Generator().manual_seed(0))
-    rows, groups = grouped_epoch_order(labels, members, torch.Generator().manual_seed(1))
-    assert groups is not None
-    assert rows.sort().values.tolist() == list(range(103))
-    for group in groups.unique():
-        assert len(labels[rows[groups == group]].unique()) == 1
-    if members:
-        sizes = groups.unique_consecutive(return_counts=True)[1]  # members of a group follow one another
-        assert sizes.max() <= members
-        assert (sizes == members).sum() == (labels.bincount() // members).sum()
-
-
-def test_orders_follow_from_the_seed_and_differ_between_epochs() -> None:
-    labels = torch.arange(60) % 3
-    first, again, other = (grouped_epoch_order(labels, 4, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
-    assert first.groups is not None
-    assert other.groups is not None
-    assert torch.equal(first.rows, again.rows)
-    # Silenced: these orders have groups.
-    company = [{frozenset(o.rows[o.groups == g].tolist()) for g in range(15)} for o in (first, other)]  # type: ignore[operator]
-    assert len(company[0]) == 15
-    assert len(company[0] & company[1]) < 3  # groups are composed anew, not only shuffled
-
-
-def test_whole_groups_leave_out_the_remaining_images() -> None:
-    labels = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2])
-    order = grouped_epoch_order(labels, 2, torch.Generator().manual_seed(0), whole_groups=True)
-    assert len(order.rows) == 8
-    for start in range(0, 8, 4):
-        _, group = order.part(start, 4)
-        assert group is not None
-        assert group.members == 2
-
-
-def test_a_batch_cuts_a_group_in_two() -> None:
-    order = grouped_epoch_order(torch.zeros(10, dtype=torch.int64), 5, torch.Generator().manual_seed(0))
-    _, group = order.part(3, 4)
-    assert group is not None
-    assert group.sizes.sort().values.tolist() == [2, 2]

@@ -1,4 +1,4 @@
-"""Alarms as functions of means: what raises each, what it says, and which weight it moves."""
+"""Alarms as functions of means: what raises each, its message, and the weight that it changes."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_one_picture_changes_both_alphas_whether_or_not_one_is_given_by_the_othe
     for decoder in (None, 0.5):
         (alarm,) = find_alarms(HEALTHY | {"spread": 0.1}, Intro(0.5, 2.0, 20.0, decoder).constant_weights())
         assert alarm.config_changes == {"alpha": 0.25, "alpha_decoder": 0.25}
-    young = {"kl_real": 10.0, "spread": 0.1}  # there are fakes, too new to be judged
+    young = {"kl_real": 10.0, "spread": 0.1}  # there are fakes, too new to be checked
     assert find_alarms(young, INTRO, has_fakes=True)[0].config_changes == {"alpha": 0.125, "alpha_decoder": 0.25}
 
 
 def test_before_there_are_fakes_one_picture_raises_the_reconstructions_weight() -> None:
     (alarm,) = find_alarms({"kl_real": 10.0, "spread": 0.01, "margin": 20.0}, INTRO)
     assert (alarm.name, alarm.config_changes) == ("one-picture", {"beta": 4.0})
-    assert find_alarms({"kl_real": 30.0, "spread": 0.8, "margin": 20.0}, INTRO) == []  # no hinge minds the margin yet
+    assert find_alarms({"kl_real": 30.0, "spread": 0.8, "margin": 20.0}, INTRO) == []  # there are no hinges yet
 
 
 def test_weights_that_are_functions_are_named_but_not_changed() -> None:

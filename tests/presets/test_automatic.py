@@ -1,0 +1,32 @@
+"""Settings that are suggested for images without a preset."""
+
+from __future__ import annotations
+
+import pytest
+
+import splitvae
+from splitvae import presets
+from splitvae.errors import UserError
+
+
+def test_large_images_get_the_largest_side_of_the_chosen_network() -> None:
+    config = splitvae.Config().override(net="intro", loss="intro")
+    fields = presets.suggest_settings((3, 250, 250), 1000, False, config)
+    assert fields["shape"] == (3, 256, 256) and fields["pad"] == 3
+    assert presets.suggest_settings((3, 250, 250), 1000, False, splitvae.Config())["shape"] == (3, 128, 128)
+    small = splitvae.Config().override(loss="intro", latent_dim=64)  # not typed, yet kept
+    assert presets.suggest_settings((3, 64, 64), 1000, False, small)["margin"] == 128
+    with pytest.raises(UserError, match="16, 32, 64, 128, 256, 512 or 1024, not 96"):
+        splitvae.VAE((3, 96, 96), net="intro")
+
+
+@pytest.mark.parametrize("name", ["mnist-intro", "mnist-soft-intro", "celeba64-intro", "celeba64-soft-intro"])
+def test_images_without_a_preset_get_weights_like_those_that_were_measured(name: str) -> None:
+    preset = presets.find_preset(name)
+    shape, objective, options = preset.model.shape, preset.objective, preset.options()
+    assert shape is not None
+    config = splitvae.Config().override(loss=objective.name, latent_dim=preset.model.latent_dim)
+    suggested = presets.suggest_settings(shape, 30_000, False, config, {"latent_dim"})
+    weights = ("beta", "margin") if objective.name == "intro" else ("beta_rec", "beta_neg", "gamma")
+    for key in (*weights, "vae_epochs", "lr"):
+        assert suggested[key] == pytest.approx(options[key], rel=0.4)

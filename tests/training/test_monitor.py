@@ -1,0 +1,71 @@
+"""The monitor: means of terms, gradient norms, and spikes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import splitvae
+from splitvae.objectives.elbo import ELBOLoss
+from splitvae.objectives.introvae import Intro
+from splitvae.training.monitor import Monitor
+
+Train = Callable[..., splitvae.Run]  # the type of the fixtures that train
+
+
+def test_the_history_has_every_term(train: Train, images: splitvae.Images, tmp_path: Path) -> None:
+    (row,) = train(images, tmp_path / "run", epochs=1).history
+    terms = {"loss", "mse", "rec", "kl", "beta", "v", "beta_v", "grad_norm", "lr", "val_loss", "val_mse", "val_kl"}
+    assert terms <= set(row)
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["parameters"]["trainable"] > 0
+
+
+def test_a_jump_of_the_gradient_is_counted(
+    train: Train, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = ELBOLoss.forward
+
+    def jumping(self: ELBOLoss, vae: Any, x: Any, group: Any = None, step: int = 0) -> Any:
+        for player, loss in forward(self, vae, x, group, step):
+            yield player, loss * (1e6 if step == 10 else 1)
+
+    monkeypatch.setattr(ELBOLoss, "forward", jumping)
+    assert [row["alarms"] for row in train(images, tmp_path / "run").history] == [0, 1]
+
+
+def test_each_term_is_the_mean_over_the_steps_that_logged_it(
+    train_intro: Train, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs: list[dict[str, float]] = []
+    add = Monitor.add_terms
+
+    def noted(self: Monitor, terms: dict[str, Any]) -> None:
+        logs.append({name: float(value) for name, value in terms.items()})
+        add(self, terms)
+
+    monkeypatch.setattr(Monitor, "add_terms", noted)
+    objective = Intro(lambda step: 0.25 if step >= 4 else 0.0, beta=5.0, margin=20.0)
+    (row,) = train_intro(images, tmp_path / "run", objective=objective, epochs=1).history
+    assert [("kl_fake" in terms) for terms in logs] == [False] * 4 + [True] * 2
+    for name in ("kl_fake", "hinge_rec", "kl_real", "alpha", "loss_decoder"):
+        values = [terms[name] for terms in logs if name in terms]
+        assert row[name] == pytest.approx(sum(values) / len(values), rel=1e-5)
+
+
+def test_each_player_has_its_own_gradient_norms() -> None:
+    monitor = Monitor(torch.device("cpu"), 1)
+    players = {name: nn.Parameter(torch.zeros(3)) for name in ("encoder", "decoder")}
+    for step in range(0, 60, 10):
+        for name, p in players.items():
+            p.grad = torch.full((3,), 1e4 if name == "encoder" else 1.0) * (100 if (name, step) == ("decoder", 50) else 1)
+            monitor.record_gradient(step, name, torch.zeros(()), [p])
+    totals = monitor.totals(lambda value, reduce: value)
+    assert totals["grad_norm_encoder"] == (pytest.approx(6e4 * 3**0.5), 6)
+    assert totals["alarms"][0] == 1  # the decoder's jump, and nothing before
