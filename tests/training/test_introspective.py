@@ -31,6 +31,8 @@ from splitvae.training.interrupts import Interrupted
 from splitvae.training.monitor import Monitor
 from splitvae.training.trainer import Trainer
 
+Same = Callable[[Any, Any], bool]  # the fixture that compares states
+
 TINY: dict[str, Any] = {
     "width": 4,
     "embedding": 32,
@@ -59,12 +61,6 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def images() -> splitvae.Images:
-    found = splitvae.load("digits", side=16)
-    return splitvae.Images(found.pixels[:350], None, (), "digits", "train", ())
-
-
-@pytest.fixture(scope="module")
 def healthy(images: splitvae.Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two epochs, of which the second was judged and found good."""
     out = tmp_path_factory.mktemp("runs") / "healthy"
@@ -80,9 +76,8 @@ def train(images: splitvae.Images, out: Path, **overrides: Any) -> splitvae.Run:
     """Trains digits-svae with the weights of INTRO, or with another objective, which brings its own."""
     others = objective is not None or overrides.get("loss", "intro") != "intro"
     settings = {**INTRO, "epochs": 2, **overrides}
-    settings = {
-        k: v for k, v in settings.items() if k in overrides or not others or k not in ("alpha", "beta", "margin", "loss")
-    }
+    own = {"alpha", "beta", "margin", "loss"} if others else set()
+    settings = {k: v for k, v in settings.items() if k in overrides or k not in own}
     return splitvae.train("digits-svae", images, objective, out=out, progress=False, **settings)
 
 
@@ -96,18 +91,6 @@ def state(run: Path) -> dict[str, Any]:
 
 def good(run: Path) -> dict[str, Any]:
     return torch.load(run / "good.ckpt", weights_only=True)
-
-
-def same(a: Any, b: Any) -> bool:
-    """Bit for bit equality of nested states, save for clocks."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        clocks = {"seconds", "images_per_second"}
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a.keys() - clocks)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
 
 
 def before_turns(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]) -> None:
@@ -129,7 +112,12 @@ def before_turns(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]
     ids=["intro", "soft-intro"],
 )
 def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
-    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], _short: None
+    images: splitvae.Images,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    _short: None,
+    same: Same,
 ) -> None:
     train(images, tmp_path / "whole", on_alarm="warn", epochs=3, **settings)
     with monkeypatch.context() as patch:
@@ -243,7 +231,13 @@ def paint_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", DEATHS)
 def test_a_dying_run_stops_at_its_last_good_checkpoint_and_names_the_weight(
-    healthy: Path, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, _short: None
+    healthy: Path,
+    images: splitvae.Images,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    _short: None,
+    same: Same,
 ) -> None:
     out, (settings, weight) = tmp_path / "run", DEATHS[name]
     shutil.copytree(healthy, out)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from splitvae.objectives.variance import Optimal
 from splitvae.training.interrupts import Interrupted
 from splitvae.training.trainer import Trainer
 
+Same = Callable[[Any, Any], bool]  # the fixture that compares states
+
 TINY: dict[str, Any] = {
     "width": 4,
     "embedding": 32,
@@ -36,12 +39,6 @@ TINY: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def images() -> splitvae.Images:
-    found = splitvae.load("digits", side=16)
-    return splitvae.Images(found.pixels[:350], None, (), "digits", "train", ())
-
-
 def train(images: splitvae.Images, out: Path, **overrides: Any) -> splitvae.Run:
     settings = {**TINY, "epochs": 2, **overrides}
     return splitvae.train("digits-svae", images, out=out, progress=False, **settings)
@@ -49,18 +46,6 @@ def train(images: splitvae.Images, out: Path, **overrides: Any) -> splitvae.Run:
 
 def checkpoint(run: Path) -> dict[str, Any]:
     return torch.load(run / "state.ckpt", weights_only=True)
-
-
-def same(a: Any, b: Any) -> bool:
-    """Bit for bit equality of nested states, save for clocks."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        clocks = {"seconds", "images_per_second"}
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a.keys() - clocks)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
@@ -86,7 +71,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     ids=["paper", "averaged", "plateau", "cosine"],
 )
 def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
-    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], same: Same
 ) -> None:
     train(images, tmp_path / "whole", epochs=3, **settings)
     with monkeypatch.context() as patch:
@@ -100,7 +85,7 @@ def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
 
 
-def test_more_epochs_go_on_as_if_asked_for_at_once(images: splitvae.Images, tmp_path: Path) -> None:
+def test_more_epochs_go_on_as_if_asked_for_at_once(images: splitvae.Images, tmp_path: Path, same: Same) -> None:
     train(images, tmp_path / "whole", epochs=3)
     train(images, tmp_path / "parts", epochs=1)
     train(images, tmp_path / "parts", epochs=3, resume=True)
@@ -270,7 +255,7 @@ def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) 
 
 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(
-    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Same
 ) -> None:
     losses, weights = iter([3.0, 1.0, 2.0, 1.5]), []
 
