@@ -37,16 +37,9 @@ from .geometry import ImageSize, ResizeOptions, choose_side, describe_geometry
 
 __all__ = ["DecodedImages", "decode_images", "image_suffixes", "shorten_list"]
 
-
 T = TypeVar("T")
-
-
 _SAFE_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")  # none runs a program
-
-
 _IMAGES_PER_TASK = 256
-
-
 _THREADS = min(8, os.cpu_count() or 1)
 
 

@@ -15,7 +15,6 @@ from .splits import PART_OF_NAME, Labels, LoadedSplit, select_split
 
 __all__ = ["is_hidden", "read_folder"]
 
-
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}  # files of file managers, ignored like hidden ones
 
 

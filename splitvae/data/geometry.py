@@ -23,16 +23,9 @@ __all__ = [
     "resize",
 ]
 
-
 ImageSize = tuple[int, int]  # width and height in pixels
-
-
 DEFAULT_SIDES = (16, 32, 64, 128)
-
-
 IMAGES_PER_CHUNK = 2048  # bounds the memory of their float32 copy
-
-
 _PIXEL_RANGES = "images are uint8 in 0 ... 255, or floating-point in [0, 1]"
 
 

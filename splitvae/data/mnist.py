@@ -30,10 +30,7 @@ from ..utils.download import Checksum, cache_dir, decompress, fetch
 
 __all__ = ["HOSTED_DATASETS", "IDX_FILES", "HostedDataset", "fetch_dataset", "find_idx_files", "read_idx", "read_idx_pair"]
 
-
 IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-
-
 _IDX_FILE_NAME = re.compile(r"(train|t10k)-(images|labels)[-.](idx[13])-ubyte(\.gz)?")
 
 

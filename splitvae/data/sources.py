@@ -40,10 +40,7 @@ from .splits import LoadedSplit, MissingPartError, make_class_labels, select_spl
 
 __all__ = ["SOURCE_NAMES", "Source", "load", "load_all"]
 
-
 Source = str | os.PathLike | np.ndarray | Tensor
-
-
 SOURCE_NAMES = ("digits", *HOSTED_DATASETS)  # the sources that have a name of their own
 
 

@@ -25,7 +25,6 @@ __all__ = [
     "select_split",
 ]
 
-
 PART_OF_NAME = {  # the part that a folder or a split of this name holds
     "train": "train",
     "training": "train",
@@ -35,7 +34,6 @@ PART_OF_NAME = {  # the part that a folder or a split of this name holds
     "valid": "validation",
     "validation": "validation",
 }
-
 
 _MAX_CLASSES = 1 << 16  # larger integers are not taken for classes
 

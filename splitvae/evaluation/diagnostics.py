@@ -29,7 +29,6 @@ from .scores import score
 
 __all__ = ["cached_or_diagnose", "check_metrics", "diagnose", "evaluate", "measured_values"]
 
-
 LIKELIHOOD_IMAGES = 100  # few, since 64 draws of each image are 6,400 decoded images
 
 

@@ -26,19 +26,13 @@ from ..utils.files import read_json
 
 __all__ = ["PROTOCOLS", "sampler_for", "sampler_parameters"]
 
-
 PROTOCOLS = {
     "clean": "The density is fitted to codes of training images and scored against test images.",
     "paper": "The density is fitted to the very test images it is scored against: this flatters if it can repeat them.",
 }
 
-
 PAPER_CODES = 10_000  # test images that the public code fits to
-
-
 PAPER_COMPONENTS = 100  # of the mixture of the public code, on every data set
-
-
 MIN_EPOCHS = 20  # of a sampler that is trained by gradients
 
 

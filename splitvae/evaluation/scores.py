@@ -36,7 +36,6 @@ from .fitted_samplers import PROTOCOLS, sampler_for, sampler_parameters
 
 __all__ = ["BANKS", "compare_image_sets", "component_features", "decode_batches", "score"]
 
-
 BANKS = {"REC": "reconstructions", "GEN": "samples of the prior", "EX-POST": "samples of the fitted density"}
 
 

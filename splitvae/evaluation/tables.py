@@ -22,7 +22,6 @@ __all__ = [
     "table_rows",
 ]
 
-
 GROUP_HEADINGS = {  # of the groups of METRICS, in the order of the table
     "reconstruction": "Reconstruction",
     "latent": "Latent variables",
@@ -34,7 +33,6 @@ GROUP_HEADINGS = {  # of the groups of METRICS, in the order of the table
 # Rows that are not metrics: the title, and the path in evaluation.json.
 LATENT_ROWS = {"latent variables": "model latent_dim"}
 
-
 LIKELIHOOD_ROWS = {
     "rate, nats an image": "likelihood rate",
     "distortion of the bytes, nats an image": "likelihood distortion",
@@ -44,15 +42,12 @@ LIKELIHOOD_ROWS = {
     "the same with 1024 draws": "likelihood draws 1024",
 }
 
-
 PARAMETER_ROWS = {
     "trainable parameters": "model parameters trainable",
     "parameters with running statistics": "model parameters total",
 }
 
-
 COLUMN_TITLES = {"blend": "x̂", "mix": "a random component an image"}
-
 
 DISTANCE_TITLES = {
     "fid": "Fréchet distance",

@@ -14,7 +14,6 @@ from ..errors import UserError
 
 __all__ = ["Extractor", "ModuleFeatures", "deterministic_float32", "extract_features", "fingerprint"]
 
-
 RANGE_TOLERANCE = 1e-3  # how far rounding may move the pixels of a decoder out of [0, 1]
 
 

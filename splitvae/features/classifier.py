@@ -50,28 +50,13 @@ from .base import deterministic_float32, fingerprint
 
 __all__ = ["Classifier", "Task", "load_or_train", "why_unlearnable"]
 
-
 Task = Literal["classifier", "rotation"]
-
-
 RECIPE_VERSION = 1  # to be increased with each change of network or training, so that older cached files are not found
-
-
 TRAINING_SEED = 0
-
-
 STAGE_CHANNELS = (16, 32, 64, 128)
-
-
 FEATURE_DIM = 64
-
-
 EPOCHS, MIN_STEPS, MAX_STEPS, BATCH_IMAGES, PEAK_LEARNING_RATE = 3, 200, 1500, 128, 5e-3
-
-
 MAX_HELD_OUT_IMAGES = 2000
-
-
 MIN_IMAGES = {"classifier": 50, "rotation": 20}
 
 

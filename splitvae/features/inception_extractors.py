@@ -33,7 +33,6 @@ from .inception_weights import KERAS_WEIGHTS, TF2015_WEIGHTS, find_weights, read
 
 __all__ = ["RESIZES", "FIDInception", "KerasInception", "resize_half_pixel", "resize_tf1"]
 
-
 INPUT_SIDE = 299  # pixels
 
 

@@ -24,10 +24,7 @@ from torch.nn import functional as F
 
 __all__ = ["InceptionV3"]
 
-
 Pool = Literal["max", "avg"]
-
-
 Chain = list[tuple[int, str]]  # the outputs and the kernel of each layer; of two kernels, the outputs are concatenated
 
 
@@ -153,14 +150,12 @@ _BLOCK_D: dict[str, Chain] = {
     "branch7x7x3": [(192, "1x1"), (192, "1x7"), (192, "7x1"), (192, "3x3")],
 }
 
-
 _BLOCK_E: dict[str, Chain] = {
     "branch1x1": [(320, "1x1")],
     "branch3x3": [(384, "1x1"), (384, "1x3 3x1")],
     "branch3x3dbl": [(448, "1x1"), (384, "3x3"), (384, "1x3 3x1")],
     "branch_pool": [(192, "1x1")],
 }
-
 
 _BLOCKS: dict[str, dict[str, Chain]] = {
     "Mixed_5b": _block_a(32),
@@ -175,7 +170,6 @@ _BLOCKS: dict[str, dict[str, Chain]] = {
     "Mixed_7b": _BLOCK_E,
     "Mixed_7c": _BLOCK_E,
 }
-
 
 _HALVING_BLOCKS = ("Mixed_6a", "Mixed_7a")
 

@@ -33,15 +33,12 @@ from ..utils.download import Checksum, cache_dir, fetch
 
 __all__ = ["KERAS_WEIGHTS", "TF2015_WEIGHTS", "PublishedFile", "find_weights", "read_keras_h5", "read_state_dict"]
 
-
 _READ_ERRORS = (OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError)  # of damaged files
-
 
 _KERAS_TENSORS = {  # for each kind of layer the names of Keras's tensors, and what they are called here
     "conv2d": {"kernel": "conv.weight"},
     "batch_normalization": {"beta": "bn.bias", "moving_mean": "bn.running_mean", "moving_variance": "bn.running_var"},
 }
-
 
 _NOT_KERAS = "it is no Inception network of Keras's."
 
@@ -57,7 +54,6 @@ TF2015_WEIGHTS = PublishedFile(
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
     Checksum("sha256", "6726825d"),
 )
-
 
 KERAS_WEIGHTS = PublishedFile(
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"

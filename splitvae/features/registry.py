@@ -35,7 +35,6 @@ from .base import Extractor, ModuleFeatures
 
 __all__ = ["EXTRACTORS", "inception", "load_extractor"]
 
-
 EXTRACTORS = ("auto", "classifier", "rotation", "inception", "inception-keras")
 
 

@@ -11,22 +11,11 @@ from ..utils.files import atomic_write
 
 __all__ = ["write_film"]
 
-
 MAX_WIDTH_PIXELS = 480  # of a frame
-
-
 MAX_FILE_BYTES = 1_900_000  # so that the file can be mailed and shown on web pages
-
-
 MAX_FRAMES = 60
-
-
 PALETTE_COLOURS = 64  # shared by all frames
-
-
 FILM_SECONDS, MAX_FRAME_SECONDS, LAST_FRAME_SECONDS = 6.0, 0.5, 3.0
-
-
 FONT_PIXELS = 14
 
 

@@ -15,10 +15,7 @@ from .style import OKABE_ITO, STYLE, TEXT_COLOUR, add_grid, new_chart
 
 __all__ = ["plot_categories"]
 
-
 ROW_INCHES = 0.2  # height of one category
-
-
 TWO_PANELS_INCHES, ONE_PANEL_INCHES, MAX_HEIGHT_INCHES = 7.2, 6.0, 20.0
 
 

@@ -21,16 +21,9 @@ from .style import DPI, STYLE
 
 __all__ = ["enlarge", "figure_of_pixels", "tile_images"]
 
-
 PAGE_WIDTH_PIXELS = 1000  # of ten images or more
-
-
 GAP_PIXELS, GROUP_GAP_PIXELS = 4, 20  # between images, and between groups of rows
-
-
 MARGIN_PIXELS, HEADING_PIXELS = 12, 34  # around labels, and above the first row if there are headings
-
-
 WHITE = (255, 255, 255)
 
 

@@ -16,7 +16,6 @@ from .grid import tile_images
 
 __all__ = ["References", "draw_content_interpolations", "draw_style_interpolations", "draw_swaps", "select_references"]
 
-
 MAX_REFERENCES = 10  # groups, each a row and a column of the figures
 
 

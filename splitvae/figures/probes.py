@@ -21,15 +21,9 @@ from .style import OKABE_ITO, STYLE, add_grid, new_chart
 
 __all__ = ["plot_code_maps", "plot_probe_accuracy"]
 
-
 MAX_POINTS = 2000  # of a map
-
-
 TSNE_PERPLEXITY = 30
-
-
 MARKERS = "osD^vPX"
-
 
 TOL_PALETTE = (  # for more classes than OKABE_ITO has colours: Paul Tol's "muted", https://personal.sron.nl/~pault/
     "#332288",
@@ -44,10 +38,7 @@ TOL_PALETTE = (  # for more classes than OKABE_ITO has colours: Paul Tol's "mute
     "#000000",
 )
 
-
 MAX_LEGEND_CLASSES = 20  # of a legend; more classes have shades and a colour bar
-
-
 DASHED_LINE: Any = (0, (3, 1.2))
 
 

@@ -29,13 +29,8 @@ from .training_curves import plot_sample_distances, plot_training_curves
 
 __all__ = ["draw_run"]
 
-
 CODED_IMAGES = 2000  # test images whose codes the charts of latents show
-
-
 RECONSTRUCTED_IMAGES = 40
-
-
 EVIDENCE_BATCH = 256  # test images among which the evidence of a group is gathered
 
 

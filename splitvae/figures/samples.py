@@ -30,7 +30,6 @@ __all__ = [
     "save_preview",
 ]
 
-
 MAP_GAP_COLOUR = (170, 195, 225)  # a light blue, since maps may themselves be white
 
 

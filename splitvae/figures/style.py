@@ -15,15 +15,9 @@ from matplotlib.ticker import LogFormatter
 
 __all__ = ["DPI", "STYLE", "add_grid", "line_colour", "new_chart", "use_log_scale"]
 
-
 DPI = 200
-
-
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-
-
 TEXT_COLOUR = "#222222"
-
 
 STYLE: Any = {  # matplotlib's rcParams, for rc_context
     "font.size": 8,
@@ -40,7 +34,6 @@ STYLE: Any = {  # matplotlib's rcParams, for rc_context
     "legend.frameon": False,
     "lines.linewidth": 1.2,
 }
-
 
 TICK_STYLE = {"color": "#555555", "labelsize": 7, "major.width": 0.6}
 

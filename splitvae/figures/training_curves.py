@@ -16,9 +16,7 @@ from .style import OKABE_ITO, STYLE, TEXT_COLOUR, add_grid, line_colour, new_cha
 
 __all__ = ["plot_kls", "plot_sample_distances", "plot_training_curves"]
 
-
 History = Sequence[Mapping[str, Any]]  # rows of history.jsonl, one an epoch
-
 
 PANELS = (  # the title, the keys of the history with the names of their lines, and whether the axis is logarithmic
     ("loss, nats", {"loss": "training", "val_loss": "validation"}, False),
@@ -29,7 +27,6 @@ PANELS = (  # the title, the keys of the history with the names of their lines, 
     ("learning rate", {"lr": ""}, True),
 )
 
-
 PANEL_OVERRIDES = {  # a key that some histories have -> the panels, by title, that such histories show in another way
     "kl_content": {"KL, nats": ("KL, nats", {"kl_content": "content, a group", "kl_style": "style, an image"})},
     "kl_real": {
@@ -39,13 +36,8 @@ PANEL_OVERRIDES = {  # a key that some histories have -> the panels, by title, t
     },
 }
 
-
 KL_LINES = {"kl_real": "images", "kl_rec": "reconstructions", "kl_fake": "samples"}
-
-
 SOLID, DASHED, DOTTED = "-", (0, (3, 1.2)), (0, (1, 1))
-
-
 MIN_NATS = 1e-2  # smaller KLs are drawn here, since a logarithmic axis has no 0
 
 

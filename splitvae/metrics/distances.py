@@ -26,13 +26,8 @@ from .prdc import neighbour_counts
 
 __all__ = ["jackknife_deviation", "measure_distances", "measure_frechet"]
 
-
 JACKKNIFE_GROUPS = 10  # each estimate leaves out one of them
-
-
 PRDC_NEIGHBOURS = 5  # k of precision, recall, density and coverage
-
-
 KID_BLOCK_ROWS = 1000  # rows of each matrix in a block of the kernel distance
 
 

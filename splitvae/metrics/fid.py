@@ -34,7 +34,6 @@ from .checks import check_matrices
 
 __all__ = ["Extrapolation", "Moments", "fid_infinity", "frechet_distance", "frechet_from_moments", "frechet_from_streams"]
 
-
 FLOAT64_EPS = torch.finfo(torch.float64).eps
 
 

@@ -18,10 +18,7 @@ from .maps import map_energies
 
 __all__ = ["high_frequency_power", "power_ratio", "sharpness"]
 
-
 MIN_POWER = 1e-12  # a smaller variance is rounding in float32
-
-
 IMAGES_PER_CHUNK = 500
 
 

@@ -48,11 +48,9 @@ __all__ = [
     "log_weights",
 ]
 
-
 LIKELIHOOD_DEFINITION = (
     "density of x + u, x in 0 ... 255, u ~ U[0, 1)^D, under N(255 xhat(z) + 1/2, 255^2 v), z ~ N(0, I); nats an image"
 )
-
 
 Nats = TypeVar("Nats", float, Tensor)
 

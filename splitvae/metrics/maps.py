@@ -27,7 +27,6 @@ __all__ = [
     "mean_ambiguity",
 ]
 
-
 MIN_STD = 1e-6  # a smaller standard deviation is rounding in float32 and counts as constant
 
 

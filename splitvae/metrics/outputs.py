@@ -17,7 +17,6 @@ from .maps import edge_correlations, map_energies
 
 __all__ = ["Autoencoder", "ModelOutputs"]
 
-
 IMAGES_PER_BATCH = 500
 
 

@@ -30,10 +30,7 @@ from .checks import check_matrices
 
 __all__ = ["PRDC", "NeighbourCounts", "neighbour_counts", "precision_recall_density_coverage"]
 
-
 DISTANCES_PER_BLOCK = 2**22  # 32 MiB in float64
-
-
 RELATIVE_ROUNDING = 1e-13  # of |x|^2 + |y|^2: distances that differ by less count as equal, and equal is not inside
 
 

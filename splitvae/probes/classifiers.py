@@ -33,16 +33,9 @@ from .codes import LabelledCodes
 
 __all__ = ["ITERATIONS", "Accuracy", "Probes", "fit_probes"]
 
-
 ITERATIONS = 6000
-
-
 HIDDEN_UNITS, LEAKY_SLOPE, BATCH_SIZE, LEARNING_RATE = 256, 0.2, 128, 1e-3
-
-
 ITERATIONS_PER_DRAW = 100  # their batches are drawn at once
-
-
 TEST_BATCH_SIZE = 4096
 
 

@@ -15,7 +15,6 @@ from ..runs import Run
 
 __all__ = ["LabelledImages", "load_labelled_images"]
 
-
 MAX_TRAIN_IMAGES, MAX_TEST_IMAGES = 50_000, 10_000
 
 

@@ -49,16 +49,9 @@ from .labelled_images import LabelledImages, load_labelled_images
 
 __all__ = ["encode_posteriors", "probe", "read_cached_probes"]
 
-
 TRAIN_GROUPS, TEST_GROUPS = 10_000, 2_000  # if one division of the images gives fewer, they are divided again
-
-
 BATCHNORM_IMAGES = 2_000  # for the statistics of the untrained network
-
-
 CODE_KINDS = ("means", "samples", "untrained_means", "untrained_samples")
-
-
 ProbeKey = tuple[str, int, str]  # name of the code, number of members, one of CODE_KINDS
 
 

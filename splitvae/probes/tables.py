@@ -10,7 +10,6 @@ from .measure import CODE_KINDS
 
 __all__ = ["probe_table"]
 
-
 PERCENT = "{:.1f}"
 
 

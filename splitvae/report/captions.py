@@ -152,13 +152,11 @@ FIGURES = {
     ),
 }
 
-
 CURVE_NOTES = {  # whether training is introspective -> $terms, the note on the training curves
     False: "If the variance v is computed from the errors, it falls with the MSE, and the weight βv of the KL with it.",
     True: "The KLs of reconstructions and samples are the encoder's judgement of them: training is healthy while they lie "
     "above the KL of images, and has failed if they lie far below it.",
 }
-
 
 SPLIT_DESCRIPTIONS = {  # the split types of evaluation.json
     "syntactic": "neighbouring pixels come from different components, so that each component leaves gaps for the others",

@@ -12,8 +12,6 @@ from PIL import Image
 __all__ = ["Row", "embed_picture", "escape", "render_figure", "render_table"]
 
 LARGE_PNG_BYTES = 250_000  # beyond it a PNG makes a page slow to mail
-
-
 Row = tuple[str, list[str]]  # the heading of a row, and its cells
 
 

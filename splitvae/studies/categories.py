@@ -35,10 +35,7 @@ from ..utils.text import align_columns, format_deviation, format_number
 
 __all__ = ["category_table", "compare_categories", "shorten_source"]
 
-
 MAX_TEST_IMAGES = 10_000
-
-
 IMAGES_PER_BLOCK = 250  # that are mirrored at once
 
 

@@ -24,12 +24,8 @@ from .grid import Cell, Outcome
 
 __all__ = ["write_sweep_page"]
 
-
 IMAGES_PER_ROW = 6
-
-
 SAMPLES_PER_CELL, RECONSTRUCTIONS_PER_CELL = 24, 12
-
 
 EVALUATION_COLUMNS = {  # heading: the place of the value in evaluation.json
     "sharpness": "samples sharpness",
@@ -38,14 +34,12 @@ EVALUATION_COLUMNS = {  # heading: the place of the value in evaluation.json
     "KL of test images": "latent kl",
 }
 
-
 HISTORY_COLUMNS = {  # heading: the key in the last row of history.jsonl
     "KL of images": "kl_real",
     "of reconstructions": "kl_rec",
     "of samples": "kl_fake",
     "spread": "spread",
 }
-
 
 LEAD_TEXT = (
     "Each cell is one IntroVAE; the cells differ in these weights alone. Alpha is the weight of the hinges, by which "
@@ -54,7 +48,6 @@ LEAD_TEXT = (
     "reconstructions differ from each other as much as images do; and samples have as much power at high frequencies as "
     "images, so that their sharpness is near 0."
 )
-
 
 NOTES_TEXT = (
     "The power ratio is the power of samples from the prior above half the Nyquist frequency, divided by that of test "

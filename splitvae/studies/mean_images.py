@@ -26,7 +26,6 @@ from .categories import shorten_source
 
 __all__ = ["mean_image", "mean_image_table", "measure_mean_images"]
 
-
 IMAGES_PER_BLOCK = 250  # that are summed at once
 
 

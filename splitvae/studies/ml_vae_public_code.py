@@ -28,10 +28,7 @@ from ..utils.console import print_once
 
 __all__ = ["fuse_by_label", "initialise_as_public_code", "probe_as_public_code"]
 
-
 EVIDENCE_BATCH = 128  # images among which the probes accumulate evidence
-
-
 WEIGHT_STD = 0.05  # of the first weights
 
 

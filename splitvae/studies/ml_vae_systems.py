@@ -48,22 +48,11 @@ class System(NamedTuple):
 
 
 CORRECTED = PRESETS["mnist-ml-vae"]
-
-
 PAPER_FIELDS: dict[str, Any] = {"group_head_units": 0, "independence": 0.0}  # the paper's network and bound
-
-
 COMMON_CONFIG = replace(CORRECTED, preset="").override(preview_every=0, precision="32", **PAPER_FIELDS)
-
-
 README_FIELDS: dict[str, Any] = {"scaling": "pixels", "schedule": "constant", "batch_size": 256}
-
-
 STYLE_INDEPENDENCE = {name: CORRECTED.options()[name] for name in PAPER_FIELDS}  # keeps the class out of the style
-
-
 HIDDEN_HEADS = STYLE_INDEPENDENCE | {"independence": 0.0}
-
 
 SYSTEMS = {
     "readme-1": System("its model, eps ~ N(0, 1)", README_FIELDS, 6, public_code=True),
@@ -78,6 +67,5 @@ SYSTEMS = {
     "dims-5": System("corrected with 5 + 5 dimensions", STYLE_INDEPENDENCE | {"latent_dim": 10, "content_dim": 5}),
     "dims-20": System("corrected with 20 + 20 dimensions", STYLE_INDEPENDENCE | {"latent_dim": 40, "content_dim": 20}),
 }
-
 
 SYSTEMS_WITH_FIGURES = ("readme-1", "readme-0.1", "corrected", "plain")

@@ -10,7 +10,6 @@ from .ml_vae_systems import README_ACCURACIES, SYSTEMS
 
 __all__ = ["FUSED_MEMBERS", "ml_vae_table"]
 
-
 FUSED_MEMBERS = 4  # images whose evidence is fused for the table
 
 

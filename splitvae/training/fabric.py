@@ -27,7 +27,6 @@ __all__ = [
     "pixel_storage_device",
 ]
 
-
 AllReduce = Callable[[Tensor, str], Tensor]  # returns the "mean" or "min" of a tensor over processes; all must call it
 
 

@@ -8,7 +8,6 @@ from .machine import is_main_process
 
 __all__ = ["Progress", "print_once"]
 
-
 Progress = Callable[[int, int], None]  # is called with (epochs done, all epochs) after each epoch of a fit
 
 

@@ -18,7 +18,6 @@ from .files import atomic_write
 
 __all__ = ["Checksum", "cache_dir", "decompress", "fetch"]
 
-
 TIMEOUT_SECONDS = 20  # without a byte
 
 
