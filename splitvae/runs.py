@@ -83,7 +83,7 @@ class Run:
         if (folder / "config.json").exists():
             raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder} is not empty and holds no run; give another folder with --out.")
+            raise UserError(f"{folder} exists and holds no run; give another folder with --out.")
         _write_config(folder, config, counts)
         return Run(folder)
 

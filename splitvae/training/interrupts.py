@@ -29,8 +29,8 @@ class Interrupted(UserError):
     def __init__(self, folder: Path, epoch: int, step: int, more: str = "") -> None:
         self.epoch, self.step = epoch, step
         super().__init__(
-            f"stopped at epoch {epoch + 1}, step {step}, nothing lost; "
-            f"`splitvae train --resume --out {folder}{more}` goes on."
+            f"stopped at epoch {epoch + 1}, step {step}; everything is saved, and "
+            f"`splitvae train --resume --out {folder}{more}` continues."
         )
 
 

@@ -64,11 +64,11 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
     trainer.fabric.barrier()
     if not goes_on:
         options = "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in changes.items())
-        regardless = "" if alarmed.alarms[0].name == "non-finite" else ", or regardless with --on-alarm warn"
+        regardless = "" if alarmed.alarms[0].name == "non-finite" else ", or in spite of the alarm with --on-alarm warn"
         earlier = f" It had gone back {rollbacks} times before." if rollbacks else ""
         raise TrainingStopped(
             f"stopped by an alarm. {alarmed}{earlier} {run.path} is at {place}. "
-            f"Go on with `splitvae train --resume --out {run.path}{options}`{regardless}.",
+            f"Continue with `splitvae train --resume --out {run.path}{options}`{regardless}.",
             alarmed.alarms,
         ) from None
 
