@@ -77,8 +77,8 @@ class Training(Settings):
         epochs: The number of passes over the training images.
         batch_size: The number of images in a step.
         lr: The learning rate of Adam.
-        schedule: How the learning rate falls: not at all, halved every `schedule_epochs`, by a cosine to zero, or halved
-            where the validation loss stalls.
+        schedule: How the learning rate falls: not at all, halved every `schedule_epochs` epochs, by a cosine to zero, or
+            halved where the validation loss stalls.
         schedule_epochs: The number of epochs between halvings (step), or without improvement before one (plateau).
         ema: The decay of a moving average of the weights that is kept as the model (shorter at first), such as 0.999; 0 is
             none.
@@ -154,10 +154,10 @@ class Config(Settings):
 
     Arguments:
         data: The images and their treatment.
-        model: The model.
-        objective: The objective, an object or its name.
+        model: The shape of an image, the latent, the split, and the network.
+        objective: What training minimises.
         sampler: The density fitted to the codes after training, from which better samples are drawn than from the prior.
-        training: The training.
+        training: The epochs, the batches, the learning rate, and the seed.
         monitoring: What a training shows, and how it answers alarms.
         hardware: The device and the arithmetic.
         preset: The name of the preset that the settings began as.
