@@ -13,13 +13,12 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 
 from splitvae import Images
 from splitvae.config import Config
-from splitvae.presets.build import objective_of, build_vae
+from splitvae.presets.build import build_vae
 from splitvae.training.trainer import Trainer
 
 BATCH_SIZE = 64
@@ -32,16 +31,16 @@ LOSSES["soft-intro"] = {"loss": "soft-intro", "gamma": 0.0}
 
 def make_step(fields: dict[str, object], config: Config) -> Callable[[], None]:
     """Returns a function that makes one training step on random images, with fields of the config replaced."""
-    config = replace(config, **fields)  # type: ignore[arg-type]  # fields of a Config
+    config = config.override(**fields)
     torch.manual_seed(0)
-    assert config.shape is not None
-    pixels = torch.randint(0, 256, (2 * BATCH_SIZE, *config.shape), dtype=torch.uint8)
+    assert config.model.shape is not None
+    pixels = torch.randint(0, 256, (2 * BATCH_SIZE, *config.model.shape), dtype=torch.uint8)
     images = Images(pixels, None, (), "noise", "train", ())
-    trainer = Trainer(build_vae(config), objective_of(config), images, config)
-    x = trainer.prepared(trainer.pixels[:BATCH_SIZE])
+    trainer = Trainer(build_vae(config), config.objective, images, config)
+    x, _ = trainer.images.batch(trainer.images.epoch_order(0), 0)
 
     def step() -> None:
-        trainer.turn(x)
+        trainer.train_step(x)
         if trainer.fabric.device.type != "cpu":
             torch.accelerator.synchronize()
 
@@ -59,12 +58,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--alternations", type=int, default=15)
     options = parser.parse_args()
-    config = Config(
+    config = Config().override(net=options.net)
+    sizes = {"width": options.width, "kernel": options.kernel}
+    config = config.override(
         shape=(options.channels, options.side, options.side),
-        net=options.net,
         split=1,
-        width=options.width,
-        kernel=options.kernel,
+        **{name: size for name, size in sizes.items() if name in config.options()},
         batch_size=BATCH_SIZE,
         precision=options.precision,
         accelerator=options.device,
@@ -81,7 +80,7 @@ def main() -> None:
                 times[name].append((time.perf_counter() - start) / STEPS_PER_TIMING)
     machine = f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads"
     print(f"{machine}, {options.precision}, batch {BATCH_SIZE}")
-    print(f"{options.net}, images {config.shape}, width {options.width}, kernel {options.kernel}")
+    print(f"{options.net}, images {config.model.shape}, width {options.width}, kernel {options.kernel}")
     for name, seconds in times.items():
         ratios = [own / plain for own, plain in zip(seconds, times["plain"], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)

@@ -20,7 +20,7 @@ import torch
 from threadpoolctl import threadpool_info
 from torch import Tensor
 
-from splitvae.metrics.fid import Moments, fid_infinity, frechet_from_streams, frechet_distance, frechet_from_moments
+from splitvae.metrics.fid import Moments, fid_infinity, frechet_distance, frechet_from_moments, frechet_from_streams
 from splitvae.metrics.mmd import kernel_distance
 from splitvae.metrics.prdc import precision_recall_density_coverage
 

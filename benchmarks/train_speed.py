@@ -21,7 +21,7 @@ from torch import nn
 
 from splitvae.data.images import Images
 from splitvae.models.vae import VAE
-from splitvae.presets.build import objective_of, build_vae
+from splitvae.presets.build import build_vae
 from splitvae.presets.registry import find_preset
 from splitvae.training.trainer import Trainer
 
@@ -86,11 +86,11 @@ def make_step(width: int, precision: str, device: str, compiled: bool) -> tuple[
     )
     pixels = torch.randint(0, 256, (4 * BATCH_SIZE, 1, 32, 32), dtype=torch.uint8)
     vae = build_vae(config)
-    trainer = Trainer(vae, objective_of(config), Images(pixels, None, (), "noise", "train", ()), config)
+    trainer = Trainer(vae, config.objective, Images(pixels, None, (), "noise", "train", ()), config)
+    order = trainer.images.epoch_order(0)
 
     def step() -> None:
-        start = BATCH_SIZE * (trainer.step % 4)
-        trainer.turn(trainer.prepared(trainer.pixels[start : start + BATCH_SIZE]))
+        trainer.train_step(*trainer.images.batch(order, BATCH_SIZE * (trainer.step % 4)))
 
     return step, trainer.fabric.device
 

@@ -7,7 +7,6 @@ python scripts/collect.py runs/faces results/faces --figures=samples,plane      
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import platform
 import shutil
@@ -44,14 +43,14 @@ def collect_run(run: splitvae.Run, prefix: str, folder: Path, figures: Iterable[
             shutil.copyfile(figure, folder / f"{prefix}{name}.png")
     seconds = sum(row["seconds"] for row in run.history)
     preset = PRESETS.get(run.config.preset)
-    config = dataclasses.replace(run.config, data=preset.data if preset else "DIR")  # no path of one machine
+    config = run.config.override(data=preset.data.source if preset else "DIR")  # no path of one machine
     evaluation = cached_or_diagnose(run)
-    evaluation["data"]["source"] = config.data
+    evaluation["data"]["source"] = config.data.source
     for score in evaluation.get("scores", {}).values():
-        score["real"]["source"] = config.data
+        score["real"]["source"] = config.data.source
     return {
         "command": train_command(config, str(run.path)),
-        "config": dataclasses.asdict(config),
+        "config": config.to_json(),
         "training_seconds": round(seconds, 1),
         "last_epoch": run.history[-1],
         "evaluation": evaluation,
@@ -62,13 +61,13 @@ def format_tables(groups: dict[str, list[Path]], runs: Iterable[splitvae.Run]) -
     """Returns a table of scores for each protocol, features and images, with a row for each group of runs."""
     evaluations = {Path(name).name: [splitvae.Run(path).evaluation for path in paths] for name, paths in groups.items()}
     tables = [
-        f"Protocol {protocol}. {description}\n{table.about}.\n{align_columns(table.headings, table.rows)}\n"
+        f"Protocol {protocol}. {description}\n{table.description}.\n{align_columns(table.headings, table.rows)}\n"
         for protocol, description in PROTOCOLS.items()
         for table in comparison_tables(evaluations, protocol)
     ]
     for run in runs:
-        if run.config.preset in PRESETS and run.config.data:  # no path of one machine
-            tables = [text.replace(run.config.data, str(PRESETS[run.config.preset].data)) for text in tables]
+        if run.config.preset in PRESETS and run.config.data.source:  # no path of one machine
+            tables = [text.replace(run.config.data.source, str(PRESETS[run.config.preset].data.source)) for text in tables]
     return tables
 
 

@@ -2,7 +2,7 @@
 
 python scripts/collect_introspection.py runs/trials/* > results/mnist-introspection/trials.txt
 
-Train the runs with `--fid 1`, so that samples of the prior are measured against training images after each epoch.
+Train the runs with `--fid-every 1`, so that samples of the prior are measured against training images after each epoch.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ HEADINGS += ["KL images", "rec", "samples", "MSE", "Fréchet", "sharpness", "pow
 
 def format_row(run: splitvae.Run) -> list[str]:
     """Returns the cells of a run, in the order of `HEADINGS`."""
-    config, last, evaluation = run.config, run.history[-1], cached_or_diagnose(run)
-    if config.loss == "soft-intro":
-        weights = ["soft", "", f"{config.beta_rec:g}/{config.beta_kl:g}/{config.beta_neg:g}", ""]
+    config, last, evaluation = run.config.options(), run.history[-1], cached_or_diagnose(run)
+    if config["loss"] == "soft-intro":
+        weights = ["soft", "", f"{config['beta_rec']:g}/{config['beta_kl']:g}/{config['beta_neg']:g}", ""]
     else:
-        alpha_decoder = "" if config.alpha_decoder is None else f"{config.alpha_decoder:g}"
-        margin = f"{config.margin:g}" if config.alpha else ""
-        weights = [f"{config.alpha:g}", alpha_decoder, f"{config.beta:g}", margin]
+        alpha_decoder = "" if config["alpha_decoder"] is None else f"{config['alpha_decoder']:g}"
+        margin = f"{config['margin']:g}" if config["alpha"] else ""
+        weights = [f"{config['alpha']:g}", alpha_decoder, f"{config['beta']:g}", margin]
     kls = [format_number(last[f"kl_{name}"]) if f"kl_{name}" in last else "" for name in ("real", "rec", "fake")]
     samples = evaluation["samples"]
     return [
-        config.preset.split("-")[0],
-        f"{config.net} {config.width} k{config.kernel}",
+        run.config.preset.split("-")[0],
+        f"{config['net']} {config['width']} k{config.get('kernel', 3)}",
         *weights,
-        str(config.vae_epochs),
+        str(config["vae_epochs"]),
         str(last["epoch"]),
-        str(config.batch_size),
-        f"{config.lr:g}",
-        f"{config.ema:g}",
+        str(config["batch_size"]),
+        f"{config['lr']:g}",
+        f"{config['ema']:g}",
         *kls,
         format_number(evaluation["reconstruction"]["mse"]["value"]),
         format_number(last["fid"]),

@@ -16,7 +16,7 @@ class List:
         from ..metrics.registry import METRICS
         from ..presets.registry import PRESETS
         from ..utils.text import align_columns
-        from .choices import list_registries
+        from .choices import as_flag, list_registries
 
         rows = []
         for name, config in PRESETS.items():
@@ -30,4 +30,5 @@ class List:
         names |= {"features": ", ".join(EXTRACTORS), "protocol": ", ".join(PROTOCOLS)}
         names["data"] = f"{', '.join(SOURCE_NAMES)}, hf://ORG/NAME, or a folder, parquet, npy or npz file"
         names["metrics"] = ", ".join(METRICS)
-        print(align_columns(["option", "names"], [[option, text] for option, text in names.items()]))
+        for option, text in names.items():
+            print(f"{as_flag(option):<12}{text}")

@@ -123,7 +123,7 @@ def score(
                 column: measure_distances(real, fake, seed) if column == "blend" else measure_frechet(real, fake)
                 for column, fake in columns.items()
             }
-    fitted_sampler = {"name": name, "parameters": fitted.parameters, "facts": fitted.facts}
+    fitted_sampler = {"name": name, "parameters": fitted.parameters, "fit_info": fitted.fit_info}
     return {"protocol": protocol, **origin, "sampler": fitted_sampler, "notes": notes, "banks": banks}
 
 

@@ -144,7 +144,7 @@ def describe_images(score: Mapping[str, Any]) -> str:
 def describe_sampler(score: Mapping[str, Any]) -> str:
     """Returns the name of the fitted sampler, with its size and its epochs where it has them."""
     sampler = score["sampler"]
-    parameters = sampler["parameters"] | sampler["facts"].get("chosen", {})
+    parameters = sampler["parameters"] | sampler["fit_info"].get("chosen", {})
     shown = [
         f"{parameters[key]} {key}" for key in ("components", "covariance", "epochs") if parameters.get(key) is not None
     ]

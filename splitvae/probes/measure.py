@@ -24,7 +24,6 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
-from .. import __version__
 from ..data.images import batches
 from ..errors import UserError
 from ..models.latents import GroupedHead
@@ -36,7 +35,7 @@ from ..runs import Run
 from ..samplers.fit import fixed_seed
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
-from ..utils.machine import default_device
+from ..utils.machine import default_device, versions
 from .classifiers import ITERATIONS, fit_probes
 from .codes import (
     LabelledCodes,
@@ -112,7 +111,7 @@ def probe(
         },
         "iterations": iterations,
         "seed": seed,
-        "versions": {"splitvae": __version__, "torch": torch.__version__},
+        "versions": versions(),
         "labels": len(train.labels.unique()),
         "majority": majority_accuracy(train.labels, test.labels),
     }
@@ -237,7 +236,8 @@ def _train_probes(
 def _describe_model(run: Run) -> dict[str, Any]:
     """Returns what determines the codes: the weights, and how contents are fused and drawn."""
     model = {"preset": run.config.preset, "fingerprint": run.vae.fingerprint()}
-    return model | {name: getattr(run.config, name) for name in ("latent", "fusion", "content_draw", "eps_std")}
+    latent = run.config.model.latent
+    return model | {"latent": latent.name, **{field.name: value for field, value in latent.items()}}
 
 
 def _describe_groups(parts: tuple[LabelledCodes, LabelledCodes], count: int) -> dict[str, Any]:

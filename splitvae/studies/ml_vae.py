@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from .. import __version__
 from ..errors import UserError
 from ..figures.io import read_fingerprint, save_figure
 from ..figures.probes import plot_code_maps, plot_probe_accuracy
@@ -94,7 +93,7 @@ def reproduce_ml_vae(
         "data": data,
         "iterations": iterations,
         "seed": seed,
-        "versions": {"splitvae": __version__, "torch": torch.__version__},
+        "versions": versions(),
         "systems": results,
     }
     write_json(out / "ml-vae.json", experiment)

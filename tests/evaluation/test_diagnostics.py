@@ -32,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Run]:
 
 def make(path: Path, data: Path, split: int) -> Run:
     torch.manual_seed(split)
-    config = Config(data=str(data), shape=(1, 16, 16), latent_dim=5, split=split, width=4, scales=2, embedding=8)
+    config = Config().override(data=str(data), shape=(1, 16, 16), latent_dim=5, split=split, width=4, scales=2, embedding=8)
     vae = build_vae(config).eval()
     run = Run.begin(path, config, vae.counts())
     run.save_model(vae)

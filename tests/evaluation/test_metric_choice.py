@@ -50,7 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(path: Path, data: Path, **fields: object) -> Run:
     torch.manual_seed(0)
     sizes = {"shape": (1, 16, 16), "latent_dim": 3, "split": 1, "width": 4, "scales": 2, "embedding": 8}
-    config = Config(data=str(data), **sizes | fields)
+    config = Config().override(data=str(data), **sizes | fields)
     vae = build_vae(config).eval()
     run = Run.begin(path, config, vae.counts())
     run.save_model(vae)
@@ -86,7 +86,7 @@ def test_a_registered_metric_is_listed(toy: Metric, capsys: pytest.CaptureFixtur
     assert "--metrics" in listed
     assert "toy" in listed
     assert main(["list"]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("metrics")]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("--metrics")]
     assert line.endswith(", toy")
 
 

@@ -25,7 +25,15 @@ from splitvae.models.codes import encode
 from splitvae.runs import Run, match_config
 from splitvae.training import previews
 
-SETTINGS = {"width": 4, "scales": 2, "embedding": 16, "latent_dim": 3, "pictures": 0, "validation": 0, "progress": False}
+SETTINGS = {
+    "width": 4,
+    "scales": 2,
+    "embedding": 16,
+    "latent_dim": 3,
+    "preview_every": 0,
+    "validation": 0,
+    "progress": False,
+}
 
 
 def pooled(shape: tuple[int, int, int] = (1, 12, 12)) -> ModuleFeatures:
@@ -210,10 +218,10 @@ def test_two_sets_of_images_are_compared_without_a_model() -> None:
 
 
 def test_distances_during_training_do_not_change_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(previews, "extractor_named", lambda *_, **__: pooled((1, 16, 16)))
+    monkeypatch.setattr(previews, "load_extractor", lambda *_, **__: pooled((1, 16, 16)))
     images = splitvae.load("digits", side=16)
     with_it, without = (
-        splitvae.train("digits-svae", images, out=tmp_path / f"fid-{n}", epochs=3, fid=n, **SETTINGS) for n in (2, 0)
+        splitvae.train("digits-svae", images, out=tmp_path / f"fid-{n}", epochs=3, fid_every=n, **SETTINGS) for n in (2, 0)
     )
     assert [sorted(k for k in row if k.startswith("fid")) for row in with_it.history] == [
         [],

@@ -23,7 +23,7 @@ def test_several_seeds_are_one_row_with_their_deviation() -> None:
         origin = {
             "real": {"source": "s", "part": "test", "images": 9, "sha256": "0"},
             "extractor": {"name": "f", "fingerprint": fingerprint},
-            "sampler": {"name": "gmm", "parameters": {}, "facts": {}},
+            "sampler": {"name": "gmm", "parameters": {}, "fit_info": {}},
         }
         banks = {"REC": bank, "GEN": bank, "EX-POST": bank}
         score = {"protocol": "clean", "generated": 9, "seed": 0, "banks": banks, **origin}

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from splitvae import Images, features, load
 from splitvae.features.base import extract_features
 from splitvae.features.registry import load_extractor
 
@@ -86,5 +87,5 @@ def test_inception_is_given_its_weights(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setitem(sys.modules, "splitvae.features.inception_extractors", networks)
     extractor = load_extractor("inception", weights=tmp_path, device=CPU)
     assert type(extractor) is Stub and extractor.weights == tmp_path and not extractor.training
-    assert extract_features.inception(weights=str(tmp_path)).weights == tmp_path
+    assert features.inception(weights=str(tmp_path)).weights == tmp_path
     assert type(load_extractor("inception-keras", device=CPU)) is Keras

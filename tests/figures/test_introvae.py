@@ -24,7 +24,7 @@ Pixels = Callable[[Figure], np.ndarray]
 @pytest.fixture(scope="module")
 def vae() -> VAE:
     torch.manual_seed(0)
-    return build_vae(Config(shape=(1, 16, 16), latent_dim=3, split=1, width=4, scales=2, embedding=8)).eval()
+    return build_vae(Config().override(shape=(1, 16, 16), latent_dim=3, split=1, width=4, scales=2, embedding=8)).eval()
 
 
 @torch.no_grad()

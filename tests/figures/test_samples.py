@@ -36,7 +36,7 @@ def canvas(n: int, split: int, channels: int = 1) -> Canvas:
 
 @pytest.fixture
 def vae() -> VAE:
-    return build_vae(Config(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
+    return build_vae(Config().override(shape=(1, 16, 16), latent_dim=3, width=4, scales=2, embedding=8)).eval()
 
 
 @pytest.mark.parametrize(("channels", "side", "scale"), [(1, 16, 6), (3, 32, 3), (3, 64, 2), (1, 128, 1)])

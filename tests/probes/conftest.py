@@ -41,8 +41,11 @@ def make_run(data: Path) -> Callable[..., Run]:
     """Makes a run of the dense network with weights of `seed`; with seed 0 they are those that training begins with."""
 
     def make(path: Path, seed: int = 7, **fields: Any) -> Run:
-        sizes = {"shape": (1, 8, 8), "latent_dim": 6, "split": 1, "net": "mlp", "embedding": 12, "content_dim": 4}
-        config = Config(data=str(data), **{**sizes, "latent": "grouped", **fields})
+        sizes = {"shape": (1, 8, 8), "latent_dim": 6, "split": 1, "net": "mlp", "embedding": 12, "latent": "grouped"}
+        options = {**sizes, **fields}
+        if options["latent"] == "grouped":
+            options["content_dim"] = 4
+        config = Config().override(data=str(data), **options)
         torch.manual_seed(seed)
         vae = build_vae(config)
         run = Run.begin(path, config, vae.counts())
@@ -54,7 +57,7 @@ def make_run(data: Path) -> Callable[..., Run]:
 
 @pytest.fixture(scope="package")
 def run(make_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return make_run(tmp_path_factory.mktemp("runs") / "grouped", eps_std=0.5)
+    return make_run(tmp_path_factory.mktemp("runs") / "grouped", group_eps_std=0.5)
 
 
 @pytest.fixture(scope="package")

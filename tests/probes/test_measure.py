@@ -14,7 +14,7 @@ import torch
 from splitvae.cli.probe import Probe
 from splitvae.data.images import Images
 from splitvae.errors import UserError
-from splitvae.figures.probes import plot_probe_accuracy, plot_code_maps
+from splitvae.figures.probes import plot_code_maps, plot_probe_accuracy
 from splitvae.models.vae import VAE
 from splitvae.probes.codes import fuse_label_groups
 from splitvae.probes.labelled_images import load_labelled_images

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -64,7 +63,15 @@ def test_a_report_fetches_and_executes_nothing(split_run: Run) -> None:
 def test_a_report_names_the_model_its_images_and_its_measurements(split_run: Run) -> None:
     page, evaluation = Page(split_run.path / "report.html"), split_run.evaluation
     split_type = evaluation["split"]["verdict"]
-    for words in ("run & <i>", "Split-VAE", split_run.config.data, "5 epochs", "β = 2.5", split_type, torch.__version__):
+    for words in (
+        "run & <i>",
+        "Split-VAE",
+        split_run.config.data.source,
+        "5 epochs",
+        "β = 2.5",
+        split_type,
+        torch.__version__,
+    ):
         assert words in page.text
     assert f"{evaluation['reconstruction']['mse']['value']:#.3g}" in page.text
     assert f"{split_run.vae.counts()['total']:,}" in page.text
@@ -94,7 +101,7 @@ def test_a_run_whose_images_are_gone_is_reported_from_what_it_holds(
     gone.write_bytes(noise_file.read_bytes())
     unmeasured = make_run(tmp_path / "unmeasured", gone)
     measured = copy_run(split_run, tmp_path / "measured")
-    measured.reconfigure(replace(measured.config, data=str(gone)), measured.vae.counts())
+    measured.reconfigure(measured.config.override(data=str(gone)), measured.vae.counts())
     gone.unlink()
     page = Page(write_report(Run(measured.path)))
     assert page.tags.count("img") == SPLIT_FIGURES + 1

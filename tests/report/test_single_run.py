@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from splitvae.report.captions import FIGURES
 from splitvae.report.page import write_report
 from splitvae.runs import Run
 
-SMALL = Config(shape=(1, 16, 16), latent_dim=3, split=1, width=4, scales=2, embedding=8)
+SMALL = Config().override(shape=(1, 16, 16), latent_dim=3, split=1, width=4, scales=2, embedding=8)
 
 
 @pytest.mark.parametrize("loss", ["intro", "elbo"])
@@ -25,7 +24,7 @@ def test_reports_of_introspective_runs_alone_show_the_plane_and_the_deviations(t
     rng = np.random.default_rng(0)
     np.savez(data, x_train=rng.integers(0, 256, (30, 16, 16), np.uint8), x_test=rng.integers(0, 256, (2, 16, 16), np.uint8))
     torch.manual_seed(0)
-    config = Config(**{**vars(SMALL), "data": str(data), "loss": loss})
+    config = SMALL.override(data=str(data), loss=loss)
     run = Run.begin(tmp_path / "run", config, {})
     run.save_model(build_vae(config).eval())
     page = write_report(run).read_text()
@@ -46,14 +45,14 @@ def test_every_figure_that_some_runs_have_has_a_caption() -> None:
     [
         ({"split": 2}, "This is a Split-VAE: "),
         ({"loss": "rae"}, "This is a regularized autoencoder: "),
-        ({"loss": "intro", "margin": 60.0}, "α = 0.25, β = 1, a margin of 60 nats and seed 0"),
+        ({"loss": "intro", "margin": 60.0}, "α = 0.25, β = 0.5, a margin of 60 nats and seed 0"),
         ({"loss": "intro", "alpha": 0.0}, "This is a plain VAE: "),
         ({"loss": "intro", "split": 2, "alpha_decoder": 0.5}, "This is a Split-IntroVAE: "),
         ({"loss": "soft-intro", "split": 3}, "This is a Soft-IntroVAE split in 3: "),
     ],
 )
 def test_a_report_calls_a_system_by_its_name(tmp_path: Path, fields: dict[str, Any], words: str) -> None:
-    config = replace(SMALL, **fields)
+    config = SMALL.override(**fields)
     run = Run.begin(tmp_path / "run", config, {})
     run.save_model(build_vae(config))
     assert words in write_report([run]).read_text(encoding="utf-8")

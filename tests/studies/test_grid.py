@@ -16,7 +16,7 @@ from splitvae.errors import UserError
 from splitvae.runs import Run
 from splitvae.studies import grid
 from splitvae.studies.grid import INTROVAE_BASE, Cell, base_config, build_cells, train_grid
-from splitvae.training import alarms, trainer
+from splitvae.training import alarms
 from splitvae.training.alarms import Alarm
 from splitvae.training.interrupts import Interrupted
 
@@ -47,7 +47,7 @@ def _one_cell_stops(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     monkeypatch.setattr(alarms, "WINDOW_STEPS", STEPS)
-    monkeypatch.setattr(trainer, "judge", judge)
+    monkeypatch.setattr(alarms, "find_alarms", judge)
 
 
 def test_a_sweep_trains_each_cell_once_and_shows_stopped_ones_too(
@@ -62,9 +62,9 @@ def test_a_sweep_trains_each_cell_once_and_shows_stopped_ones_too(
     assert sorted(folder.name for folder in out.iterdir() if folder.is_dir()) == sorted(names)
     assert f"1 of 4 cells were stopped by an alarm: {stopped}." in printed
     for name in names:
-        config = Run(out / name).config
-        assert name == Cell(config.alpha, config.beta, config.margin).name
-        assert (config.net, config.width, config.latent_dim, config.batch_size) == ("intro", 4, 4, 10)
+        options = Run(out / name).config.options()
+        assert name == Cell(*(options[weight] for weight in ("alpha", "beta", "margin"))).name
+        assert [options[k] for k in ("net", "width", "latent_dim", "batch_size")] == ["intro", 4, 4, 10]
         assert len(Run(out / name).history) == (0 if name == stopped else 2)
     assert json.loads((out / stopped / "alarm.json").read_text())["alarm"] == "reals-over-margin"
 
@@ -94,7 +94,7 @@ def test_more_epochs_continue_stopped_cells_too(data: str, tmp_path: Path, _one_
     first = train_grid(INTROVAE_BASE, cells, out, fields, progress=False)
     assert [outcome.alarm for outcome in first] == ["reals-over-margin", ""]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "judge", lambda *_: [])
+        patch.setattr(alarms, "find_alarms", lambda *_: [])
         again = train_grid(INTROVAE_BASE, cells, out, fields | {"epochs": 3}, progress=False)
     assert [outcome.alarm for outcome in again] == ["", ""]
     assert [len(outcome.run.history) for outcome in again] == [3, 3]

@@ -53,8 +53,8 @@ def test_the_experiment_trains_and_probes_each_system_once(
         assert not head.bias.any()
         assert abs(float(head.weight.detach().std()) - WEIGHT_STD) < 0.002
     assert latent.style_mean.bias.any()
-    assert readme.config.eps_std == 0.1
-    assert readme.config.scaling == "pixels"
+    assert readme.config.options()["group_eps_std"] == 0.1
+    assert readme.config.options()["scaling"] == "pixels"
     trained = Run(tmp_path / "plain").vae.encoder.latent
     assert trained.content_mean.bias.all()
     assert trained.content_logvar.bias.all()

@@ -352,7 +352,7 @@ def test_a_loss_that_is_not_finite_rolls_back_with_half_the_rate_in_any_objectiv
     run = train(images, tmp_path / "run", loss="elbo", beta=1.0, epochs=3, on_alarm="rollback", schedule="cosine")
     # The cosine from half the height: of 3 epochs, 1, 3/4 and 1/4 of it.
     assert [row["lr"] for row in run.history] == pytest.approx([1e-3, 0.5 * 0.75e-3, 0.5 * 0.25e-3])
-    assert splitvae.Run(run.path).config.lr == 5e-4
+    assert splitvae.Run(run.path).config.training.lr == 5e-4
     assert "the loss became non-finite at step 9" in run.history[1]["notes"][0]
     assert json.loads((run.path / "config.json").read_text())["on_alarm"] == "rollback"
 
