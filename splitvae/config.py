@@ -19,39 +19,41 @@ from .utils.settings import ActsWith, OneOf, Option, Settings
 
 __all__ = ["FORMAT", "Config", "Data", "Hardware", "Monitoring", "Training"]
 
-FORMAT = 1  # of config.json; a file with a larger number is refused
+FORMAT = 1  # the number of the format of config.json; a file with a larger number is refused
 LEARNING_RATE_SCHEDULES = ("constant", "step", "cosine", "plateau")
 PRECISIONS = ("auto", "bf16", "32")
 ALARM_RESPONSES = ("stop", "warn", "rollback")
 
 
 def _uses_groups(config: Config) -> bool:
+    """Returns whether images of a group share dimensions of the latent."""
     return config.model.latent.uses_groups
 
 
-GROUPS = ActsWith(_uses_groups, "a latent of groups (--latent grouped or --latent adaptive)")
+WITH_GROUPS = ActsWith(_uses_groups, "a latent of groups (--latent grouped or --latent adaptive)")
 
 
-def check_least(settings: Settings, **least: int) -> None:
-    """Raises UserError for a setting below its least value."""
-    for name, low in least.items():
-        if (value := getattr(settings, name)) < low:
-            raise UserError(f"{name}={value} must be at least {low}.")
+def check_minimums(settings: Settings, **minimums: int) -> None:
+    """Raises UserError for a setting that is below its minimum."""
+    for name, minimum in minimums.items():
+        if (value := getattr(settings, name)) < minimum:
+            raise UserError(f"{name}={value} must be at least {minimum}.")
 
 
 @dataclass(frozen=True)
 class Data(Settings):
-    """Creates the settings of the images and their treatment.
+    """Creates the settings of the images and of their preparation.
 
     Arguments:
-        source: Where the images come from: a name, a folder, a parquet, npy or npz file, or hf://org/name.
-        pad: The number of black pixels added on every side (MNIST: 2, from 28 to 32).
-        crop: The side of the centre square, in pixels, that is cut out of each image before it is resized.
+        source: The source of the images: a name, a folder, a parquet, npy or npz file, or hf://org/name.
+        pad: The number of black pixels that are added on each side of an image (MNIST: 2, from 28 to 32).
+        crop: The side, in pixels, of the centre square that is cut out of each image before it is resized.
         mirror: Whether each training image is mirrored left to right at random.
         validation: The number of training images held out for the validation loss, at most a tenth.
-        group_by: The attribute, or attributes joined by commas, by which images are grouped where they have no classes.
-        group_members: The number of images of a group in a training batch; 0 draws batches at random, and those images of a
-            label that meet are a group.
+        group_by: The attribute, or several attributes separated by commas, whose values group the images; for images
+            without classes.
+        group_members: The number of images of each group in a training batch; 0 draws batches at random, and all images of
+            a label in a batch are a group.
     """
 
     source: Annotated[str | None, Option("data")] = None
@@ -59,14 +61,14 @@ class Data(Settings):
     crop: int | None = None
     mirror: bool = False
     validation: int = 1000
-    group_by: Annotated[str, GROUPS] = ""
-    group_members: Annotated[int, GROUPS] = 0
+    group_by: Annotated[str, WITH_GROUPS] = ""
+    group_members: Annotated[int, WITH_GROUPS] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_least(self, pad=0, group_members=0)
+        check_minimums(self, pad=0, group_members=0)
         if self.validation < 0:
-            raise UserError(f"validation={self.validation} must be a number of images, 0 for none.")
+            raise UserError(f"validation={self.validation} must be a number of images of at least 0; 0 holds out none.")
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,15 @@ class Training(Settings):
 
     Arguments:
         epochs: The number of passes over the training images.
-        batch_size: The number of images in a step.
+        batch_size: The number of images in a training step, on each device.
         lr: The learning rate of Adam.
-        schedule: How the learning rate falls: not at all, halved every `schedule_epochs` epochs, by a cosine to zero, or
-            halved where the validation loss stalls.
-        schedule_epochs: The number of epochs between halvings (step), or without improvement before one (plateau).
-        ema: The decay of a moving average of the weights that is kept as the model (shorter at first), such as 0.999; 0 is
-            none.
-        best: Whether the weights of the epoch with the lowest validation loss are kept instead of the last.
-        seed: The seed of initialisation, order, and noise.
+        schedule: The schedule of the learning rate: constant, halved every `schedule_epochs` epochs (step), lowered to zero
+            by a cosine, or halved when the validation loss no longer improves (plateau).
+        schedule_epochs: The number of epochs between halvings (step), or without improvement before a halving (plateau).
+        ema: The decay of a moving average of the weights, such as 0.999 (less in the first steps), which is saved as the
+            model; 0 saves the weights themselves.
+        best: Whether the weights of the epoch with the lowest validation loss are saved instead of those of the last epoch.
+        seed: The seed of the initial weights, the order of the images, and noise.
     """
 
     epochs: int = 100
@@ -97,25 +99,25 @@ class Training(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_least(self, epochs=1, batch_size=2, schedule_epochs=1)
+        check_minimums(self, epochs=1, batch_size=2, schedule_epochs=1)
         if not (self.lr > 0 and math.isfinite(self.lr)):
             raise UserError(f"lr={self.lr} must be a positive number, such as 1e-3.")
         if not 0 <= self.ema < 1:
-            raise UserError(f"ema={self.ema} is a decay in [0, 1), such as 0.999; 0 switches it off.")
+            raise UserError(f"ema={self.ema} must be a decay in [0, 1), such as 0.999; 0 switches it off.")
         if not 0 <= self.seed < 2**31:
             raise UserError(f"seed={self.seed} must lie between 0 and 2147483647.")
 
 
 @dataclass(frozen=True)
 class Monitoring(Settings):
-    """Creates the settings of what a training shows, and of how it answers alarms.
+    """Creates the settings of what a training shows, and of its response to alarms.
 
     Arguments:
         preview_every: The number of epochs between pictures of the same fixed samples; 0 draws none.
-        fid_every: The number of epochs between Frechet distances of samples to training images, of the blend and of each
-            component; 0 measures none.
-        on_alarm: What to do where training begins to die: stop at the last good checkpoint, go on with a warning, or go on
-            from that checkpoint with a gentler weight.
+        fid_every: The number of epochs between measurements of the Frechet distance of samples, of the blend and of each
+            component, to training images; 0 measures none.
+        on_alarm: The response to an alarm: stop at the last good checkpoint, go on with a warning (warn), or go on from
+            that checkpoint with changed weights (rollback).
     """
 
     preview_every: int = 5
@@ -124,18 +126,18 @@ class Monitoring(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_least(self, preview_every=0, fid_every=0)
+        check_minimums(self, preview_every=0, fid_every=0)
 
 
 @dataclass(frozen=True)
 class Hardware(Settings):
-    """Creates the settings of the device and of the arithmetic.
+    """Creates the settings of the devices and of the arithmetic.
 
     Arguments:
-        precision: The arithmetic: bf16 autocast or float32; auto takes bf16 where the device computes it natively.
-        compile: Whether encoder and decoder are compiled with torch.compile (worth it on a GPU).
+        precision: The arithmetic: bf16 by autocast, or float32; auto is bf16 if the device computes it natively.
+        compile: Whether encoder and decoder are compiled by torch.compile, which makes a GPU faster.
         accelerator: The kind of device: cpu, cuda, mps, or auto.
-        devices: The number of devices on this machine, each with batches of its own.
+        devices: The number of devices of this machine; each has its own batches.
     """
 
     precision: Annotated[str, OneOf(PRECISIONS)] = "auto"
@@ -145,7 +147,7 @@ class Hardware(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_least(self, devices=1)
+        check_minimums(self, devices=1)
 
 
 @dataclass(frozen=True)
@@ -153,14 +155,14 @@ class Config(Settings):
     """Creates the settings of a run.
 
     Arguments:
-        data: The images and their treatment.
+        data: The images and their preparation.
         model: The shape of an image, the latent, the split, and the network.
         objective: What training minimises.
-        sampler: The density fitted to the codes after training, from which better samples are drawn than from the prior.
+        sampler: The density that is fitted to the codes after training, which gives better samples than the prior.
         training: The epochs, the batches, the learning rate, and the seed.
-        monitoring: What a training shows, and how it answers alarms.
-        hardware: The device and the arithmetic.
-        preset: The name of the preset that the settings began as.
+        monitoring: What the training shows, and its response to alarms.
+        hardware: The devices and the arithmetic.
+        preset: The name of the preset from which the settings were made; empty if there is none.
     """
 
     data: Data = Data()
@@ -182,13 +184,15 @@ class Config(Settings):
                 )
         if self.hardware.compile and self.objective.options().get("penalty") == "gradient":
             raise UserError(
-                "the gradient penalty needs second derivatives, which torch.compile does not give; drop --compile."
+                "the gradient penalty needs second derivatives, which torch.compile cannot compute; leave --compile out."
             )
         if self.data.validation == 0 and (self.training.best or self.training.schedule == "plateau"):
-            raise UserError("best weights and the plateau schedule follow the validation loss; set validation=1000.")
+            raise UserError(
+                "best=True and schedule='plateau' need a validation loss, and there is none with validation=0; set 1000."
+            )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the content of config.json, with the number of its format."""
+        """Returns the content of config.json, which includes the number of its format."""
         return {"format": FORMAT, **super().to_json()}
 
     @classmethod
@@ -201,7 +205,7 @@ class Config(Settings):
         values = dict(values)
         number = values.pop("format", None)
         if number is None:
-            raise UserError("was written before splitvae 0.1.0, in a form that is no longer read; train the run anew")
+            raise UserError("was written before splitvae 0.1.0, in a format that is no longer read; train the run anew")
         if not isinstance(number, int) or number > FORMAT:
             raise UserError(
                 f"is of format {number}, and this version of splitvae reads up to {FORMAT}; install a newer splitvae"

@@ -1,12 +1,12 @@
-"""A run: a folder that can be moved or mailed.
+"""A run: the folder of a training and its results, which can be moved to another place.
 
-    config.json         what was asked for        history.jsonl    one row an epoch
-    model/              the model                 state.ckpt       everything an exact resume needs
-    samplers/           fitted samplers           figures/         pictures
-    evaluation.json     measurements              report.html      all of it on one page
-    good.ckpt           the last state that no alarm spoke against, of trainings that may die (alarms.py)
+    config.json         the settings              history.jsonl    one row for each epoch
+    model/              the model                 state.ckpt       the last checkpoint, for an exact resume
+    samplers/           fitted samplers           good.ckpt        the last checkpoint without an alarm (training/alarms.py)
+    evaluation.json     measurements              figures/         pictures
+    report.html         all of it on one page
 
-Nothing in it is a pickle that runs code: weights are safetensors, the state is read with `weights_only=True`.
+No file is a pickle that could run code: weights are safetensors, and checkpoints are read with `weights_only=True`.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from .models.vae import VAE
 from .utils.files import atomic_write, read_json, write_json
 from .utils.machine import default_device
 
-PROVENANCE = ("splitvae", "parameters")  # entries of config.json that are no settings
+__all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
 
-__all__ = ["Run", "images_for"]
+NON_SETTINGS = ("splitvae", "parameters")  # the entries of config.json that are not settings
 
 
 class Run:
-    """A training's folder and what is in it.
+    """The folder of a training, and access to its files.
 
     Arguments:
         path: The folder.
 
     Raises:
-        UserError: For a folder that holds no run, a damaged config.json, or one of a newer format.
+        UserError: For a folder without a run, and a config.json that is damaged or has a newer format.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -57,8 +57,8 @@ class Run:
             )
         values = read_json(file)
         if not isinstance(values, dict):
-            raise UserError(f"{file} is damaged (no settings in it); restore it or train the run anew.")
-        settings = {name: value for name, value in values.items() if name not in PROVENANCE}
+            raise UserError(f"{file} is damaged (it holds no settings); restore it or train the run anew.")
+        settings = {name: value for name, value in values.items() if name not in NON_SETTINGS}
         try:
             self.config = Config.from_json(settings)
         except UserError as error:
@@ -69,37 +69,42 @@ class Run:
 
     @staticmethod
     def begin(path: str | os.PathLike[str], config: Config, counts: dict[str, int]) -> Run:
-        """Makes a folder into a new run and returns it.
+        """Creates a run in a folder and returns it.
 
         Arguments:
-            path: The folder, which is empty or does not exist.
+            path: The folder, which must be empty or not exist.
             config: The settings.
-            counts: The numbers of parameters of the model.
+            counts: The numbers of parameters of the model, as `VAE.counts` returns them.
 
         Raises:
-            UserError: For a folder in use.
+            UserError: For a folder that is not empty.
         """
         folder = Path(path)
         if (folder / "config.json").exists():
             raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder} exists and is no run; give another folder with --out.")
+            raise UserError(f"{folder} is not empty and holds no run; give another folder with --out.")
         _write_config(folder, config, counts)
         return Run(folder)
 
     def reconfigure(self, config: Config, counts: dict[str, int]) -> None:
-        """Writes changed settings."""
+        """Replaces the settings, also in config.json.
+
+        Arguments:
+            config: The new settings.
+            counts: The numbers of parameters of the model.
+        """
         _write_config(self.path, config, counts)
         self.config = config
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder."""
         return self.path.resolve().name
 
     @cached_property
     def vae(self) -> VAE:
-        """The model, on this machine's accelerator where there is one, in evaluation mode."""
+        """The model in evaluation mode, on the accelerator if there is one; UserError if it is missing or damaged."""
         folder = self.path / "model"
         if not (folder / "model.safetensors").is_file():
             raise UserError(f"{self.path} has no model yet; `splitvae train --out {self.path} --resume` trains it.")
@@ -109,7 +114,7 @@ class Run:
             return vae.eval().to(default_device())
         except UserError:
             raise
-        except Exception as error:  # a damaged file may fail in any of three libraries
+        except Exception as error:  # a damaged file may raise an exception of any of three libraries
             raise UserError(f"{folder} is damaged ({str(error).splitlines()[0]}); resume or train the run anew.") from None
 
     def save_model(self, vae: VAE) -> None:
@@ -124,7 +129,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One row an epoch, as in history.jsonl."""
+        """The rows of history.jsonl, one for each epoch; empty if there is no file."""
         file = self.path / "history.jsonl"
         if not file.exists():
             return []
@@ -132,11 +137,11 @@ class Run:
         try:
             return [json.loads(row) for row in rows if row]
         except ValueError:
-            raise UserError(f"{file} is damaged; delete it, the run goes on without.") from None
+            raise UserError(f"{file} is damaged; delete it, and the run continues without its rows.") from None
 
     @property
     def evaluation(self) -> dict[str, Any]:
-        """What was measured, as in evaluation.json; empty if nothing was."""
+        """The content of evaluation.json; empty if there is no file."""
         file = self.path / "evaluation.json"
         try:
             return read_json(file) if file.exists() else {}
@@ -144,54 +149,80 @@ class Run:
             raise UserError(f"{file} is damaged; delete it, and `splitvae evaluate {self.path}` measures anew.") from None
 
     def images(self, split: str = "train", data: str | None = None) -> Images:
-        """Images in the network's shape: the run's own to train on ("train") or measure on ("test"), or others."""
+        """Returns images in the model's shape; those of the run are read once.
+
+        Arguments:
+            split: The split, such as "train" or "test"; see `splitvae.load`.
+            data: Another source of images; None is that of the run.
+
+        Raises:
+            UserError: If the run was trained on an array, so that it has no source.
+        """
         if data is not None:
-            return images_for(self.config.override(data=data), split)
+            return load_for_config(self.config.override(data=data), split)
         if split not in self._images:
             if self.config.data.source is None:
-                raise UserError(f"{self.path} was trained on images from memory; say which to read with --data.")
-            self._images[split] = images_for(self.config, split)
+                raise UserError(f"{self.path} was trained on images from memory; give their source with --data.")
+            self._images[split] = load_for_config(self.config, split)
         return self._images[split]
 
     def remember(self, split: str, images: Images) -> None:
-        """Keeps images in memory, in the network's shape, so that they are not read again."""
+        """Keeps the images of a split in memory, so that they are not read again.
+
+        Arguments:
+            split: The split.
+            images: The images, in the model's shape.
+        """
         self._images[split] = images
 
     def codes(self, split: str = "train") -> Codes:
-        """Posterior means and log-variances of its images, on the CPU."""
+        """Returns the posterior means and log-variances of the images of a split, on the CPU."""
         return encode(self.vae, self.images(split))
 
 
 def _write_config(folder: Path, config: Config, counts: dict[str, int]) -> None:
-    """Writes config.json: the settings, the version that wrote them, and the numbers of parameters."""
+    """Writes config.json: the version of splitvae, the settings, and the numbers of parameters of the model."""
     write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), "parameters": counts})
 
 
-def images_for(config: Config, split: str) -> Images:
-    """Reads one part of a configuration's images, padded and resized to its shape."""
+def load_for_config(config: Config, split: str) -> Images:
+    """Returns a split of the images of a configuration, padded and resized to its shape.
+
+    Arguments:
+        config: The configuration, whose `data.source` is not None.
+        split: The split, such as "train" or "test"; see `splitvae.load`.
+    """
     data, shape = config.data, config.model.shape
     assert data.source is not None
     side = channels = None
     if shape is not None:
         side = shape[1] - 2 * data.pad
-        # Training images must fit the network by themselves; a test part of gray images alone may stand beside colour.
+        # Training images must have the channels of the network, but a test split may be gray where they have colours.
         channels = None if split == "train" else shape[0]
     images = load(data.source, split, side=side, crop=data.crop, channels=channels)
     return match_config(images, config)
 
 
 def match_config(images: Images, config: Config) -> Images:
-    """Returns images in the shape of a configuration; raises UserError where gray meets colour."""
+    """Returns images padded and resized to the shape of a configuration.
+
+    Arguments:
+        images: The images.
+        config: The configuration; if it has no shape, images are returned as they are.
+
+    Raises:
+        UserError: For gray images where the configuration has colours, or colours where it is gray.
+    """
     shape, pad = config.model.shape, config.data.pad
     if shape is None:
         return images
     if images.shape[0] != shape[0]:
-        have = {1: "gray", 3: "colour"}
+        kinds = {1: "gray", 3: "colour"}
         network = config.preset or "the network"
         raise UserError(
-            f"{images.source} holds {have[images.shape[0]]} images ({images.shape[0]} channels), {network} generates "
-            f"{have.get(shape[0], 'images')} of {shape[0]}; type --shape {images.shape[0]} {shape[1]} {shape[2]} "
-            "to build the network for them."
+            f"{images.source} holds {kinds[images.shape[0]]} images ({images.shape[0]} channels), but {network} generates "
+            f"{kinds.get(shape[0], 'other')} images ({shape[0]} channels); type --shape {images.shape[0]} {shape[1]} "
+            f"{shape[2]} to build the network for them."
         )
     channels, side, _ = shape
     inner = resize(images.pixels, (channels, side - 2 * pad, side - 2 * pad))
@@ -199,10 +230,16 @@ def match_config(images: Images, config: Config) -> Images:
 
 
 def group_runs_by_seed(paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Runs by name: a folder of seed-N runs is one group, a run one by itself."""
+    """Returns the runs in folders, by the path of the folder.
+
+    A folder that is a run is a group of one; a folder of runs seed-0, seed-1, ... is a group of these, in this order.
+
+    Arguments:
+        paths: The folders.
+    """
     groups: dict[str, list[Path]] = {}
     for path in paths:
         seeds = sorted(path.glob("seed-*/config.json"), key=lambda file: (len(file.parent.name), file.parent.name))
-        alone = (path / "config.json").exists() or not seeds
-        groups.setdefault(str(path), []).extend([path] if alone else [file.parent for file in seeds])
+        is_single = (path / "config.json").exists() or not seeds
+        groups.setdefault(str(path), []).extend([path] if is_single else [file.parent for file in seeds])
     return groups

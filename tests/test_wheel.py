@@ -26,7 +26,8 @@ def test_a_wheel_holds_every_file_and_is_imported_from(tmp_path: Path) -> None:
         packed = {name for name in archive.namelist() if name.startswith("splitvae/")}
         archive.extractall(site)
     assert packed == {str(file.relative_to(source)) for file in (source / "splitvae").rglob("*") if file.is_file()}
-    words = "import splitvae, splitvae.data.sources, splitvae.report.page as p; print(splitvae.__file__, len(p.render_page('', '')))"
+    words = "import splitvae, splitvae.data.sources, splitvae.report.page as page\n"
+    words += "print(splitvae.__file__, len(page.render_page('', '')))"
     environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(
         [sys.executable, "-c", words], cwd=tmp_path, env=environment, check=True, capture_output=True, text=True

@@ -1,4 +1,7 @@
-"""TODO models"""
+"""Models: the VAE, its latents, the split of what it generates, and the fusion of a group's evidence.
+
+`LATENTS` and `FUSIONS` are the choices that have a name.
+"""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""TODO docstring of models.codes."""
+"""Codes of any number of images, encoded and decoded in batches."""
 
 from __future__ import annotations
 
@@ -14,18 +14,13 @@ from .vae import VAE
 __all__ = ["Codes", "decode", "encode"]
 
 
-@torch.no_grad()
-def decode(vae: VAE, z: Tensor, size: int = 500) -> Canvas:
-    """Decodes any number of latents (N, D) in batches, on the model's device; the canvas is on the CPU."""
-    device = next(vae.parameters()).device
-    canvases = [vae.decode(part.to(device)) for part in z.split(size)]
-    return Canvas(*(torch.cat([c[i].cpu() for c in canvases]) for i in range(2)))
-
-
 class Codes(NamedTuple):
-    """Posterior means and log-variances of N images, each (N, D), and their labels where there are any.
+    """The codes of N images, and their labels.
 
-    There are no log-variances where codes have no noise.
+    Arguments:
+        mean: The posterior means, shape (N, D).
+        logvar: The posterior log-variances, shape (N, D); None for a latent without noise.
+        labels: The labels of the images; None if they have none.
     """
 
     mean: Tensor
@@ -35,9 +30,30 @@ class Codes(NamedTuple):
 
 @torch.no_grad()
 def encode(vae: VAE, images: Images) -> Codes:
-    """Codes of images with a model as it is, on the CPU."""
+    """Encodes images in batches and returns their codes on the CPU.
+
+    The model stays in its mode: call `vae.eval()` first, so that BatchNorm uses its running statistics.
+
+    Arguments:
+        vae: The model.
+        images: The images, in the model's shape.
+    """
     device = next(vae.parameters()).device
     posteriors = [vae.encode(x) for x in batches(images.pixels, device)]
     mean = torch.cat([p.mean for p in posteriors]).cpu()
-    noise = [p.logvar for p in posteriors if p.logvar is not None]
-    return Codes(mean, torch.cat(noise).cpu() if noise else None, images.labels)
+    logvars = [p.logvar for p in posteriors if p.logvar is not None]
+    return Codes(mean, torch.cat(logvars).cpu() if logvars else None, images.labels)
+
+
+@torch.no_grad()
+def decode(vae: VAE, z: Tensor, batch_size: int = 500) -> Canvas:
+    """Decodes latents in batches and returns the canvas on the CPU.
+
+    Arguments:
+        vae: The model.
+        z: The latents, shape (N, D), on any device.
+        batch_size: The number of latents that are decoded at once.
+    """
+    device = next(vae.parameters()).device
+    canvases = [vae.decode(part.to(device)) for part in z.split(batch_size)]
+    return Canvas(*(torch.cat([canvas[i].cpu() for canvas in canvases]) for i in range(2)))

@@ -1,18 +1,20 @@
-r"""Fusion: what the members of a group know of the content they share, as one Gaussian a group and dimension.
+r"""Fusion: the posteriors of a group's members over the content that they share become one Gaussian for the group.
 
-| mode        | logvar_G                             | mu_G                      | of                                    |
-| ----------- | ------------------------------------ | ------------------------- | ------------------------------------- |
-| `poe`       | -log P,  P = sum_i 1 / var_i         | sum_i (mu_i / var_i) / P  | the Multi-Level VAE                   |
-| `poe-prior` | -log (P + 1)                         | sum_i (mu_i / var_i) / (P + 1) | the product with N(0, 1), MVAE   |
-| `mean`      | log mean_i var_i                     | mean_i mu_i               | the Group VAE, Ada-GVAE               |
-| `harmonic`  | log n - log P                        | as `poe`                  | Ada-ML-VAE's code: n times `poe`      |
+| mode        | logvar_G                             | mu_G                           | method                            |
+| ----------- | ------------------------------------ | ------------------------------ | --------------------------------- |
+| `poe`       | -log P,  P = sum_i 1 / var_i         | sum_i (mu_i / var_i) / P       | Multi-Level VAE                   |
+| `poe-prior` | -log (P + 1)                         | sum_i (mu_i / var_i) / (P + 1) | MVAE: the product with N(0, 1)    |
+| `mean`      | log mean_i var_i                     | mean_i mu_i                    | Group VAE, Ada-GVAE               |
+| `harmonic`  | log n - log P                        | as `poe`                       | Ada-ML-VAE's code: n times `poe`  |
 
-Everything is computed in log space, log P = M + log sum_i exp(-logvar_i - M) with M = max_i -logvar_i, and is finite and
-exact however large or small the variances are.
+Each line holds for every dimension of the content. Everything is computed in log space, by log P = M + log sum_i
+exp(-logvar_i - M) with M = max_i -logvar_i, so that results are finite and exact for all sizes of the variances.
 
-References: Multi-Level Variational Autoencoder (Bouchacourt et al., 2018); Group-based learning of disentangled
-representations (Hosoya, 2019); Weakly-supervised disentanglement without compromises (Locatello et al., 2020); Multimodal
-generative models for scalable weakly-supervised learning (Wu, Goodman, 2018).
+References: Multi-Level Variational Autoencoder (Bouchacourt et al., 2018), https://arxiv.org/abs/1705.08841; Group-based
+learning of disentangled representations with generalizability for novel contents (Hosoya, 2019),
+https://arxiv.org/abs/1809.02383; Weakly-supervised disentanglement without compromises (Locatello et al., 2020),
+https://arxiv.org/abs/2002.02886; Multimodal generative models for scalable weakly-supervised learning (Wu, Goodman, 2018),
+https://arxiv.org/abs/1802.05335.
 """
 
 from __future__ import annotations
@@ -28,27 +30,44 @@ from .posteriors import GaussianPosterior
 
 __all__ = ["FUSIONS", "EvidenceAccumulator", "check_fusion", "fuse", "fuse_all", "subsample_members"]
 
-
 FUSIONS = ("poe", "poe-prior", "mean", "harmonic")
 
 
 def check_fusion(mode: str) -> str:
-    """The mode, if it is one; raises UserError naming the nearest."""
+    """Returns the mode; raises UserError if it is unknown."""
     if mode not in FUSIONS:
         raise UserError(f"fusion={mode!r} is unknown; {nearest(mode, FUSIONS)}")
     return mode
 
 
 def fuse(members: GaussianPosterior, groups: Groups, mode: str = "poe") -> GaussianPosterior:
-    """The members' Gaussians (B, D) as one a group, (groups.total, D); reads nothing back from the device."""
+    """Returns one Gaussian for each group, shape (G, D); no value is read back from the device.
+
+    Arguments:
+        members: The Gaussians of the members, shape (B, D).
+        groups: The groups of the members.
+        mode: One of `FUSIONS`.
+
+    Raises:
+        UserError: For an unknown mode.
+    """
     counts = groups.sizes.to(members.mean)[:, None]
     if check_fusion(mode) == "mean":
-        return _average(members, groups, torch.ones_like(members.mean[:, :1]))
-    return _apply_mode(_product(members, groups), counts, mode)
+        return _average_gaussians(members, groups, torch.ones_like(members.mean[:, :1]))
+    return _apply_mode(_multiply_gaussians(members, groups), counts, mode)
 
 
 def subsample_members(members: GaussianPosterior, groups: Groups, count: int) -> GaussianPosterior:
-    """The members (B, D) with all but `count` of each group, drawn at random, knowing nothing: infinite variances."""
+    """Returns the members with infinite variances, except for `count` of each group.
+
+    A product of Gaussians does not depend on members of infinite variance. The remaining members are drawn at random; of a
+    group that has no more than `count`, all remain.
+
+    Arguments:
+        members: The Gaussians of the members, shape (B, D).
+        groups: The groups of the members.
+        count: The number of members of each group that remain as they are.
+    """
     order = torch.rand(len(groups.member_of), device=groups.member_of.device).argsort()
     order = order[groups.member_of[order].argsort(stable=True)]  # by group, shuffled within each
     sizes = groups.sizes.long()
@@ -58,36 +77,112 @@ def subsample_members(members: GaussianPosterior, groups: Groups, count: int) ->
     return GaussianPosterior(members.mean, members.logvar.masked_fill(left_out[:, None], math.inf))
 
 
-def _product(members: GaussianPosterior, groups: Groups) -> GaussianPosterior:
-    """The product of the members' Gaussians."""
+def fuse_all(mean: Tensor, logvar: Tensor, group: Tensor, mode: str = "poe") -> tuple[GaussianPosterior, Tensor]:
+    """Fuses the evidence of all images at once, in float64.
+
+    Arguments:
+        mean: The means of the members, shape (N, D).
+        logvar: The log-variances of the members, shape (N, D).
+        group: The group of each member, shape (N,), any integers.
+        mode: One of `FUSIONS`.
+
+    Returns:
+        One Gaussian for each group, shape (G, D), and the integers of the groups, shape (G,), in ascending order.
+
+    Raises:
+        UserError: For an unknown mode, shapes that do not match, and values that are NaN or infinite.
+    """
+    return EvidenceAccumulator(mode).add(mean, logvar, group).result()
+
+
+class EvidenceAccumulator:
+    """Fuses evidence that is given in batches; the result is that of `fuse_all` for all batches together.
+
+    It computes in float64. The order of the batches changes the result only by rounding.
+
+    Arguments:
+        mode: One of `FUSIONS`.
+
+    Raises:
+        UserError: For an unknown mode.
+    """
+
+    def __init__(self, mode: str = "poe") -> None:
+        self.mode = check_fusion(mode)
+        self.labels: Tensor | None = None  # the integers of the groups so far, (G,), in ascending order
+        self.fused: GaussianPosterior  # their averages in mode "mean", else their products, (G, D)
+        self.counts: Tensor  # the number of their members, (G, 1)
+
+    def add(self, mean: Tensor, logvar: Tensor, group: Tensor) -> EvidenceAccumulator:
+        """Adds the evidence of a batch and returns the accumulator itself.
+
+        Arguments:
+            mean: The means of the members, shape (B, D).
+            logvar: The log-variances of the members, shape (B, D).
+            group: The group of each member, shape (B,), any integers.
+
+        Raises:
+            UserError: For shapes that do not match, and values that are NaN or infinite.
+        """
+        if mean.shape != logvar.shape or mean.ndim != 2:
+            raise UserError(f"means of shape {tuple(mean.shape)} do not match variances of shape {tuple(logvar.shape)}.")
+        as_groups(group, len(mean), group.device)  # checks that there is one integer for each image
+        if bool((mean.isnan() | logvar.isnan() | logvar.isinf()).any()):
+            raise UserError(
+                "a mean or log-variance is NaN or infinite: the training of the encoder failed (train it anew with a lower "
+                "--lr or with --precision 32), or the codes are damaged."
+            )
+        rows, counts = GaussianPosterior(mean.double(), logvar.double()), mean.new_ones(len(mean), 1, dtype=torch.float64)
+        if self.labels is not None:  # a fused group is one more row, which stands for its members
+            group = torch.cat((self.labels, group.long()))
+            rows = GaussianPosterior(*(torch.cat(parts) for parts in zip(self.fused, rows, strict=True)))
+            counts = torch.cat((self.counts, counts))
+        self.labels, index = group.long().unique(return_inverse=True)
+        groups = Groups(index, len(self.labels))
+        self.fused = _average_gaussians(rows, groups, counts) if self.mode == "mean" else _multiply_gaussians(rows, groups)
+        self.counts = _sum_by_group(counts, groups)
+        return self
+
+    def result(self) -> tuple[GaussianPosterior, Tensor]:
+        """Returns one Gaussian for each group, shape (G, D), in float64, and the groups' integers (G,), ascending.
+
+        Raises:
+            UserError: If nothing was added.
+        """
+        if self.labels is None:
+            raise UserError("no evidence was added; call add(mean, logvar, group) before result().")
+        return self.fused if self.mode == "mean" else _apply_mode(self.fused, self.counts, self.mode), self.labels
+
+
+def _multiply_gaussians(members: GaussianPosterior, groups: Groups) -> GaussianPosterior:
+    """Returns the normalised product of the members' Gaussians, shape (G, D)."""
     precision = -members.logvar
-    shift, weight, total = _weights(precision, groups)
-    mean = _sums(weight * members.mean, groups) / total
+    shift, weight, total = _exponentials_by_group(precision, groups)
+    mean = _sum_by_group(weight * members.mean, groups) / total
     return GaussianPosterior(mean, -(shift + total.log()))
 
 
-def _average(members: GaussianPosterior, groups: Groups, counts: Tensor) -> GaussianPosterior:
-    """Means of means and of variances, where each member stands for so many, counts (B, 1)."""
-    total = _sums(counts, groups)
-    shift, _, sums = _weights(members.logvar + counts.log(), groups)
-    return GaussianPosterior(_sums(counts * members.mean, groups) / total, shift + sums.log() - total.log())
+def _average_gaussians(members: GaussianPosterior, groups: Groups, counts: Tensor) -> GaussianPosterior:
+    """Returns the means of the members' means and of their variances, shape (G, D).
 
-
-def _weights(logs: Tensor, groups: Groups) -> tuple[Tensor, Tensor, Tensor]:
-    """M, exp(logs - M) and its sums: the maximum of each group, (G, D), (B, D), (G, D)."""
-    index = groups.member_of[:, None].expand_as(logs)
-    shift = logs.detach().new_full((groups.total, logs.shape[1]), -math.inf)
-    shift = shift.scatter_reduce(0, index, logs.detach(), "amax")
-    weight = (logs - shift[groups.member_of]).exp()
-    return shift, weight, _sums(weight, groups)
-
-
-def _sums(rows: Tensor, groups: Groups) -> Tensor:
-    return rows.new_zeros(groups.total, rows.shape[1]).index_add(0, groups.member_of, rows)
+    Arguments:
+        members: The Gaussians of the members, shape (B, D).
+        groups: The groups of the members.
+        counts: The weight of each member, shape (B, 1).
+    """
+    total = _sum_by_group(counts, groups)
+    shift, _, sums = _exponentials_by_group(members.logvar + counts.log(), groups)
+    return GaussianPosterior(_sum_by_group(counts * members.mean, groups) / total, shift + sums.log() - total.log())
 
 
 def _apply_mode(product: GaussianPosterior, counts: Tensor, mode: str) -> GaussianPosterior:
-    """A product of Gaussians as a mode has it; counts (G, 1) of their members."""
+    """Returns the Gaussian of a mode other than "mean".
+
+    Arguments:
+        product: The products of the members' Gaussians, shape (G, D).
+        counts: The number of members of each group, shape (G, 1).
+        mode: The mode.
+    """
     if mode == "harmonic":
         return GaussianPosterior(product.mean, product.logvar + counts.log())
     if mode == "poe-prior":
@@ -96,53 +191,15 @@ def _apply_mode(product: GaussianPosterior, counts: Tensor, mode: str) -> Gaussi
     return product
 
 
-def fuse_all(mean: Tensor, logvar: Tensor, group: Tensor, mode: str = "poe") -> tuple[GaussianPosterior, Tensor]:
-    """Evidence of all images at once: one Gaussian a group, (G, D), and the groups' integers (G,), ascending.
-
-    Arguments:
-        mean, logvar: of the members, (N, D). group: (N,), any integers. mode: of `FUSIONS`.
-
-    Raises:
-        UserError: where shapes differ, or a mean or variance is no number.
-    """
-    return EvidenceAccumulator(mode).add(mean, logvar, group).result()
+def _exponentials_by_group(logs: Tensor, groups: Groups) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns M, exp(logs - M) and their sums, with M the maximum of a group: shapes (G, D), (B, D) and (G, D)."""
+    index = groups.member_of[:, None].expand_as(logs)
+    shift = logs.detach().new_full((groups.total, logs.shape[1]), -math.inf)
+    shift = shift.scatter_reduce(0, index, logs.detach(), "amax")
+    weight = (logs - shift[groups.member_of]).exp()
+    return shift, weight, _sum_by_group(weight, groups)
 
 
-class EvidenceAccumulator:
-    """Evidence that comes in batches, for sets that do not fit one: what `accumulate` gives of all of it together.
-
-    It is kept in float64; the order of batches does not matter but for rounding.
-    """
-
-    def __init__(self, mode: str = "poe") -> None:
-        self.mode = check_fusion(mode)
-        self.known: tuple[Tensor, GaussianPosterior, Tensor] | None = None  # groups (G,), statistics (G, D), counts (G, 1)
-
-    def add(self, mean: Tensor, logvar: Tensor, group: Tensor) -> EvidenceAccumulator:
-        """Takes in members (B, D) of groups (B,); returns itself."""
-        if mean.shape != logvar.shape or mean.ndim != 2:
-            raise UserError(f"means of shape {tuple(mean.shape)} do not match variances of shape {tuple(logvar.shape)}.")
-        as_groups(group, len(mean), group.device)  # which raises where groups are not one integer an image
-        if bool((mean.isnan() | logvar.isnan() | logvar.isinf()).any()):
-            raise UserError(
-                "a mean or log-variance is NaN or infinite: the encoder that gave it is broken (train it anew with a lower "
-                "--lr or --precision 32), or the codes are damaged."
-            )
-        rows, ones = GaussianPosterior(mean.double(), logvar.double()), mean.new_ones(len(mean), 1, dtype=torch.float64)
-        if self.known is not None:
-            before, known, counts = self.known
-            group = torch.cat((before, group.long()))
-            rows = GaussianPosterior(torch.cat((known.mean, rows.mean)), torch.cat((known.logvar, rows.logvar)))
-            ones = torch.cat((counts, ones))
-        names, index = group.long().unique(return_inverse=True)
-        groups = Groups(index, len(names))
-        merged = _average(rows, groups, ones) if self.mode == "mean" else _product(rows, groups)
-        self.known = names, merged, _sums(ones, groups)
-        return self
-
-    def result(self) -> tuple[GaussianPosterior, Tensor]:
-        """One Gaussian a group, (G, D) in float64, and the groups' integers (G,), ascending."""
-        if self.known is None:
-            raise UserError("no evidence was given: add images before asking for the result.")
-        names, merged, counts = self.known
-        return (merged if self.mode == "mean" else _apply_mode(merged, counts, self.mode)), names
+def _sum_by_group(rows: Tensor, groups: Groups) -> Tensor:
+    """Returns the sum of the rows of each group, (B, D) -> (G, D)."""
+    return rows.new_zeros(groups.total, rows.shape[1]).index_add(0, groups.member_of, rows)

@@ -1,7 +1,8 @@
-"""Groups: which images of a batch share a content, and how an epoch is made of them.
+"""Groups: which images of a batch share a content.
 
-`Groups` is what a model is told. A tensor of any integers (B,) says the same, at the price of a look at its values, for
-which a GPU has to wait; batches of a training bring `Groups`, counted before they leave the CPU.
+`Groups` holds a number for each image and the number of groups. Models also take a tensor of any integers (B,), such as
+labels, and convert it; but then the CPU waits for a GPU, since it has to read the values. Training counts the groups of a
+batch on the CPU beforehand.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ __all__ = ["Groups", "as_groups"]
 
 
 class Groups(NamedTuple):
-    """The group of each image.
+    """The groups of the images of a batch.
 
-    member_of: (B,), integers from 0 to total - 1, each of which occurs. total: the number of groups.
-    members: of every group; 0 where they differ.
+    Arguments:
+        member_of: The number of each image's group, shape (B,); all integers from 0 to total - 1 occur.
+        total: The number of groups.
+        members: The number of images in each group; 0 if groups differ in size.
     """
 
     member_of: Tensor
@@ -29,28 +32,38 @@ class Groups(NamedTuple):
 
     @property
     def sizes(self) -> Tensor:
-        """The number of members of each group, (count,), float32."""
+        """The number of images in each group, shape (total,), float32."""
         ones = torch.ones(len(self.member_of), device=self.member_of.device)
         return torch.zeros(self.total, device=ones.device).index_add_(0, self.member_of, ones)
 
     def to(self, device: torch.device) -> Groups:
+        """Returns the same groups with `member_of` on a device."""
         return self._replace(member_of=self.member_of.to(device, non_blocking=True))
 
 
 def as_groups(group: Groups | Tensor | None, batch: int, device: torch.device) -> Groups:
-    """Any integers (B,) as `Groups`; None makes every image its own group.
+    """Converts a description of groups to `Groups` on a device.
 
-    Raises UserError where there are not as many as images, or where they are no integers.
+    Arguments:
+        group: The groups; or any integers, shape (B,), equal for images of one group; or None, which makes each image a
+            group of its own.
+        batch: The number B of images.
+        device: The device of `member_of`.
+
+    Raises:
+        UserError: For a number of integers that is not the number of images, and for values that are not integers.
     """
     if group is None:
         return Groups(torch.arange(batch, device=device), batch, 1)
-    given = group.member_of if isinstance(group, Groups) else group
-    if given.shape != (batch,):
-        raise UserError(f"groups of shape {tuple(given.shape)} were given for {batch} images; give one integer an image.")
+    values = group.member_of if isinstance(group, Groups) else group
+    if values.shape != (batch,):
+        raise UserError(
+            f"groups of shape {tuple(values.shape)} do not match {batch} images; give one integer for each image."
+        )
     if isinstance(group, Groups):
         return group.to(device)
-    if given.is_floating_point() or given.is_complex():
-        raise UserError(f"groups are integers, one an image, not {given.dtype}; class labels or identities will do.")
-    _, index, sizes = given.unique(return_inverse=True, return_counts=True)
+    if values.is_floating_point() or values.is_complex():
+        raise UserError(f"groups must be integers, one for each image, such as class labels, not {values.dtype}.")
+    _, index, sizes = values.unique(return_inverse=True, return_counts=True)
     members = int(sizes[0]) if len(sizes) and bool((sizes == sizes[0]).all()) else 0
     return Groups(index.to(device), len(sizes), members)

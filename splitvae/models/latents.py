@@ -1,4 +1,4 @@
-"""Latents: settings that build the heads which turn features into a posterior.
+"""Latents: settings that build a head, the module at the end of the encoder that maps features to a posterior.
 
 | latent          | posterior | what the images of a group share |
 | --------------- | --- | --- |
@@ -7,7 +7,7 @@
 | `grouped`       | `GroupedPosterior` | the content, the last `content_dim` dimensions (Bouchacourt et al., 2018) |
 | `adaptive`      | `GaussianPosterior` | in a pair, the dimensions whose posteriors differ least (Locatello et al., 2020) |
 
-Heads compute in float32 whatever the precision of the network.
+Heads compute in float32 for every precision of the network.
 
 References: Multi-Level Variational Autoencoder (Bouchacourt et al., 2018), https://arxiv.org/abs/1705.08841;
 Weakly-supervised disentanglement without compromises (Locatello et al., 2020), https://arxiv.org/abs/2002.02886.
@@ -44,20 +44,20 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Latent(Settings):
-    """The base of every latent's settings; a subclass has a `name` and `build`."""
+    """The base of all latents' settings; a subclass has a `name` and the method `build`."""
 
-    uses_groups: ClassVar[bool] = False  # whether images of a group share something, so that training needs groups
+    uses_groups: ClassVar[bool] = False  # whether images of a group share dimensions, so that training needs groups
     needs_pairs: ClassVar[bool] = False  # whether the groups must be pairs
 
     def build(self, features: int, dim: int) -> nn.Module:
-        """Returns a head that maps features (B, F) and groups to a posterior of dimension D.
+        """Returns an untrained head: `head(features, group)` maps features (B, F) to a posterior of dimension D.
 
         Arguments:
             features: The number of features F.
             dim: The dimension D of the latent.
 
         Raises:
-            UserError: For settings that this dimension does not allow.
+            UserError: For settings that do not fit this dimension.
         """
         raise NotImplementedError
 
@@ -75,7 +75,7 @@ class Gaussian(Latent):
 
 @dataclass(frozen=True)
 class Deterministic(Latent):
-    """Creates the settings of a code without noise, that of a regularized autoencoder."""
+    """Creates the settings of a latent without noise, that of a regularized autoencoder."""
 
     name = "deterministic"
 
@@ -88,18 +88,19 @@ class Deterministic(Latent):
 class Grouped(Latent):
     """Creates the settings of the Multi-Level VAE's latent: a style for each image, a content for each group.
 
-    A hidden layer lets style and content be other than linear functions of features that serve both. That keeps them apart
-    at a weight of independence at which both lose where they share all features.
+    With `head_units`, style and content each have a hidden layer, and are no longer linear functions of the same features.
+    Then a large weight of `independence` separates them; without, both lose information at that weight.
 
-    Where all members give evidence, the error of one member is hidden by the others. `evidence_members` prevents that.
+    If all members give evidence, the others hide the error of one member from the loss; `evidence_members` prevents that.
 
     Arguments:
-        content_dim: The number of dimensions that a group shares, the last of z; 0 is half of them.
-        fusion: How the members' evidence becomes one Gaussian for the group's content.
-        content_draw: Whether the content is drawn once for each group, anew for each sample, or is its mean.
-        eps_std: The standard deviation of the noise that the content is drawn with; 1 is the posterior's.
-        head_units: The number of units of a hidden layer of each of the two codes; 0 leaves it out, as in the paper.
-        evidence_members: The number of members, drawn at random, that give evidence in a training step; 0 is all of them.
+        content_dim: The number C of dimensions that a group shares, the last ones of z; 0 is half of them.
+        fusion: How the posteriors of the members become one Gaussian for the group's content.
+        content_draw: Whether the content is drawn once for each group, anew for each image of it (sample), or is the mean.
+        eps_std: The standard deviation of eps in content = mean + sigma eps; at 1 it is drawn from the posterior.
+        head_units: The number of units of a hidden layer of style and of content; 0 leaves it out, as in the paper.
+        evidence_members: The number of members of a group, drawn at random, that give evidence in a training step; 0
+            is all of them.
     """
 
     name = "grouped"
@@ -114,11 +115,15 @@ class Grouped(Latent):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.eps_std < float("inf"):
-            raise UserError(f"group_eps_std={self.eps_std} must be a number of at least 0; 1 is the posterior's.")
+            raise UserError(f"group_eps_std={self.eps_std} must be a number of at least 0; 1 draws from the posterior.")
         if self.head_units < 0:
-            raise UserError(f"group_head_units={self.head_units} must be a number of units, 0 for no hidden layer.")
+            raise UserError(
+                f"group_head_units={self.head_units} must be a number of units of at least 0; 0 is no hidden layer."
+            )
         if self.evidence_members < 0:
-            raise UserError(f"group_evidence={self.evidence_members} must be a number of members, 0 for all of a group.")
+            raise UserError(
+                f"group_evidence={self.evidence_members} must be a number of members of at least 0; 0 is all of a group."
+            )
         if self.evidence_members and not self.fusion.startswith("poe"):
             raise UserError(
                 f"group_evidence={self.evidence_members} needs a product of the members' Gaussians (fusion='poe'), "
@@ -132,10 +137,10 @@ class Grouped(Latent):
 
 @dataclass(frozen=True)
 class Adaptive(Latent):
-    """Creates the settings of a latent that finds anew for each pair of images which dimensions they share.
+    """Creates the settings of a latent that decides for each pair of images which dimensions they share.
 
     Arguments:
-        fusion: How the evidence of a pair becomes one Gaussian in the dimensions that it shares.
+        fusion: How the posteriors of a pair become one Gaussian in the dimensions that it shares.
     """
 
     name = "adaptive"
@@ -152,7 +157,7 @@ LATENTS: Registry[Latent] = Registry("latent", "latent", [Gaussian, Deterministi
 
 
 class GaussianHead(nn.Module):
-    """Two dense heads, features (B, F) -> `Gaussian` of dimension D."""
+    """Maps features (B, F) to a `GaussianPosterior` of dimension D by two dense layers."""
 
     def __init__(self, features: int, dim: int) -> None:
         super().__init__()
@@ -167,7 +172,7 @@ class GaussianHead(nn.Module):
 
 
 class DeterministicHead(nn.Module):
-    """One dense head, features (B, F) -> `Dirac` of dimension D: the code of a regularized autoencoder."""
+    """Maps features (B, F) to a `DiracPosterior` of dimension D by a dense layer."""
 
     def __init__(self, features: int, dim: int) -> None:
         super().__init__()
@@ -180,20 +185,28 @@ class DeterministicHead(nn.Module):
 
 
 class GroupedHead(nn.Module):
-    """Maps features (B, F) to a `GroupedPosterior` by four dense layers; the settings are those of `Grouped`.
+    """Maps features (B, F) to a `GroupedPosterior` by four dense layers, two of them for the content.
 
-    Without groups every image is a group of its own, and the posterior is the ordinary Gaussian of [style, content].
+    Without groups each image is a group of its own, and the posterior is an ordinary Gaussian of z = [style, content].
+
+    Arguments:
+        features: The number of features F.
+        dim: The dimension D of z.
+        latent: The settings.
+
+    Raises:
+        UserError: For a `content_dim` that leaves no dimension for the style.
     """
 
-    train_content = True  # False cuts the gradient of the content's heads, to reproduce public code that does so
+    train_content = True  # False stops gradients to the layers of the content, to reproduce public code that does so
 
     def __init__(self, features: int, dim: int, latent: Grouped) -> None:
         super().__init__()
         content, units = latent.content_dim or dim // 2, latent.head_units
         if not 0 < content < dim:
             raise UserError(
-                f"content_dim={latent.content_dim} of latent_dim={dim} leaves no room for both codes; it must lie between "
-                "1 and latent_dim - 1, or be 0 for a half."
+                f"content_dim={latent.content_dim} of latent_dim={dim} leaves no dimension for style or content; it "
+                "must lie between 1 and latent_dim - 1, or be 0 for a half."
             )
         self.settings, self.content_dim = latent, content
         inputs = units or features
@@ -214,29 +227,36 @@ class GroupedHead(nn.Module):
             )
 
     def evidence(self, features: Tensor) -> GaussianPosterior:
-        """Returns what each image tells about the content of its group, (B, C)."""
+        """Returns the posterior of each image over its group's content, before fusion, shape (B, C)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_content):
             h = _hidden(self.content_hidden, features.float())
             return GaussianPosterior(self.content_mean(h), self.content_logvar(h))
 
     def style(self, features: Tensor) -> GaussianPosterior:
-        """Returns the style of each image, (B, S)."""
+        """Returns the posterior of each image over its style, shape (B, S)."""
         h = _hidden(self.style_hidden, features.float())
         return GaussianPosterior(self.style_mean(h), self.style_logvar(h))
 
 
 def _hidden(layer: nn.Module | None, features: Tensor) -> Tensor:
+    """Applies a hidden layer with tanh; returns the features themselves if there is no layer."""
     return features if layer is None else torch.tanh(layer(features))
 
 
 class AdaptiveHead(GaussianHead):
     """Maps features (B, F) of pairs to a `GaussianPosterior` in which the dimensions that a pair shares are fused.
 
-    In each dimension the two posteriors are a divergence KL(q_1 || q_2) apart. Those below the middle between the pair's
-    smallest and largest divergence count as shared. Without groups it is a `GaussianHead`.
+    For each dimension it computes the divergence KL(q_1 || q_2) of the pair's two posteriors. The pair shares a dimension
+    if its divergence is below the mean of the pair's smallest and largest divergence. Without groups it is a
+    `GaussianHead`.
+
+    Arguments:
+        features: The number of features F.
+        dim: The dimension D of the latent.
+        latent: The settings.
 
     Raises:
-        UserError: For groups that are no pairs.
+        UserError: In a forward pass, for groups that are not pairs.
     """
 
     def __init__(self, features: int, dim: int, latent: Adaptive) -> None:
@@ -250,8 +270,8 @@ class AdaptiveHead(GaussianHead):
         groups = as_groups(group, len(features), features.device)
         if groups.members != 2:
             raise UserError(
-                "latent='adaptive' compares the two images of a pair, and some group has more or fewer; give groups of two "
-                "(--group-members 2, and at least two images of each label)."
+                "latent='adaptive' compares the two images of a pair, but some group has more or fewer images; give groups "
+                "of two (--group-members 2, and at least two images of each label)."
             )
         with torch.autocast(features.device.type, enabled=False):
             pairs = groups.member_of.sort(stable=True).indices.view(-1, 2)
@@ -266,6 +286,6 @@ class AdaptiveHead(GaussianHead):
 
 
 def kl_divergence(a: GaussianPosterior, b: GaussianPosterior) -> Tensor:
-    """Returns KL(a || b) of each dimension of Gaussians, shape (B, D), in nats."""
-    gap = (a.mean - b.mean).square()
-    return 0.5 * (b.logvar - a.logvar + (a.logvar - b.logvar).exp() + gap * (-b.logvar).exp() - 1)
+    """Returns KL(a || b) in each dimension of two Gaussians, shape (B, D), in nats."""
+    squares = (a.mean - b.mean).square()
+    return 0.5 * (b.logvar - a.logvar + (a.logvar - b.logvar).exp() + squares * (-b.logvar).exp() - 1)

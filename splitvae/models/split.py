@@ -1,18 +1,20 @@
-r"""Splitting: K images and K maps that sum to one, blended into one image.
+r"""The split: a decoder generates K images x_k, the components, and K maps s_k, which blend them into one image xhat.
 
-A decoder's logits hold K - 1 map channels m_1 .. m_{K-1}, then K images of C channels. With m_K = 0,
+The decoder's logits are K - 1 channels m_1 ... m_{K-1} for the maps, then K images of C channels. With m_K = 0,
 
     x_k = sigmoid(logits_k),   s_k = exp(m_k) / sum_j exp(m_j),   xhat = sum_k s_k x_k .
 
-K = 1 is the plain decoder and K = 2 the Split-VAE, xhat = s x_1 + (1 - s) x_2 with s = sigmoid(m_1). The squared error
-of xhat leaves one thing free (the ambiguity decomposition):
+The maps sum to one at every pixel. K = 1 is a plain decoder; K = 2 is the Split-VAE, whose maps are s = sigmoid(m_1) and
+1 - s. The ambiguity decomposition, for an image x, is
 
     sum_k s_k (x - x_k)^2 = (x - xhat)^2 + A,     A = sum_k s_k (x_k - xhat)^2 ,
 
-so adding a share of A moves from the paper's free split (0) to components that each explain what they claim (1).
+with A the ambiguity. The paper's loss contains the squared error of xhat, which leaves A free. A loss that also contains A
+with weight 1 is that of the left side: each component must explain the pixels at which its map is large.
 
-References: Enhancing variational generation through self-decomposition (Asperti, Bugo, Filippini, 2022);
-Neural network ensembles, cross validation, and active learning (Krogh, Vedelsby, 1995).
+References: Enhancing variational generation through self-decomposition (Asperti, Bugo, Filippini, IEEE Access 2022),
+https://doi.org/10.1109/ACCESS.2022.3185654; Neural network ensembles, cross validation, and active learning (Krogh,
+Vedelsby, 1995).
 """
 
 from __future__ import annotations
@@ -24,14 +26,15 @@ from torch import Tensor
 
 from ..errors import UserError
 
-__all__ = ["Canvas", "ambiguity", "compose", "logit_channels", "smoothness"]
+__all__ = ["Canvas", "ambiguity", "compose", "count_logit_channels", "smoothness"]
 
 
 class Canvas(NamedTuple):
-    """What a decoder paints.
+    """What a decoder generates.
 
-    images: the components x_k, shape (B, K, C, H, W), in [0, 1].
-    masks: the maps s_k, shape (B, K, 1, H, W), positive, summing to one over K; all ones where K = 1.
+    Arguments:
+        images: The components x_k, shape (B, K, C, H, W), in [0, 1].
+        masks: The maps s_k, shape (B, K, 1, H, W), positive, with sum 1 over K; all ones if K = 1.
     """
 
     images: Tensor
@@ -43,15 +46,28 @@ class Canvas(NamedTuple):
         return (self.masks * self.images).sum(1)
 
 
-def logit_channels(channels: int, split: int) -> int:
-    """The number of logit channels, K C + K - 1."""
+def count_logit_channels(channels: int, split: int) -> int:
+    """Returns the number of channels of a decoder's logits, K C + K - 1.
+
+    Arguments:
+        channels: The number C of channels of an image.
+        split: The number K of components.
+
+    Raises:
+        UserError: For a split below 1.
+    """
     if split < 1:
-        raise UserError(f"split={split} paints no image; 1 is a plain decoder, 2 a Split-VAE.")
+        raise UserError(f"split={split} must be at least 1; 1 is a plain decoder, 2 a Split-VAE.")
     return split * channels + split - 1
 
 
 def compose(logits: Tensor, split: int) -> Canvas:
-    """Logits (B, K C + K - 1, H, W), maps first, to a `Canvas`, in float32."""
+    """Converts logits to a `Canvas`, in float32.
+
+    Arguments:
+        logits: The output of a decoder, shape (B, K C + K - 1, H, W), maps first.
+        split: The number K of components.
+    """
     maps, images = logits.float().tensor_split([split - 1], dim=1)
     images = torch.sigmoid(images).unflatten(1, (split, -1))
     if split == 1:
@@ -61,13 +77,19 @@ def compose(logits: Tensor, split: int) -> Canvas:
 
 
 def ambiguity(canvas: Canvas) -> Tensor:
-    """The ambiguity A = sum_k s_k (x_k - xhat)^2, summed over pixels and channels, shape (B,)."""
-    spread = (canvas.images - canvas.image.unsqueeze(1)).square()
-    return (canvas.masks * spread).sum((1, 2, 3, 4))
+    """Returns A = sum_k s_k (x_k - xhat)^2, summed over pixels and channels, shape (B,)."""
+    squares = (canvas.images - canvas.image.unsqueeze(1)).square()
+    return (canvas.masks * squares).sum((1, 2, 3, 4))
 
 
 def smoothness(masks: Tensor) -> Tensor:
-    """Half the total variation of K maps (B, K, 1, H, W), summed over pixels, shape (B,); for K = 2 that of s itself."""
+    """Returns half the total variation of the maps, summed over K and over pixels, shape (B,).
+
+    For K = 2 it is the total variation of one map, since the two vary equally.
+
+    Arguments:
+        masks: The maps, shape (B, K, 1, H, W).
+    """
     down = (masks[..., 1:, :] - masks[..., :-1, :]).abs().sum((1, 2, 3, 4))
     across = (masks[..., 1:] - masks[..., :-1]).abs().sum((1, 2, 3, 4))
     return (down + across) / 2

@@ -1,4 +1,4 @@
-"""The model: an encoder that ends with the posterior's heads, a decoder, and the split of what it generates."""
+"""The model: an encoder that returns a posterior, and a decoder whose output is composed to a canvas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..utils.settings import Settings
 from .groups import Groups
 from .latents import LATENTS, Gaussian, Latent
 from .posteriors import Posterior
-from .split import Canvas, compose, logit_channels
+from .split import Canvas, compose, count_logit_channels
 
 __all__ = ["VAE", "Model"]
 
@@ -29,12 +29,12 @@ class Model(Settings):
     """Creates the settings of a `VAE`.
 
     Arguments:
-        shape: The channels, height and width of an image; the height is the width, and the network decides which it
-            reaches. None takes them from the images.
+        shape: The channels, height and width of an image; height and width are equal, and each network has its own sizes.
+            None takes them from the images.
         latent_dim: The dimension of the latent z.
-        split: The number of images that the decoder generates and blends: 1 is a plain VAE, 2 a Split-VAE.
-        net: The network: the Split-VAE's, or the one that another system was published with.
-        latent: The posterior: with noise, without, or for images in groups.
+        split: The number of images that the decoder generates and blends; 1 is a plain VAE, 2 a Split-VAE.
+        net: The network of the encoder and the decoder, which is that of the Split-VAE or of another paper.
+        latent: The kind of posterior, which has noise or not, or has a part that images of a group share.
         spectral_norm: Whether every layer's weight is divided by its largest singular value.
     """
 
@@ -74,10 +74,10 @@ class VAE(
     """Creates a variational autoencoder whose decoder generates `split` images and their maps.
 
     Arguments:
-        shape: The shape of an image, (C, H, W); H = W is 16, 32, 64 or 128, for IntroVAE's networks up to 1024, for "mlp"
-            any.
+        shape: The shape (C, H, W) of an image; H = W is 16, 32, 64 or 128, for the networks of IntroVAE up to 1024, and any
+            number for "mlp".
         latent_dim: The dimension D of z.
-        split: The number K of images that are generated; 1 is a plain VAE, 2 a Split-VAE.
+        split: The number K of images that the decoder generates; 1 is a plain VAE, 2 a Split-VAE.
         net: The network, such as `splitvae.networks.Residual(width=32)`, or its name.
         latent: The latent, such as `splitvae.Grouped(content_dim=16)`, or its name.
         spectral_norm: Whether each layer's weight is divided by its largest singular value.
@@ -106,34 +106,34 @@ class VAE(
         settings = Model(size, latent_dim, split, net, latent, spectral_norm)  # type: ignore[arg-type]
         self.settings = settings = settings.override(**options)
         self.shape, self.latent_dim, self.split = cast(tuple[int, int, int], settings.shape), latent_dim, split
-        features, self.decoder = settings.net.build(self.shape, latent_dim, logit_channels(self.shape[0], split))
+        features, self.decoder = settings.net.build(self.shape, latent_dim, count_logit_channels(self.shape[0], split))
         self.encoder = Encoder(features, settings.latent.build(cast(int, features.features), latent_dim))
         if spectral_norm:
             settings.net.normalise_spectra(self.encoder, self.decoder)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        self._hub_mixin_config = settings.to_json()  # what save_pretrained writes
+        self._hub_mixin_config = settings.to_json()  # what `save_pretrained` writes to config.json
 
     @property
     def uses_groups(self) -> bool:
-        """Whether images of a group share something, so that training needs groups."""
+        """Whether images of a group share dimensions of the latent, so that training needs groups."""
         return self.settings.latent.uses_groups
 
     @property
     def needs_pairs(self) -> bool:
-        """Whether those groups must be pairs."""
+        """Whether the groups must be pairs."""
         return self.settings.latent.needs_pairs
 
     @property
     def device(self) -> torch.device:
-        """The device of the model, to which what it encodes and decodes is moved."""
+        """The device of the model, to which images and latents are moved before they are encoded and decoded."""
         return next(self.decoder.parameters()).device
 
     def encode(self, x: Tensor, group: Groups | Tensor | None = None) -> Posterior:
         """Returns the posterior of images.
 
         Arguments:
-            x: The images (B, C, H, W), floats in [0, 1].
-            group: The group of each image, (B,) any integers; None makes each image a group of its own.
+            x: The images, shape (B, C, H, W), floats in [0, 1].
+            group: The group of each image, shape (B,), any integers; None makes each image a group of its own.
 
         Raises:
             UserError: For images of another shape or type.
@@ -141,12 +141,12 @@ class VAE(
         if x.shape[1:] != self.shape or not x.is_floating_point():
             raise UserError(
                 f"this model reads float images in [0, 1] of shape (B, {', '.join(map(str, self.shape))}), "
-                f"not {x.dtype} of shape {tuple(x.shape)}; `splitvae.fit(pixels, vae.shape) / 255` converts."
+                f"not {x.dtype} of shape {tuple(x.shape)}; `splitvae.resize(pixels, vae.shape) / 255` converts bytes."
             )
         return self.encoder(x.to(self.device), group)
 
     def decode(self, z: Tensor) -> Canvas:
-        """Decodes latents (B, D)."""
+        """Returns the canvas of latents z, shape (B, D)."""
         return compose(self.decoder(z.to(self.device)), self.split)
 
     def forward(self, x: Tensor, group: Groups | Tensor | None = None) -> Canvas:
@@ -160,7 +160,12 @@ class VAE(
 
     @torch.no_grad()
     def sample(self, n: int, seed: int | None = None) -> Canvas:
-        """Returns `n` samples with z ~ N(0, I); a `seed` makes them the same on every device."""
+        """Returns the canvas of `n` samples z ~ N(0, I).
+
+        Arguments:
+            n: The number of samples.
+            seed: A seed that makes z the same on every device; None draws from the global random stream.
+        """
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         return self.decode(torch.randn(n, self.latent_dim, generator=generator))
 

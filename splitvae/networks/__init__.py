@@ -1,4 +1,7 @@
-"""TODO networks"""
+"""Networks: settings that build the encoders and decoders of a VAE.
+
+`NETWORKS` are those that have a name; to add one, see networks/registry.py.
+"""
 
 import lazy_loader
 

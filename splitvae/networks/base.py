@@ -1,4 +1,4 @@
-"""What a network is: settings that build an encoder (B, C, H, W) -> (B, F) and a decoder (B, D) -> (B, outputs, H, W)."""
+"""The base of all networks: settings that build an encoder and a decoder."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ __all__ = ["EncoderDecoder", "Network"]
 class EncoderDecoder(NamedTuple):
     """The two halves of a network.
 
-    encoder: A module (B, C, H, W) -> (B, F) whose attribute `features` is F.
-    decoder: A module (B, D) -> (B, outputs, H, W) whose last layer is its attribute `head`.
+    Arguments:
+        encoder: A module that maps images (B, C, H, W) to features (B, F); its attribute `features` is F.
+        decoder: A module that maps latents (B, D) to logits (B, outputs, H, W); its attribute `head` is its last layer.
     """
 
     encoder: nn.Module
@@ -30,14 +31,14 @@ class EncoderDecoder(NamedTuple):
 class Network(Settings):
     """The base of every network's settings; a subclass has a `name`, its sizes as fields, and `build`."""
 
-    sides: ClassVar[tuple[int, ...]] = SIDES  # of the images that it reads and generates, in pixels
-    normalises_decoder: ClassVar[bool] = True  # whether `spectral_norm` concerns the decoder too
+    sides: ClassVar[tuple[int, ...]] = SIDES  # the sides of the images that it can encode and decode, in pixels
+    normalises_decoder: ClassVar[bool] = True  # whether `normalise_spectra` changes the decoder too
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for option, value in self.options().items():
             if option == "kernel" and value < 2:
-                raise UserError(f"kernel={value} cannot double a map; it must be at least 2 (3 in the paper).")
+                raise UserError(f"kernel={value} cannot double the side of a map; it must be at least 2 (3 in the paper).")
             if isinstance(value, int) and value < 1:
                 raise UserError(f"{option}={value} leaves nothing of the network; it must be at least 1.")
 
@@ -50,12 +51,20 @@ class Network(Settings):
             outputs: The number of channels of the decoder's logits.
 
         Raises:
-            UserError: For a side of images that the network does not reach.
+            UserError: For images of a side for which the network cannot be built.
         """
         raise NotImplementedError
 
     def normalise_spectra(self, encoder: nn.Module, decoder: nn.Module) -> None:
-        """Divides every dense and convolutional weight by its largest singular value (Miyato et al., 2018)."""
+        """Makes each dense and convolutional layer divide its weight by the weight's largest singular value.
+
+        Reference: Spectral normalization for generative adversarial networks (Miyato et al., 2018).
+        https://arxiv.org/abs/1802.05957
+
+        Arguments:
+            encoder: The encoder, which is changed in place.
+            decoder: The decoder, which is changed in place unless `normalises_decoder` is False.
+        """
         for module in (encoder, decoder) if self.normalises_decoder else (encoder,):
             for layer in list(module.modules()):
                 if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):

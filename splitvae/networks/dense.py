@@ -1,6 +1,6 @@
-"""The dense network of the Multi-Level VAE: one hidden layer in each half, for images of any side.
+"""The dense network of the Multi-Level VAE: one hidden layer in the encoder and one in the decoder, for images of any side.
 
-    encoder   x - `embedding` units, tanh          decoder   z - `embedding` units, tanh - logits
+    encoder   x -> `embedding` units, tanh          decoder   z -> `embedding` units, tanh -> logits
 
 Reference: Multi-Level Variational Autoencoder (Bouchacourt et al., 2018), MNIST: 784-500-(10 + 10)-500-784.
 https://arxiv.org/abs/1705.08841
@@ -40,7 +40,12 @@ class Dense(Network):
 
 
 class DenseEncoder(nn.Module):
-    """Maps images to features, (B, C, H, W) -> (B, features)."""
+    """Maps images to features, (B, C, H, W) -> (B, features).
+
+    Arguments:
+        shape: The shape (C, H, W) of an image.
+        features: The number of hidden units, which are the features.
+    """
 
     def __init__(self, shape: Sequence[int], features: int) -> None:
         super().__init__()
@@ -53,7 +58,14 @@ class DenseEncoder(nn.Module):
 
 
 class DenseDecoder(nn.Module):
-    """Maps latents to logits, (B, D) -> (B, outputs, H, W)."""
+    """Maps latents to logits, (B, D) -> (B, outputs, side, side).
+
+    Arguments:
+        latent_dim: The dimension D of the latent.
+        outputs: The number of channels of the logits.
+        side: The side of the image in pixels.
+        features: The number of hidden units.
+    """
 
     def __init__(self, latent_dim: int, outputs: int, side: int, features: int) -> None:
         super().__init__()

@@ -3,23 +3,24 @@ r"""The IntroVAE's networks, for images of side 16 to 1024.
     encoder   convolution 5x5, rectifier, halving; [block, halving] ...; a block at 4x4; all its features
     decoder   a dense layer to 4x4; [block, doubling] ...; a block at full size; a convolution 5x5 to the logits
 
-Numbers of channels at n scales make n halvings, so that the side is 4 * 2^n. Halving is a mean over 2x2 pixels, doubling
-repeats each pixel, rectifiers have slope .2 below zero. With BatchNorm (the official network) a block is
+With n scales, each of which has its own number of channels, the encoder halves the image n times, so that the side of the
+image is 4 * 2^n. A halving is a mean over 2x2 pixels, a doubling repeats each pixel, and rectifiers have slope .2 below
+zero. In the official network, which has BatchNorm, a block is
 
     r(a) = s(BN(C_2 s(BN(C_1 a)) + P a)),     P = 1, or a 1x1 convolution where the channel numbers differ,
 
-its convolutions have no biases, the decoder's dense layer ends with a ReLU, and layers start as torch sets them. Without
-(yukunchen113's network, of which the README's two runs are) a block is
+its convolutions have no biases, a ReLU follows the decoder's dense layer, and layers are initialised as in torch. In the
+network without BatchNorm, that of yukunchen113's public code, a block is
 
     r(a) = s(C_2 s(C_1 b)) + b,     b = a, or s(P a) where the channel numbers differ,
 
-a linear dense layer ends the encoder, two rectified ones begin the decoder, whose blocks follow the doublings, the last of
-them excepted, and layers start Glorot-uniform.
+the encoder ends with a linear dense layer, the decoder begins with two dense layers that rectifiers follow, a block follows
+each doubling but the last, and weights are initialised Glorot-uniform.
 
-This differs from the public codes: the heads of the posterior belong to the latent (models/latents.py) and are linear; the
-official decoder has no output activation, this one ends with logits that `compose` maps to [0, 1]. Two 1x1 convolutions of
-the public codes are left out: `inc is not outc` gave the official blocks between equal numbers of channels one by mistake,
-and yukunchen113's decoder maps 256 channels to 256 by one.
+The networks differ from the public codes in three points. The heads of the posterior belong to the latent
+(models/latents.py) and are linear. The official decoder has no output activation; this one returns logits, which `compose`
+maps to [0, 1]. Two 1x1 convolutions are left out: one in official blocks between equal numbers of channels, a mistake of
+that code (it compares by `inc is not outc`), and one from 256 to 256 channels in yukunchen113's decoder.
 
 Reference: IntroVAE: introspective variational autoencoders for photographic image synthesis (Huang et al., 2018),
 https://arxiv.org/abs/1807.06358, and the public codes of hhb072 and yukunchen113.
@@ -41,7 +42,7 @@ from .layers import Upsample2x, glorot_
 __all__ = ["INTROVAE_SIDES", "IntroDecoder", "IntroEncoder", "IntroVAE", "PlainIntroVAE", "intro_widths"]
 
 INTROVAE_SIDES = (16, 32, 64, 128, 256, 512, 1024)  # pixels
-SLOPE = 0.2  # of rectifiers, below zero
+LEAKY_SLOPE = 0.2  # the slope of rectifiers below zero
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,22 @@ class PlainIntroVAE(Network):
 def intro_widths(side: int, width: int, most: int = 512) -> list[int]:
     """Returns the number of channels at each scale: `width`, doubled at each halving up to `most`.
 
-    The authors' tables are (256, 32), (1024, 16) and, of Soft-IntroVAE, (128, 64) and (32, 64); yukunchen113's is
-    (256, 16, most=256).
+    The authors of IntroVAE take (side, width) = (256, 32) and (1024, 16), those of Soft-IntroVAE (128, 64) and (32, 64);
+    yukunchen113 takes (256, 16) with most=256.
+
+    Arguments:
+        side: The side of the image in pixels.
+        width: The number of channels at the image's scale.
+        most: The largest number of channels.
+
+    Raises:
+        UserError: For a side for which the network cannot be built.
     """
     if side not in INTROVAE_SIDES:
-        known = ", ".join(map(str, INTROVAE_SIDES[:-1]))
+        sides = ", ".join(map(str, INTROVAE_SIDES[:-1]))
         raise UserError(
-            f"the introspective network reaches images of side {known} or {INTROVAE_SIDES[-1]}, not {side}; "
-            "pad or resize them first."
+            f"IntroVAE's network generates images of side {sides} or {INTROVAE_SIDES[-1]}, not {side}; "
+            "pad or resize the images first."
         )
     return [min(width * 2**i, max(width, most)) for i in range(side.bit_length() - 3)]
 
@@ -105,7 +114,7 @@ class IntroEncoder(nn.Module):
         channels: The number of channels C of the image.
         side: The side of the image in pixels.
         widths: The number of channels at each scale, beginning with the image's, as `intro_widths` returns them.
-        norm: Whether the network has BatchNorm, as the official one; without it, it is yukunchen113's.
+        norm: Whether the network has BatchNorm, as the official one; if not, it is yukunchen113's network.
     """
 
     def __init__(self, channels: int, side: int, widths: Sequence[int], norm: bool = True) -> None:
@@ -115,7 +124,7 @@ class IntroEncoder(nn.Module):
         first, last = widths[0], widths[-1]
         layers: list[nn.Module] = [nn.Conv2d(channels, first, 5, padding=2, bias=not norm)]
         layers += [nn.BatchNorm2d(first)] if norm else []
-        layers += [nn.LeakyReLU(SLOPE, inplace=True), nn.AvgPool2d(2)]
+        layers += [nn.LeakyReLU(LEAKY_SLOPE, inplace=True), nn.AvgPool2d(2)]
         for a, b in zip(widths, widths[1:], strict=False):
             layers += [block(a, b), nn.AvgPool2d(2)]
         self.scales = nn.Sequential(*layers, block(last, last))
@@ -129,10 +138,17 @@ class IntroEncoder(nn.Module):
 
 
 class IntroDecoder(nn.Module):
-    """Maps latents to logits, (B, D) -> (B, outputs, side, side); arguments as in `IntroEncoder`.
+    """Maps latents to logits, (B, D) -> (B, outputs, side, side).
 
     The last layer is linear: `compose` (models/split.py) applies the sigmoid to images and the softmax to maps. In the
     official decoder this layer's output is the image.
+
+    Arguments:
+        latent_dim: The dimension D of the latent.
+        outputs: The number of channels of the logits.
+        side: The side of the image in pixels.
+        widths: The number of channels at each scale, beginning with the image's, as `intro_widths` returns them.
+        norm: Whether the network has BatchNorm, as the official one; if not, it is yukunchen113's network.
     """
 
     def __init__(self, latent_dim: int, outputs: int, side: int, widths: Sequence[int], norm: bool = True) -> None:
@@ -147,13 +163,13 @@ class IntroDecoder(nn.Module):
                 layers += [NormedBlock(a, b), Upsample2x()]
             layers += [NormedBlock(first, first)]
         else:
-            dense = [nn.Linear(latent_dim, features), nn.LeakyReLU(SLOPE, inplace=True)]
-            self.expand = nn.Sequential(*dense, nn.Linear(features, features), nn.LeakyReLU(SLOPE, inplace=True))
+            dense = [nn.Linear(latent_dim, features), nn.LeakyReLU(LEAKY_SLOPE, inplace=True)]
+            self.expand = nn.Sequential(*dense, nn.Linear(features, features), nn.LeakyReLU(LEAKY_SLOPE, inplace=True))
             layers += [PlainBlock(last, last)]
             for a, b in zip([last, *widths[:0:-1]], widths[:0:-1], strict=False):
                 layers += [Upsample2x(), PlainBlock(a, b)]
             layers += [Upsample2x()]
-            first = widths[1]  # the first convolution's mirror image is the head itself
+            first = widths[1]  # the head itself mirrors the encoder's first convolution, so widths[0] is not needed
         self.scales = nn.Sequential(*layers)
         self.head = nn.Conv2d(first, outputs, 5, padding=2)
         if not norm:
@@ -166,7 +182,10 @@ class IntroDecoder(nn.Module):
 
 
 class NormedBlock(nn.Module):
-    """The block of the official network; its second BatchNorm follows the addition."""
+    """The block of the official network, whose second BatchNorm follows the addition.
+
+    It maps (B, inputs, H, W) to (B, outputs, H, W).
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -176,29 +195,32 @@ class NormedBlock(nn.Module):
         self.norms = nn.ModuleList([nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)])
 
     def forward(self, x: Tensor) -> Tensor:
-        # In place is safe: BatchNorm's gradient needs its input alone, the rectifier's the sign of its output.
-        y = F.leaky_relu(self.norms[0](self.first(x)), SLOPE, inplace=True)
-        return F.leaky_relu(self.norms[1](self.second(y) + self.expand(x)), SLOPE, inplace=True)
+        # In place is safe: the gradient of BatchNorm needs only its input, that of the rectifier the sign of its output.
+        y = F.leaky_relu(self.norms[0](self.first(x)), LEAKY_SLOPE, inplace=True)
+        return F.leaky_relu(self.norms[1](self.second(y) + self.expand(x)), LEAKY_SLOPE, inplace=True)
 
 
 class PlainBlock(nn.Module):
-    """The block of yukunchen113's network: no BatchNorm, and no rectifier after the addition."""
+    """The block of yukunchen113's network, without BatchNorm and without a rectifier after the addition.
+
+    It maps (B, inputs, H, W) to (B, outputs, H, W).
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        rectifier = nn.LeakyReLU(SLOPE, inplace=True)
+        rectifier = nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
         same = inputs == outputs
         self.expand = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1), rectifier)
         self.first, self.second = (nn.Conv2d(outputs, outputs, 3, padding=1) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         b = self.expand(x)
-        y = F.leaky_relu(self.first(b), SLOPE, inplace=True)
-        return F.leaky_relu(self.second(y), SLOPE, inplace=True) + b
+        y = F.leaky_relu(self.first(b), LEAKY_SLOPE, inplace=True)
+        return F.leaky_relu(self.second(y), LEAKY_SLOPE, inplace=True) + b
 
 
 def check_widths(side: int, widths: Sequence[int]) -> None:
-    """Raises UserError for a side that the network does not reach, or for numbers of channels of another side."""
+    """Raises UserError for a side for which the network cannot be built, or for widths that are not one for each scale."""
     needed = len(intro_widths(side, 1))
     if len(widths) != needed or min(widths) < 1:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Layers and rules that several networks share: alignment, initialisation, BatchNorm's statistics."""
+"""What several networks share: layers, the initialisation of weights, and the statistics of BatchNorm."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from ..errors import UserError
 
 __all__ = ["SIDES", "Down", "SamePadConv2d", "Up", "Upsample2x", "check_side", "glorot_", "recompute_batchnorm"]
 
-SIDES = (16, 32, 64, 128)  # pixels of the images that most networks read and generate
+SIDES = (16, 32, 64, 128)  # the sides, in pixels, of the images that most networks encode and decode
 
 
 class Down(nn.Conv2d):
-    """A stride-2 convolution aligned as TensorFlow's 'same': (B, C, H, W) -> (B, C', H/2, W/2)."""
+    """A stride-2 convolution, padded as TensorFlow's 'same', (B, inputs, H, W) -> (B, outputs, H/2, W/2).
+
+    Arguments:
+        inputs: The number of channels of the input.
+        outputs: The number of channels of the output.
+        kernel: The side of the convolution in pixels.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__(inputs, outputs, kernel, stride=2)
@@ -29,10 +35,15 @@ class Down(nn.Conv2d):
 
 
 class Up(nn.ConvTranspose2d):
-    """A stride-2 transposed convolution aligned as TensorFlow's 'same': (B, C, H, W) -> (B, C', 2H, 2W).
+    """A stride-2 transposed convolution, cropped as TensorFlow's 'same', (B, inputs, H, W) -> (B, outputs, 2H, 2W).
 
-    The bias is added after the crop (inside the bfloat16 kernel of CPUs it costs eight times the convolution itself), and
-    the crop is a negative padding, whose gradient keeps the memory format where a slice's does not.
+    The bias is added after the crop: as a part of the bfloat16 convolution it takes eight times as long on a CPU. The crop
+    is a negative padding, because the gradient of a slice does not keep the memory format.
+
+    Arguments:
+        inputs: The number of channels of the input.
+        outputs: The number of channels of the output.
+        kernel: The side of the convolution in pixels.
     """
 
     bias: Tensor
@@ -48,9 +59,14 @@ class Up(nn.ConvTranspose2d):
 
 
 class SamePadConv2d(nn.Conv2d):
-    """A convolution without stride, padded as TensorFlow's 'same': (B, C, H, W) -> (B, C', H, W).
+    """A stride-1 convolution, padded as TensorFlow's 'same', (B, inputs, H, W) -> (B, outputs, H, W).
 
-    PyTorch's own padding="same" warns where the kernel is even.
+    PyTorch's own padding="same" warns if the kernel is even.
+
+    Arguments:
+        inputs: The number of channels of the input.
+        outputs: The number of channels of the output.
+        kernel: The side of the convolution in pixels.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
@@ -77,28 +93,38 @@ def glorot_(module: nn.Module) -> None:
 
 
 def check_side(side: int, halvings: int = 0) -> None:
-    """Raises UserError for a side that networks cannot generate, or for more halvings than the side allows."""
+    """Checks that a network can be built for images of a side.
+
+    Arguments:
+        side: The side of the images in pixels.
+        halvings: The number of times that the encoder halves the image.
+
+    Raises:
+        UserError: For a side that is not in `SIDES`, or for more halvings than the side allows.
+    """
     if side not in SIDES:
-        raise UserError(f"the network generates images of side 16, 32, 64 or 128, not {side}; pad or resize them first.")
+        raise UserError(
+            f"the network generates images of side 16, 32, 64 or 128, not {side}; pad or resize the images first."
+        )
     if 2**halvings > side:
         raise UserError(
-            f"scales={halvings} halve an image of side {side} below one pixel; "
+            f"scales={halvings} would halve an image of side {side} to less than one pixel; "
             f"the most for this side is scales={side.bit_length() - 1}."
         )
 
 
 def recompute_batchnorm(model: nn.Module, batches: Iterable[dict[str, Any]]) -> None:
-    """Recomputes the running statistics of BatchNorm layers from batches.
+    """Recomputes the running means and variances of all BatchNorm layers from batches.
 
     Arguments:
-        model: The model whose statistics are replaced.
-        batches: The keyword arguments of one forward pass each.
+        model: The model, which is changed in place.
+        batches: For each forward pass its keyword arguments.
     """
-    update_bn(batches, _CalledWithDict(model))
+    update_bn(batches, _ModelOfKeywords(model))
 
 
-class _CalledWithDict(nn.Module):
-    """A model whose keyword arguments come as one dictionary, which `update_bn` hands over whole."""
+class _ModelOfKeywords(nn.Module):
+    """Calls a model with the items of a dictionary as keyword arguments, since `update_bn` passes one argument only."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

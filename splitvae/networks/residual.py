@@ -4,16 +4,17 @@ A residual block of depth d applies [BatchNorm, swish, Conv] d times and adds a 
 
     r(a) = (C_d . s . BN_d) ... (C_1 . s . BN_1)(a) + C_0(a),     s(a) = a sigmoid(a)
 
-The encoder is a stride-2 convolution to `width` channels, then (blocks, stride-2 convolution that doubles the channels) for
-each further scale, the mean over pixels, and a dense residual block to `embedding` features. The decoder maps z to a 4x4
-map by two dense layers, then applies (stride-2 transposed convolution, blocks) until the side of the image is reached; one
-convolution to the logits ends it.
+The encoder is a stride-2 convolution to `width` channels; then, for each further scale, residual blocks and a stride-2
+convolution that doubles the number of channels; then the mean over pixels and a dense residual block to `embedding`
+features. The decoder maps z to a 4x4 map by two dense layers, then repeats a stride-2 transposed convolution and residual
+blocks until the map has the side of the image; a last convolution computes the logits.
 
-Stride-2 layers follow TensorFlow's 'same' alignment (padding at the bottom and right alone), BatchNorm has momentum .999
-and epsilon 1e-5, every weight starts Glorot-uniform and every bias at zero: the authors' weights fit without a shift.
+Stride-2 layers are aligned as TensorFlow's 'same' (padding at the bottom and right only), BatchNorm has momentum .999 and
+epsilon 1e-5, weights are initialised Glorot-uniform and biases to zero. The alignment is that of the authors, so that their
+trained weights fit this network without a shift of the image.
 
 Reference: Enhancing variational generation through self-decomposition (Asperti, Bugo, Filippini, IEEE Access 2022), section
-3.1, and its public code.
+3.1, and its public code. https://doi.org/10.1109/ACCESS.2022.3185654
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from .layers import Down, Up, check_side, glorot_
 
 __all__ = ["MAX_WIDTH", "Residual", "ResidualBlock", "ResidualDecoder", "ResidualEncoder"]
 
-MAX_WIDTH = 1024  # channels of the decoder's widest map, as in the public code
+MAX_WIDTH = 1024  # the number of channels of the decoder's widest map at most, as in the public code
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class ResidualDecoder(nn.Module):
     def __init__(self, latent_dim: int, outputs: int, side: int, net: Residual) -> None:
         super().__init__()
         check_side(side)
-        count = side.bit_length() - 2  # maps of side 4, 8, ..., side
+        count = side.bit_length() - 2  # the number of maps, whose sides are 4, 8, ..., side
         widths = [min(net.width * 2**i, MAX_WIDTH) for i in range(count)][::-1]
         self.embed = nn.Linear(latent_dim, net.embedding)
         self.expand = nn.Linear(net.embedding, 16 * widths[0])

@@ -1,7 +1,7 @@
-r"""Plain networks of strided convolutions: those that the baselines were published with.
+r"""Plain networks of strided convolutions: the networks of the papers on the baselines.
 
-    encoder   [stride-2 convolution, BatchNorm, activation] x scales, flattened, a dense layer or none
-    decoder   a dense layer or none, a dense layer to a small map, [stride-2 transposed convolution, BatchNorm, ReLU] ...
+    encoder   [stride-2 convolution, BatchNorm, activation] x scales, [dense layer]
+    decoder   [dense layer], a dense layer to a small map, [stride-2 transposed convolution, BatchNorm, ReLU] x scales
 
 | net       | kernel | channels             | dense | decoder starts from | ends with                     |
 | --------- | ------ | -------------------- | ----- | ------------------- | ----------------------------- |
@@ -9,9 +9,10 @@ r"""Plain networks of strided convolutions: those that the baselines were publis
 | `infogan` | 4      | 64, 128              | 1024  | (side/4)^2 x 128    | a transposed convolution      |
 | `higgins` | 4      | 32, 32, 64, 64       | 256   | 4x4x64              | a transposed convolution      |
 
-References: From variational to deterministic autoencoders (Ghosh et al., 2020), public code, https://arxiv.org/abs/1903.12436;
-Are GANs created equal? (Lucic et al., 2018), after InfoGAN, the default of Dai and Wipf's public code,
-https://arxiv.org/abs/1711.10337; beta-VAE (Higgins et al., 2017), the CelebA network, which has no BatchNorm.
+References: `rae` is from the public code of From variational to deterministic autoencoders (Ghosh et al., 2020),
+https://arxiv.org/abs/1903.12436; `infogan`, the default of Dai and Wipf's public code, is InfoGAN's as in Are GANs created
+equal? (Lucic et al., 2018), https://arxiv.org/abs/1711.10337; `higgins` is the network for CelebA of beta-VAE (Higgins et
+al., 2017) and has no BatchNorm.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ __all__ = ["BetaVAE", "InfoGAN", "RegularizedAE", "StridedDecoder", "StridedEnco
 
 @dataclass(frozen=True)
 class RegularizedAE(Network):
-    """Creates the settings of the regularized autoencoders' network; its decoder starts from an 8x8 map.
+    """Creates the settings of the network of regularized autoencoders, whose decoder starts from an 8x8 map.
 
     Arguments:
         width: The number of channels at the encoder's first scale, doubled at each halving; the authors' is 128.
@@ -44,7 +45,7 @@ class RegularizedAE(Network):
     kernel: int = 4
 
     def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
-        """Returns an untrained encoder, which reads 2x - 1, and decoder; see `Network.build`."""
+        """Returns an untrained encoder, which rescales images to [-1, 1], and decoder; see `Network.build`."""
         channels, side, _ = shape
         widths = [self.width * 2**i for i in range(self.scales)]
         encoder = StridedEncoder(channels, side, widths, self.kernel, signed=True)
@@ -54,7 +55,7 @@ class RegularizedAE(Network):
 
 @dataclass(frozen=True)
 class InfoGAN(Network):
-    """Creates the settings of Dai and Wipf's default network; its authors normalise the spectra of the encoder alone.
+    """Creates the settings of Dai and Wipf's default network, in which `spectral_norm` changes the encoder only.
 
     Arguments:
         width: The number of channels at the encoder's first scale, doubled at the second.
@@ -83,7 +84,7 @@ class BetaVAE(Network):
     """Creates the settings of the beta-VAE's network, which halves the image down to 4x4 and has no BatchNorm.
 
     Arguments:
-        width: The number of channels at the first half of the scales, doubled at the second half.
+        width: The number of channels at the first half of the scales; the second half has twice as many.
         kernel: The side of the convolutions in pixels.
         embedding: The number of units of the dense layers.
     """
@@ -116,7 +117,7 @@ class StridedEncoder(nn.Module):
         dense: The number of features of a last dense layer; 0 leaves it out.
         slope: The slope of the rectifiers below zero.
         first_norm: The first convolution that a BatchNorm follows, counted from 0; None leaves out all BatchNorms.
-        signed: Whether the network reads 2x - 1 rather than x.
+        signed: Whether images x are rescaled to 2x - 1, which lies in [-1, 1].
     """
 
     def __init__(
@@ -157,11 +158,11 @@ class StridedDecoder(nn.Module):
         latent_dim: The dimension D of the latent.
         outputs: The number of channels of the logits.
         start: The side of the first map in pixels.
-        widths: The number of channels of the first map and of each doubled map that follows.
+        widths: The number of channels of the first map and of each map that follows, whose side is twice as large.
         kernel: The side of the convolutions in pixels.
         dense: The number of features of a first dense layer; 0 leaves it out.
         norm: Whether a BatchNorm follows each layer but the last.
-        doubling: Whether the last layer doubles the side too.
+        doubling: Whether the last layer doubles the side too, or is a convolution without stride.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""The residual network of the two-stage VAE, from which the Split-VAE's was made.
+"""The residual network of the two-stage VAE, from which the authors of the Split-VAE derived theirs.
 
-It differs from `Residual` (residual.py): ReLU in place of swish, a first convolution without stride, residual blocks at the
-last scale too, and a decoder that starts from a 2x2 map, directly from z.
+It differs from `Residual` (networks/residual.py) in that it has ReLU in place of swish, a first convolution without stride,
+residual blocks at the last scale too, and a decoder whose first dense layer maps z directly to a 2x2 map.
 
 Reference: Diagnosing and enhancing VAE models (Dai, Wipf, 2019), public code, network "resnet".
 https://arxiv.org/abs/1903.05789
@@ -14,33 +14,23 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import EncoderDecoder, Network
+from .base import EncoderDecoder
 from .layers import Down, Up, check_side, glorot_
-from .residual import MAX_WIDTH, ResidualBlock
+from .residual import MAX_WIDTH, Residual, ResidualBlock
 
 __all__ = ["TwoStage", "TwoStageDecoder", "TwoStageEncoder"]
 
 
 @dataclass(frozen=True)
-class TwoStage(Network):
+class TwoStage(Residual):
     """Creates the settings of Dai and Wipf's residual network, for images of side 16, 32, 64 or 128.
 
     Arguments:
         width: The number of channels at the encoder's first scale, doubled at each halving; the authors' are 32 and 64.
         scales: The number of scales of the encoder, one more than its halvings.
-        blocks: The number of residual blocks at each scale.
-        depth: The number of convolutions in each residual block.
-        kernel: The side of the convolutions in pixels.
-        embedding: The number of features between the convolutions and the latent.
     """
 
     name = "two-stage"
-    width: int = 64
-    scales: int = 4
-    blocks: int = 1
-    depth: int = 2
-    kernel: int = 3
-    embedding: int = 512
 
     def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
         """Returns an untrained `TwoStageEncoder` and `TwoStageDecoder`; see `Network.build`."""

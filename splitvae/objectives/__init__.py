@@ -1,4 +1,7 @@
-"""TODO objectives"""
+"""Objectives: settings that build the losses which training minimises, and what they are composed of.
+
+`OBJECTIVES`, `VARIANCES` and `KL_SCHEDULES` are the choices that have a name.
+"""
 
 import lazy_loader
 

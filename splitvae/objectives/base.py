@@ -1,11 +1,12 @@
-r"""Objectives: what training minimises, as settings (`Objective`) and the module that they build (`Loss`).
+r"""The base of all objectives: settings (`Objective`) that build a module (`Loss`), which training minimises.
 
-`loss(vae, x, group, step)` is a generator of `(player, loss)` pairs. Each pair asks for one step of that player's
-optimizer, and `loss.players(vae)` returns each player's parameters. Detached terms for the log are in `loss.logs`. In
-evaluation mode a loss changes nothing, and its value is a bound on held-out images.
+`loss(vae, x, group, step)` is a generator of pairs (player, loss). A player is a set of parameters with an optimizer of its
+own, and `loss.players(vae)` returns them. After each pair, training makes one step of that player's optimizer. Detached
+terms for the log are in `loss.logs`. In evaluation mode a loss does not change its state, and its value is a bound on
+held-out images.
 
-The distortion of an image of D values is that of a Gaussian likelihood. The split's penalties (both zero in the paper) join
-the squared error; the variance v follows the squared error alone:
+The distortion of an image of D values is that of a Gaussian likelihood. The penalties of the split, whose weights are zero
+in the paper, are added to the squared error; the variance v is computed from the squared error only:
 
     distortion_i = (SSE_i + ambiguity A_i + smoothness TV_i) / (2 v) + D/2 log(2 pi v) .
 """
@@ -30,7 +31,7 @@ from ..utils.settings import Settings
 __all__ = ["Loss", "Objective", "PlayerLosses", "kl_per_member", "kl_terms_for_log", "squared_error"]
 
 PlayerLosses = Iterator[tuple[str, Tensor]]
-AFTER_SCHEDULES = 2**62  # a step at which every schedule has ended: validation losses of all epochs are comparable
+AFTER_SCHEDULES = 2**62  # a step at which all schedules have ended, so that validation losses of all epochs are comparable
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,26 @@ class Objective(Settings):
 
     Arguments:
         ambiguity: The weight in [0, 1] of the ambiguity A: 0 leaves the split free as in the paper, 1 makes each component
-            explain the pixels that it claims.
-        smoothness: The weight of the total variation of the maps, in squared-error units.
+            explain the pixels at which its map is large.
+        smoothness: The weight of the total variation TV of the maps, in units of the squared error.
     """
 
-    resumable: ClassVar[frozenset[str]] = frozenset()  # options that a resumed run may change
+    resumable: ClassVar[frozenset[str]] = frozenset()  # the options that a resumed run may change
     ambiguity: float = field(default=0.0, kw_only=True)
     smoothness: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.ambiguity <= 1:
-            raise UserError(f"ambiguity={self.ambiguity} must lie in [0, 1]: 0 is the paper's free split, 1 specialists.")
+            raise UserError(
+                f"ambiguity={self.ambiguity} must lie in [0, 1]; 0 leaves the split free as in the paper, 1 makes each "
+                "component explain the pixels at which its map is large."
+            )
         if not 0 <= self.smoothness < math.inf:
             raise UserError(f"smoothness={self.smoothness} must be a number of at least 0.")
 
     def build(self, steps_per_epoch: int = 1) -> Loss:
-        """Returns a new module of this objective.
+        """Returns a new module that computes this objective.
 
         Arguments:
             steps_per_epoch: The number of training steps in an epoch, for settings that are counted in epochs.
@@ -63,34 +67,47 @@ class Objective(Settings):
         raise NotImplementedError
 
     def __call__(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
-        """Yields the losses of one batch by a new module; in a loop, `build` one and keep it, since it may have a state."""
+        """Yields the losses of one batch, computed by a new module.
+
+        In a loop, call `build` once and use its module for all batches, since the module may have a state.
+        """
         return self.build()(vae, x, group, step)
 
-    def inherited(self, previous: Settings) -> dict[str, Any]:
-        """Returns what this objective takes over from another: the weights of the split, since others differ in meaning."""
+    def inherit_from(self, previous: Settings) -> dict[str, Any]:
+        """Returns what this objective takes over from another one: only the weights of the split mean the same in both."""
         return {name: getattr(previous, name) for name in ("ambiguity", "smoothness") if isinstance(previous, Objective)}
 
     def describe(self) -> tuple[str, str]:
-        """Returns what a system with this objective is called, and its weights in a phrase."""
+        """Returns the name of a system with this objective and a phrase that states its weights."""
         return self.name, ""
 
     def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
-        """Returns settings by flat name that suit images of a shape, where nothing else is known of them."""
+        """Returns settings by flat name for images of which only the shape is known.
+
+        Arguments:
+            shape: The channels, height and width of an image.
+            latent_dim: The dimension of the latent.
+        """
         return {}
 
     def warnings(self, latent_dim: int, epochs: int) -> list[str]:
-        """Returns what to tell, before a training of so many epochs, about settings that are seldom meant."""
+        """Returns warnings about settings that are probably a mistake; they are printed before a training.
+
+        Arguments:
+            latent_dim: The dimension of the latent.
+            epochs: The number of epochs of the training.
+        """
         return []
 
 
 class Loss(nn.Module):
-    """The base of every objective's module: its players, its logs, and the penalties of the split.
+    """The base of all modules that compute an objective: its players, its logs, and the penalties of the split.
 
     Arguments:
-        settings: The settings; a training may replace them between two steps.
+        settings: The settings, stored as an attribute that a training may replace between two steps.
     """
 
-    may_collapse: ClassVar[bool] = False  # whether alarms judge its training and good checkpoints are kept
+    may_collapse: ClassVar[bool] = False  # whether training checks its terms for alarms and keeps a good checkpoint
 
     def __init__(self, settings: Any) -> None:
         super().__init__()
@@ -98,11 +115,11 @@ class Loss(nn.Module):
         self.logs: dict[str, Tensor | float] = {}
 
     def players(self, vae: VAE) -> dict[str, list[nn.Parameter]]:
-        """Returns the parameters of each player; the loss's own belong to the first."""
+        """Returns the parameters of each player; the parameters of this module belong to the first."""
         return {"vae": [*vae.parameters(), *self.parameters()]}
 
     def penalty(self, canvas: Canvas) -> Tensor | float:
-        """Returns ambiguity A + smoothness TV, shape (B,), or 0 where both weights are 0 or nothing is split."""
+        """Returns ambiguity A + smoothness TV of each image, shape (B,); 0 if both weights are 0 or the split is 1."""
         total: Tensor | float = 0.0
         if self.settings.ambiguity and canvas.masks.shape[1] > 1:
             total = total + self.settings.ambiguity * ambiguity(canvas)
@@ -111,7 +128,11 @@ class Loss(nn.Module):
         return total
 
     def validation_step(self, step: int) -> int:
-        """Returns the step at whose weights held-out images are judged during the training step `step`."""
+        """Returns the step whose weights the validation loss uses.
+
+        Arguments:
+            step: The training step after which the validation loss is computed.
+        """
         return AFTER_SCHEDULES
 
     def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
@@ -127,12 +148,15 @@ class Loss(nn.Module):
 
 
 def squared_error(xhat: Tensor, x: Tensor) -> Tensor:
-    """Returns the SSE of each image, summed over pixels and channels, shape (B,), in float32."""
+    """Returns the squared error of each image, summed over pixels and channels, shape (B,), in float32."""
     return (xhat.float() - x.float()).square().flatten(1).sum(1)
 
 
 def kl_terms_for_log(posterior: Posterior) -> dict[str, Tensor]:
-    """Returns the mean KL of a unit, `kl`, and with groups `kl_style` of an image and `kl_content` of a group, in nats."""
+    """Returns the mean of the KL for the log, in nats: `kl`, over images, or over groups where images share a latent.
+
+    For a grouped posterior there are also `kl_style`, over images, and `kl_content`, over groups.
+    """
     with torch.no_grad():
         terms = {"kl": posterior.kl().sum() / posterior.units}
         if isinstance(posterior, GroupedPosterior):
@@ -141,7 +165,7 @@ def kl_terms_for_log(posterior: Posterior) -> dict[str, Tensor]:
 
 
 def kl_per_member(posterior: Posterior) -> Tensor:
-    """Returns the KL of each image's style plus that of its group's whole content, shape (B,), in nats."""
+    """Returns the KL of each image's style plus the whole KL of its group's content, shape (B,), in nats."""
     if not isinstance(posterior, GroupedPosterior):
         return posterior.kl()
     return posterior.style.kl() + posterior.content.kl()[posterior.groups.member_of]

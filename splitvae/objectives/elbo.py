@@ -1,4 +1,4 @@
-r"""The evidence lower bound, the objective of every VAE that is no regularized autoencoder and not introspective."""
+"""The evidence lower bound (ELBO), the objective of a plain VAE and of the Split-VAE."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ class ELBO(Objective):
 
         L = mean_i( distortion_i + beta_t g(KL_i) ) .
 
-    With groups (models/posteriors.py) the sum over images is divided by the number of groups: nats per group, to which the
-    content's KL belongs once. The public code of the Multi-Level VAE counts it once per member and takes the mean over
-    pixels.
+    With groups (models/posteriors.py) the sum over images is divided by the number of groups, so that the unit is nats per
+    group and the KL of a content counts once. The public code of the Multi-Level VAE counts it once per member and divides
+    by the number of pixels.
 
     Arguments:
         beta: The weight of the KL.
         variance: The likelihood's variance v; the paper's is "computed".
         kl: The schedule of the KL's weight.
-        scaling: Whether the bound is in nats per image or group ("units"), or per pixel as in public code ("pixels").
-        independence: The weight, in nats per image, of what the styles tell about the groups; 0 in the paper, 100 is much.
+        scaling: Whether the bound is in nats per image or group ("units"), or per pixel as in that public code ("pixels").
+        independence: The weight, in nats per image, of the dependence (HSIC) between styles and groups; 0 in the paper, 100
+            is large.
 
     Raises:
         UserError: For weights that are negative or not finite, and unknown names.
@@ -56,7 +57,7 @@ class ELBO(Objective):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (0 <= self.beta < math.inf):
-            raise UserError(f"beta must be a number of at least 0, not {self.beta}.")
+            raise UserError(f"beta={self.beta} must be a number of at least 0.")
         if not 0 <= self.independence < math.inf:
             raise UserError(f"independence={self.independence} must be a number of at least 0, such as 100.")
 
@@ -65,11 +66,11 @@ class ELBO(Objective):
         return ELBOLoss(self)
 
     def describe(self) -> tuple[str, str]:
-        """Returns what a system with this objective is called, and its weights in a phrase."""
+        """Returns the name of a system with this objective and a phrase that states its weights."""
         return "VAE", f"β = {self.beta:g}"
 
     def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
-        """Returns the weights of the paper: that of CelebA for colour images, that of MNIST for gray ones."""
+        """Returns the paper's beta: that for CelebA if images have colours, that for MNIST if they are gray."""
         return {"beta": 3.0 if shape[0] == 3 else 8.0}
 
 
@@ -83,7 +84,7 @@ class ELBOLoss(Loss):
         self.variance = settings.variance.build()
 
     def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
-        """Yields the player `vae` and its loss; see `Loss.forward`."""
+        """Yields the player "vae" and its loss; see `Loss.forward`."""
         posterior = vae.encode(x, group)
         canvas = vae.decode(posterior.rsample())
         sse, kl = squared_error(canvas.image, x), posterior.kl()

@@ -1,11 +1,12 @@
-r"""Introspective objectives: the encoder judges what the decoder generates, so that no third network is needed.
+r"""Introspective objectives, in which the encoder learns to distinguish fakes from images, without a third network.
 
 With KL(x) = KL(q(z|x) || N(0, I)) in nats summed over dimensions, E(x) = SSE + ambiguity A + smoothness TV the error of an
 image's reconstruction, and
 
     xr = decode(z), z ~ q(z|x),     xp = decode(zp), zp ~ N(0, I),     L_AE = E(x) / 2 ,
 
-the encoder learns a small KL for images and a large one for fakes (xr and xp), the decoder a small one for both:
+the encoder learns a small KL for images and a large one for fakes (xr and xp), and the decoder learns to generate fakes
+whose KL is small:
 
     IntroVAE       L_E = KL(x) + beta L_AE + alpha ([m - KL(sg xr)]+ + [m - KL(sg xp)]+)
                    L_D = beta L_AE + alpha_decoder (KL(xr) + KL(xp))
@@ -14,15 +15,15 @@ the encoder learns a small KL for images and a large one for fakes (xr and xp), 
                    L_D = s (beta_rec E(x) + beta_kl (KL(xr) + KL(xp)) / 2 + gamma beta_rec (E(sg xr) + E(sg xp)) / 2)
                    F = beta_rec E + beta_neg KL,     s = 1 / (C H W)
 
-with means over the batch; sg stops gradients, and E of a fake is the error of its own reconstruction. In the decoder's loss
-the KLs are those of the encoder after its step, the codes z those before it.
+with means over the batch; sg stops gradients, and E of a fake is the error of its own reconstruction. The decoder's loss is
+computed after the encoder's optimizer step: its KLs are those of the new encoder, its codes z those of the old one.
 
-A step makes 5 passes of the encoder (of x; of xr and xp for its own loss, and again, frozen, for the decoder's) and 2 of
-the decoder (to xr and xp), whose activations serve both players. Of the decoder's graph the encoder's loss needs only the
-slope of the distortion in z: it is computed first and the decoder's weight gradients are not computed twice. Soft-IntroVAE
-reconstructs fakes: 2 more passes of the decoder for the encoder's loss, and 2 for its own where gamma > 0. Where no weight
-needs fakes none are drawn or encoded; the step is then that of the plain VAE, bit for bit in its gradients, with one pass
-of each network.
+A step makes 5 forward passes of the encoder and 2 of the decoder. The encoder encodes x; then xr and xp for its own loss;
+then, frozen, xr and xp again for the decoder's loss. The decoder generates xr and xp once for both losses. The encoder's
+loss needs only the gradient of the distortion with respect to z from the decoder's graph; it is computed separately, so
+that gradients of the decoder's weights are not computed twice. Soft-IntroVAE also reconstructs fakes: 2 more passes of the
+decoder for the encoder's loss, and 2 for the decoder's if gamma > 0. If no weight needs fakes, none are drawn or encoded,
+and the step is that of the plain VAE: one pass of each network, and the same gradients bit for bit.
 
 References: IntroVAE (Huang et al., 2018), algorithm 1, https://arxiv.org/abs/1807.06358; Soft-IntroVAE (Daniel, Tamar,
 2021), algorithm 1 and public code, https://arxiv.org/abs/2012.13253.
@@ -50,19 +51,19 @@ from .variance import mean_over_processes
 
 __all__ = ["ForwardPass", "Introspective", "IntrospectiveLoss", "Schedule", "check_weight", "evaluate_schedule", "frozen"]
 
-Schedule = float | Callable[[int], float]  # a weight, or a function of the step that returns it
+Schedule = float | Callable[[int], float]  # a weight, or a function that returns the weight at a training step
 Group = Groups | Tensor | None
 SUGGESTED_LR = 5e-4
 POSITIVE_WEIGHTS = ("beta", "margin", "beta_rec", "beta_kl", "weight_kl")
-REASONS = {  # why a weight cannot be smaller, and what to type
+BOUND_REASONS = {  # why a weight cannot be smaller, and what to type
     "alpha": "type alpha=0.25, the paper's, or 0 for a plain VAE",
     "alpha_decoder": "type alpha_decoder=0.5, the official code's, or leave it out for alpha",
-    "beta": "without reconstruction a code tells nothing about its image; type beta=0.5, or less for large images",
+    "beta": "without reconstruction a code holds no information about its image; type beta=0.5, or less for large images",
     "margin": "KLs are positive, so a hinge [margin - KL]+ would never be active; type a margin above the images' own KL, "
     "such as margin=10 on MNIST",
-    "beta_rec": "without reconstruction a code tells nothing about its image; type beta_rec=1",
+    "beta_rec": "without reconstruction a code holds no information about its image; type beta_rec=1",
     "beta_kl": "without the KL no prior is learned to draw samples from; type beta_kl=1",
-    "beta_neg": "type beta_neg=256, or less where fakes have the smaller KL",
+    "beta_neg": "type beta_neg=256, or less if the KL of fakes is below that of images",
     "gamma": "type gamma=1e-8, the authors', or 0 to save two passes of the decoder",
     "weight_kl": "the other weights are relative to it; type weight_kl=1",
     "vae_epochs": "it is the number of first epochs that train a plain VAE; type 0 for none",
@@ -77,25 +78,25 @@ class Introspective(Objective):
         vae_epochs: The number of first epochs that train a plain VAE.
     """
 
-    alarm_weights: ClassVar[tuple[str, ...]] = ()  # those that a remedy may change
+    alarm_weights: ClassVar[tuple[str, ...]] = ()  # the weights that the remedy of an alarm may change
     vae_epochs: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_weight("vae_epochs", self.vae_epochs)
 
-    def inherited(self, previous: Settings) -> dict[str, Any]:
-        """Returns what this objective takes over from another: the weights of the split, and `vae_epochs`."""
+    def inherit_from(self, previous: Settings) -> dict[str, Any]:
+        """Returns what this objective takes over from another one: the weights of the split, and `vae_epochs`."""
         shared = {"vae_epochs": previous.vae_epochs} if isinstance(previous, Introspective) else {}
-        return super().inherited(previous) | shared
+        return super().inherit_from(previous) | shared
 
     def constant_weights(self) -> dict[str, float]:
-        """Returns the weights that alarms judge and change: numbers, not functions of the step."""
+        """Returns the weights that alarms may read and change: those that are numbers, not functions of the step."""
         weights = {name: getattr(self, name) for name in self.alarm_weights}
         return {name: value for name, value in weights.items() if not callable(value)}
 
     def warnings(self, latent_dim: int, epochs: int) -> list[str]:
-        """Returns what to tell before a training about settings that are seldom meant."""
+        """Returns warnings about settings that are probably a mistake; see `Objective.warnings`."""
         if 0 < epochs <= self.vae_epochs:
             return [f"all {epochs} epochs train a plain VAE, since vae_epochs={self.vae_epochs}."]
         return []
@@ -104,9 +105,14 @@ class Introspective(Objective):
 class ForwardPass(NamedTuple):
     """The result of one pass of both networks over a batch.
 
-    group, posterior: The groups and the posterior of the images. z: The codes, shape (B, D). code: What was decoded; in
-    training it is z, detached from the encoder. image: The reconstructions xr, shape (B, C, H, W). error, kl: E and KL of
-    each image, shape (B,).
+    Arguments:
+        group: The groups of the images; None if each image is a group of its own.
+        posterior: The posterior of the images.
+        z: The codes, shape (B, D), drawn from the posterior.
+        code: The input of the decoder, shape (B, D): z, which in a training step is detached from the encoder.
+        image: The reconstructions xr, shape (B, C, H, W).
+        error: The error E of each image, shape (B,).
+        kl: The KL of each image, shape (B,), in nats.
     """
 
     group: Groups | None
@@ -118,11 +124,13 @@ class ForwardPass(NamedTuple):
     kl: Tensor
 
     def mean(self, values: Tensor) -> Tensor:
-        """Returns the mean of values of shape (B,), over groups where images share a latent."""
+        """Returns the mean of values of shape (B,): over images, or over groups where images share a latent."""
         return values.sum() / self.posterior.units
 
     def as_loss_of_z(self, loss: Tensor) -> Tensor:
-        """Returns a loss with the value and gradient of `loss`, but as a function of z; the decoder's graph is kept.
+        """Returns a loss of the same value and the same gradient with respect to z, whose graph excludes the decoder.
+
+        The graph of `loss` is kept for the decoder's step.
 
         Arguments:
             loss: A loss that was computed from `code`.
@@ -133,16 +141,17 @@ class ForwardPass(NamedTuple):
 
 
 class IntrospectiveLoss(Loss):
-    """The base of both modules: two players, `encoder` and then `decoder`, and the plain VAE that they share.
+    """The base of the modules of both introspective objectives, whose players are "encoder" and "decoder".
 
-    In training two losses are yielded, and each is to be stepped on before the next is requested. In evaluation mode, or
-    without gradients, there is one, that of the plain VAE, KL(x) + beta L_AE.
+    A training step yields the loss of the encoder and then that of the decoder; the encoder's optimizer must make its step
+    before the second loss is requested. In evaluation mode, or without gradients, one loss is yielded, that of the plain
+    VAE, KL(x) + beta L_AE.
 
-    `logs` holds, in nats: `loss`, that bound in either mode; `rec`, L_AE without its weight; `beta` and v = 1 / beta, the
-    variance of the Gaussian likelihood that L_AE stands for; `kl` and its twin `kl_real`. In training it also holds
-    `loss_encoder`, `loss_decoder`, and `spread`, the standard deviation of the reconstructions over the batch divided by
-    that of the images (near 0 all reconstructions are one picture). Where fakes were drawn, `kl_rec` and `kl_fake` are
-    KL(xr) and KL(xp) in the encoder's loss, `kl_rec_decoder` and `kl_fake_decoder` those in the decoder's.
+    `logs` holds, in nats: `loss`, KL(x) + beta L_AE in either mode; `rec`, which is L_AE; `beta`; v = 1 / beta, the
+    variance of the Gaussian likelihood that this weight stands for; and `kl`. In a training step it also holds `kl_real`,
+    which equals `kl`; `loss_encoder`; `loss_decoder`; and `spread`, the standard deviation of the reconstructions over the
+    batch divided by that of the images (near 0 all reconstructions are one picture). If fakes were drawn, `kl_rec` and
+    `kl_fake` are KL(xr) and KL(xp) in the encoder's loss, `kl_rec_decoder` and `kl_fake_decoder` those in the decoder's.
 
     Arguments:
         settings: The settings of the objective.
@@ -156,23 +165,23 @@ class IntrospectiveLoss(Loss):
         self.vae_steps = settings.vae_epochs * steps_per_epoch
 
     def players(self, vae: VAE) -> dict[str, list[nn.Parameter]]:
-        """Returns the parameters of the encoder, with the loss's own, and those of the decoder."""
+        """Returns the parameters of the encoder, with those of this module, and the parameters of the decoder."""
         return {"encoder": [*vae.encoder.parameters(), *self.parameters()], "decoder": list(vae.decoder.parameters())}
 
     def validation_step(self, step: int) -> int:
-        """Returns the present step: the schedules of these weights are arbitrary functions, which may never end."""
+        """Returns `step` itself: weights may be any functions of the step, and these may never end."""
         return step
 
     def is_training_step(self) -> bool:
-        """Returns whether an optimizer step follows; held-out images are only weighed."""
+        """Returns whether an optimizer step will follow; this is not so for held-out images."""
         return self.training and torch.is_grad_enabled()
 
     def error(self, canvas: Canvas, x: Tensor) -> Tensor:
-        """Returns E of each image, the squared error with the split's penalties, shape (B,)."""
+        """Returns the error E of each image: the squared error plus the penalties of the split, shape (B,)."""
         return squared_error(canvas.image, x) + self.penalty(canvas)
 
     def forward_pass(self, vae: VAE, x: Tensor, group: Group, beta: float) -> ForwardPass:
-        """Encodes and decodes a batch once, and logs the plain VAE's terms.
+        """Encodes and decodes a batch once, and logs the terms of the plain VAE.
 
         Arguments:
             vae: The model.
@@ -180,7 +189,7 @@ class IntrospectiveLoss(Loss):
             group: The group of each image, or None.
             beta: The weight of L_AE in the logged bound.
         """
-        # Converted once for all passes: a tensor of labels would be read by the CPU in each.
+        # Converted once for all passes: to convert a tensor, the CPU has to read its values.
         group = None if group is None else as_groups(group, len(x), x.device)
         posterior = vae.encode(x, group)
         z = posterior.rsample()
@@ -199,13 +208,13 @@ class IntrospectiveLoss(Loss):
 
 
 def batch_std(images: Tensor) -> Tensor:
-    """Returns the standard deviation over the batch, averaged over pixels."""
+    """Returns the standard deviation of images over the batch, averaged over pixels, a scalar."""
     return images.std(0, correction=0).mean()
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Excludes a module's weights from the gradients of forward passes inside; gradients pass through the module."""
+    """Makes forward passes inside the block compute no gradients of a module's weights; gradients of its input remain."""
     trainable = [p for p in module.parameters() if p.requires_grad]
     for p in trainable:
         p.requires_grad_(False)
@@ -217,15 +226,33 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 
 def evaluate_schedule(name: str, value: Schedule, step: int) -> float:
-    """Returns the weight `name` at a step."""
+    """Returns a weight at a training step.
+
+    Arguments:
+        name: The name of the weight.
+        value: The weight, or a function of the step.
+        step: The training step, counted from 0.
+
+    Raises:
+        UserError: If the function returns a weight with which nothing can be trained.
+    """
     return check_weight(name, value(step), step) if callable(value) else value
 
 
 def check_weight(name: str, value: float, step: int | None = None) -> float:
-    """Returns a weight; raises UserError where nothing could be trained with it."""
+    """Returns a weight after a check.
+
+    Arguments:
+        name: The name of the weight.
+        value: The weight.
+        step: The training step, for the message; None if the weight is a constant.
+
+    Raises:
+        UserError: For a weight with which nothing can be trained.
+    """
     positive = name in POSITIVE_WEIGHTS
     if (value > 0 if positive else value >= 0) and value < math.inf:
         return value
-    where = "" if step is None else f" at step {step}"
-    need = "positive" if positive else "a number of at least 0"
-    raise UserError(f"{name}={value}{where} must be {need}: {REASONS[name]}.")
+    at_step = "" if step is None else f" at step {step}"
+    bound = "positive" if positive else "a number of at least 0"
+    raise UserError(f"{name}={value}{at_step} must be {bound}: {BOUND_REASONS[name]}.")

@@ -1,4 +1,4 @@
-r"""The IntroVAE's objective; the losses stand at the head of objectives/introspective.py."""
+"""The objective of IntroVAE; the formulas of its losses are in objectives/introspective.py."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ from .introspective import (
 __all__ = ["HINGES", "Intro", "IntroLoss", "from_official", "from_yukunchen", "hinge"]
 
 HINGES = ("batch", "sample")
-MAX_NATS_PER_LATENT = 25.0  # a margin above that is not reached
+MAX_NATS_PER_LATENT = 25.0  # a larger margin is not reached
 
 
 @dataclass(frozen=True)
 class Intro(Introspective):
-    """Creates the IntroVAE's objective, in the paper's units: KLs in nats, L_AE half a sum of squares.
+    """Creates the objective of IntroVAE, in the units of its paper: KLs in nats, L_AE half a sum of squares.
 
     alpha, beta, margin and alpha_decoder may be functions of the training step.
 
     Arguments:
         alpha: The weight of the hinges that raise the KL of fakes up to the margin; 0 is a plain VAE.
-        beta: The weight of the reconstruction L_AE, positive; the KL of images grows with it, and so must the margin.
-        margin: The KL m, in nats, that fakes are driven to; somewhat above the images' own KL.
+        beta: The weight of the reconstruction L_AE, positive; with a larger beta the KL of images and so the margin must be
+            larger.
+        margin: The KL m, in nats, up to which the encoder raises the KL of fakes; it should exceed the KL of images.
         alpha_decoder: The weight with which the decoder lowers the KL of fakes; None is alpha, as in the paper.
         hinge: Whether the margin is compared with the mean KL of a batch, as in both public codes, or with each image's.
 
     Raises:
-        UserError: For a weight with which nothing could be trained.
+        UserError: For a weight with which nothing can be trained.
     """
 
     name = "intro"
@@ -66,7 +67,7 @@ class Intro(Introspective):
         return IntroLoss(self, steps_per_epoch)
 
     def constant_weights(self) -> dict[str, float]:
-        """Returns the weights that alarms judge and change; alpha_decoder is alpha where it is None."""
+        """Returns the weights that alarms may read and change; an alpha_decoder of None is replaced by alpha."""
         weights = super().constant_weights()
         if weights.get("alpha_decoder", 0.0) is None:
             weights.pop("alpha_decoder")
@@ -74,7 +75,7 @@ class Intro(Introspective):
         return weights
 
     def describe(self) -> tuple[str, str]:
-        """Returns what a system with this objective is called, and its weights in a phrase."""
+        """Returns the name of a system with this objective and a phrase that states its weights."""
         if not self.alpha and not self.alpha_decoder:
             return "VAE", f"β = {_formatted(self.beta)}"
         decoder = "" if self.alpha_decoder is None else f" (the decoder's {_formatted(self.alpha_decoder)})"
@@ -82,12 +83,12 @@ class Intro(Introspective):
         return "IntroVAE", f"{weights}, a margin of {_formatted(self.margin)} nats"
 
     def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
-        """Returns weights like those of the presets that were measured (presets/introvae.py)."""
+        """Returns weights like those of the presets whose results were measured (presets/introvae.py)."""
         beta = 5.0 if shape[0] == 3 else 8.0
         return {"vae_epochs": 1, "lr": SUGGESTED_LR, "beta": beta, "margin": 2.0 * latent_dim}
 
     def warnings(self, latent_dim: int, epochs: int) -> list[str]:
-        """Returns what to tell before a training about settings that are seldom meant."""
+        """Returns warnings about settings that are probably a mistake; see `Objective.warnings`."""
         messages = []
         if not self.alpha:
             decoder = (
@@ -99,7 +100,7 @@ class Intro(Introspective):
         if not callable(self.margin) and self.margin > MAX_NATS_PER_LATENT * latent_dim:
             messages.append(
                 f"margin={self.margin:g} needs more than {MAX_NATS_PER_LATENT:.0f} nats of each of {latent_dim} latent "
-                "variables; a margin somewhat above the images' own KL is enough."
+                "variables; a margin somewhat above the KL of images is enough."
             )
         return messages + super().warnings(latent_dim, epochs)
 
@@ -107,14 +108,14 @@ class Intro(Introspective):
 class IntroLoss(IntrospectiveLoss):
     """Computes the losses of an `Intro` on batches.
 
-    `logs` also holds `alpha`, `alpha_decoder` and `margin` at the step, and `hinge_rec` and `hinge_fake` without their
-    weight.
+    `logs` also holds `alpha`, `alpha_decoder` and `margin` at the step, and the hinges without their weight, `hinge_rec` of
+    reconstructions and `hinge_fake` of samples.
     """
 
     settings: Intro
 
     def weights(self, step: int) -> tuple[float, float, float, float]:
-        """Returns alpha, alpha_decoder, beta and m at a step."""
+        """Returns alpha, alpha_decoder, beta and the margin at a training step."""
         settings, has_begun = self.settings, step >= self.vae_steps
         alpha = evaluate_schedule("alpha", settings.alpha, step) if has_begun else 0.0
         alpha_decoder = alpha
@@ -138,9 +139,9 @@ class IntroLoss(IntrospectiveLoss):
             fakes["fake"] = vae.decode(reals.posterior.draw_prior()).image
         for name, image in fakes.items() if alpha else ():
             kl = vae.encode(image.detach(), reals.group).kl()
-            height = hinge(kl, margin, reals.posterior.units, self.settings.hinge)
-            loss = loss + alpha * height
-            self.logs |= {f"kl_{name}": reals.mean(kl.detach()), f"hinge_{name}": height.detach()}
+            distance = hinge(kl, margin, reals.posterior.units, self.settings.hinge)
+            loss = loss + alpha * distance
+            self.logs |= {f"kl_{name}": reals.mean(kl.detach()), f"hinge_{name}": distance.detach()}
         self.logs["loss_encoder"] = loss.detach()
         yield "encoder", loss
         loss = distortion
@@ -154,37 +155,56 @@ class IntroLoss(IntrospectiveLoss):
 
 
 def _formatted(value: Schedule) -> str:
+    """Returns a weight as text."""
     return "a schedule" if callable(value) else f"{value:g}"
 
 
 def from_official(weight_rec: float, weight_neg: float, m: float, weight_kl: float = 1.0) -> dict[str, Any]:
     """Returns the arguments of `Intro` for the options of hhb072's public code.
 
-    Its reconstruction is a whole sum of squares, its hinges weigh weight_neg / 2, and its generator's KLs 1/2 whatever
-    weight_neg is: beta = 2 weight_rec / weight_kl, alpha = weight_neg / 2, alpha_decoder = 1/2. Gradients are then
-    1 / weight_kl times that code's, a factor that Adam cancels. Its VAE epochs have weights of 1, that is beta = 2.
+    In that code the reconstruction is a whole sum of squares, the weight of the hinges is weight_neg / 2, and the weight of
+    the KLs in the generator's loss is 1/2 for every weight_neg. So beta = 2 weight_rec / weight_kl, alpha = weight_neg / 2,
+    and alpha_decoder = 1/2. Gradients are then those of that code divided by weight_kl, a factor that Adam cancels. Its
+    first epochs, which train a plain VAE, have weights of 1; this is beta = 2.
+
+    Arguments:
+        weight_rec: The weight of the reconstruction in that code.
+        weight_neg: The weight of the hinges in that code.
+        m: The margin, in nats.
+        weight_kl: The weight of the KL of images in that code.
+
+    Raises:
+        UserError: For a `weight_kl` that is not positive.
     """
     beta = 2 * weight_rec / check_weight("weight_kl", weight_kl)
     return {"alpha": weight_neg / 2, "beta": beta, "margin": m, "alpha_decoder": 0.5, "hinge": "batch"}
 
 
 def from_yukunchen(alpha: Schedule, m: Schedule, beta: Schedule) -> dict[str, Any]:
-    """Returns the arguments of `Intro` for (alpha, m, beta) of yukunchen113's public code, each a number or a function.
+    """Returns the arguments of `Intro` for the options of yukunchen113's public code.
 
-    The units are the same, but beta must be positive from the first step on, as min((step + 1) / 50_000, 1) is. That code
-    draws z anew for the decoder's step, from the encoder after its own.
+    Each is a number or a function of the step.
+
+    The units are the same, but here beta must be positive at the first step too: min((step + 1) / 50_000, 1) is allowed,
+    min(step / 50_000, 1) is not. That code draws new codes z for the decoder's loss, from the encoder after its step; here
+    both losses share their codes.
+
+    Arguments:
+        alpha: The weight of the hinges and of the KLs of fakes.
+        m: The margin, in nats.
+        beta: The weight of the reconstruction.
     """
     return {"alpha": alpha, "beta": beta, "margin": m, "alpha_decoder": None, "hinge": "batch"}
 
 
 def hinge(kl: Tensor, margin: float, units: int, kind: str = "batch") -> Tensor:
-    """Returns [margin - KL]+ of KLs.
+    """Returns the hinge [margin - KL]+ of a batch, a scalar in nats.
 
     Arguments:
         kl: The KL of each image, shape (B,), in nats.
-        margin: The margin m, in nats; images that share a latent divide it among them.
+        margin: The margin m, in nats; for images that share a latent it is divided among them.
         units: The number of images, or of groups where images share a latent.
-        kind: Whether the hinge is that of the mean KL ("batch") or the mean of each image's hinge ("sample").
+        kind: "batch" for the hinge of the mean KL, "sample" for the mean over images of each image's hinge.
     """
     if kind == "batch":
         return torch.relu(margin - kl.sum() / units)

@@ -1,4 +1,4 @@
-r"""The weight of the KL: how beta g(KL) follows the training step.
+r"""Schedules of the KL's weight: how the term beta_t g(KL) of the loss depends on the training step t.
 
 | schedule    | beta_t g(KL_i)                                                                                   |
 | ----------- | ------------------------------------------------------------------------------------------------ |
@@ -7,8 +7,9 @@ r"""The weight of the KL: how beta g(KL) follows the training step.
 | `Cyclical`  | beta min(1, 2 phase) KL, four cycles over `steps`, then constant                                 |
 | `Capacity`  | beta abs(KL - C_t), C_t = nats min(1, t / steps)                                                 |
 
-References: Cyclical annealing schedule (Fu et al., 2019), https://arxiv.org/abs/1903.10145; Understanding disentangling in
-beta-VAE (Burgess et al., 2018), https://arxiv.org/abs/1804.03599.
+References: Cyclical annealing schedule: a simple approach to mitigating KL vanishing (Fu et al., 2019),
+https://arxiv.org/abs/1903.10145; Understanding disentangling in beta-VAE (Burgess et al., 2018),
+https://arxiv.org/abs/1804.03599.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ __all__ = ["KL_SCHEDULES", "Capacity", "Constant", "Cyclical", "KLSchedule", "Wa
 
 @dataclass(frozen=True)
 class KLSchedule(Settings):
-    """The base of every schedule of the KL's weight; a subclass has a `name` and `factor`."""
+    """The base of all schedules of the KL's weight; a subclass has a `name` and the method `factor`."""
 
     def factor(self, step: int) -> float:
-        """Returns the factor of beta at a training step, in [0, 1]."""
+        """Returns the factor, in [0, 1], by which beta is multiplied at a training step."""
         raise NotImplementedError
 
     def weigh(self, kl: Tensor, beta: float, step: int) -> Tensor:
@@ -37,7 +38,7 @@ class KLSchedule(Settings):
 
         Arguments:
             kl: The KL of each image, shape (B,), in nats.
-            beta: The weight.
+            beta: The weight before the factor of the schedule.
             step: The training step, counted from 0.
         """
         return beta * self.factor(step) * kl
@@ -56,7 +57,7 @@ class Constant(KLSchedule):
 
 @dataclass(frozen=True)
 class _Timed(KLSchedule):
-    """A schedule of a given length.
+    """The base of schedules that last a given number of steps.
 
     Arguments:
         steps: The number of training steps that the schedule lasts.
@@ -67,7 +68,7 @@ class _Timed(KLSchedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.steps < 1:
-            raise UserError(f"kl_steps={self.steps} is no schedule; it must be at least 1.")
+            raise UserError(f"kl_steps={self.steps} must be a number of steps of at least 1.")
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,12 @@ class WarmUp(_Timed):
 
 @dataclass(frozen=True)
 class Cyclical(_Timed):
-    """Creates a weight of four cycles over `steps`, each rising linearly to beta in its first half and holding it."""
+    """Creates a weight with four cycles over `steps`: linearly from 0 to beta in the first half, beta in the second."""
 
     name = "cyclical"
 
     def factor(self, step: int) -> float:
-        """Returns the place in the present cycle's rise; 1 after the last cycle."""
+        """Returns min(1, 2 phase), where phase in [0, 1) is the position in the present cycle; 1 after the last cycle."""
         if step >= self.steps:
             return 1.0
         phase = (step * 4 / self.steps) % 1.0
@@ -109,14 +110,14 @@ class Capacity(_Timed):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.nats < 0:
-            raise UserError(f"a capacity of {self.nats} nats cannot be reached: KLs are positive.")
+            raise UserError(f"capacity={self.nats} must be a number of nats of at least 0, since a KL is never negative.")
 
     def factor(self, step: int) -> float:
-        """Returns 1: the capacity follows the step, the weight does not."""
+        """Returns 1, because the step changes the capacity, not the weight."""
         return 1.0
 
     def weigh(self, kl: Tensor, beta: float, step: int) -> Tensor:
-        """Returns beta |KL - C_t|, shape (B,)."""
+        """Returns beta |KL - C_t|, shape (B,), in nats; see `KLSchedule.weigh`."""
         return beta * (kl - self.nats * min(1.0, step / self.steps)).abs()
 
 

@@ -1,4 +1,4 @@
-r"""The loss of regularized autoencoders: a code without noise, kept small, and a smooth decoder."""
+"""The objective of regularized autoencoders: small codes without noise, and a smooth decoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..utils.settings import OneOf, Option
 from .base import Loss, Objective, PlayerLosses, kl_terms_for_log, squared_error
 from .variance import mean_over_processes
 
-__all__ = ["PENALTIES", "RAE", "RAELoss", "kernels"]
+__all__ = ["PENALTIES", "RAE", "RAELoss", "layer_weights"]
 
 PENALTIES = ("none", "l2", "gradient")
 
@@ -27,13 +27,14 @@ class RAE(Objective):
 
         L = mean_i( SSE_i / D + beta mean_d z_d^2 ) + weight R .
 
-    R smooths the decoder: "l2" is the sum of squares of its kernels, "gradient" is mean_i mean_d (d sum xhat_i^2 / dz_d)^2,
-    one product with the decoder's Jacobian as in that code; "none" leaves it to spectral normalisation of the network. The
-    gradient penalty is added in training alone. In the units of the ELBO with variance v, beta is beta D / (v latent_dim).
+    The penalty R keeps the decoder smooth. "l2" is the sum of squares of its dense and convolutional weights. "gradient" is
+    mean_i mean_d (d sum xhat_i^2 / dz_d)^2, one product with the decoder's Jacobian as in that code; it is added in
+    training only. "none" is for a network whose weights are normalised by their spectra. An ELBO with variance v has the
+    same optimum at the weight beta D / (v latent_dim).
 
     Arguments:
-        beta: The weight of the size of the code.
-        penalty: What keeps the decoder smooth besides: small weights, or small gradients.
+        beta: The weight of the squared size of the code.
+        penalty: The penalty that keeps the decoder smooth: of its weights (l2), of its gradients (gradient), or none.
         weight: The weight of that penalty.
 
     Reference: From variational to deterministic autoencoders (Ghosh et al., 2020). https://arxiv.org/abs/1903.12436
@@ -58,7 +59,7 @@ class RAE(Objective):
         return RAELoss(self)
 
     def describe(self) -> tuple[str, str]:
-        """Returns what a system with this objective is called, and its weights in a phrase."""
+        """Returns the name of a system with this objective and a phrase that states its weights."""
         return "regularized autoencoder", f"β = {self.beta:g}"
 
 
@@ -68,7 +69,7 @@ class RAELoss(Loss):
     settings: RAE
 
     def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
-        """Yields the player `vae` and its loss; see `Loss.forward`."""
+        """Yields the player "vae" and its loss; see `Loss.forward`."""
         kind, weight = self.settings.penalty, self.settings.weight
         posterior = vae.encode(x, group)
         z = posterior.rsample()
@@ -81,10 +82,10 @@ class RAELoss(Loss):
         loss = ((sse + self.penalty(canvas)) / size + self.settings.beta * code).mean()
         penalty = loss.new_zeros(())
         if penalises_gradient:
-            (slope,) = torch.autograd.grad(canvas.image.float().square().sum(), z, create_graph=True)
-            penalty = slope.square().mean()
+            (gradient,) = torch.autograd.grad(canvas.image.float().square().sum(), z, create_graph=True)
+            penalty = gradient.square().mean()
         elif kind == "l2" and weight > 0:
-            penalty = torch.stack([w.square().sum() for w in kernels(vae.decoder)]).sum()
+            penalty = torch.stack([w.square().sum() for w in layer_weights(vae.decoder)]).sum()
         loss = loss + weight * penalty
         self.logs = {
             "loss": loss.detach(),
@@ -97,6 +98,6 @@ class RAELoss(Loss):
         yield "vae", loss
 
 
-def kernels(module: nn.Module) -> list[Tensor]:
-    """Returns the weights of a network's dense and convolutional layers."""
+def layer_weights(module: nn.Module) -> list[Tensor]:
+    """Returns the weights, without biases, of all dense and convolutional layers of a network."""
     return [m.weight for m in module.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]

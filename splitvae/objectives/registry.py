@@ -1,4 +1,4 @@
-"""The objectives by name; a new one is a line here."""
+"""The registry of objectives; to add one, write its settings in a file of this package and add them to this list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""The Soft-IntroVAE's objective; the losses stand at the head of objectives/introspective.py."""
+"""The objective of Soft-IntroVAE; the formulas of its losses are in objectives/introspective.py."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ __all__ = ["SoftIntro", "SoftIntroLoss"]
 
 @dataclass(frozen=True)
 class SoftIntro(Introspective):
-    """Creates the Soft-IntroVAE's objective: no margin, and the whole bound of fakes, not their KL alone, is raised.
+    """Creates the objective of Soft-IntroVAE: there is no margin, and the encoder raises the error and the KL of fakes.
+
+    In the encoder's loss the public code passes the gradient of E(xr) on to xr; here fakes are constants there.
 
     Arguments:
-        beta_rec: The weight of the squared error, positive; the bound is that of Intro's beta = 2 beta_rec / beta_kl.
+        beta_rec: The weight of the squared error, positive; it corresponds to beta = 2 beta_rec / beta_kl of `Intro`.
         beta_kl: The weight of the KL, positive.
         beta_neg: The weight of the KL of fakes in the encoder's loss.
-        gamma: The weight of the reconstruction of fakes in the decoder's loss; the authors' 1e-8 is nearly none, 0 saves
-            two passes of the decoder.
-
-    In the encoder's loss the public code passes the gradient of E(xr) on to xr; here fakes are constants there, as
-    everywhere.
+        gamma: The weight of the reconstruction of fakes in the decoder's loss; the authors' 1e-8 has almost no effect, 0
+            saves two passes of the decoder.
 
     Raises:
-        UserError: For a weight with which nothing could be trained.
+        UserError: For a weight with which nothing can be trained.
     """
 
     name = "soft-intro"
@@ -52,18 +51,18 @@ class SoftIntro(Introspective):
         return SoftIntroLoss(self, steps_per_epoch)
 
     def describe(self) -> tuple[str, str]:
-        """Returns what a system with this objective is called, and its weights in a phrase."""
+        """Returns the name of a system with this objective and a phrase that states its weights."""
         weights = {"rec": self.beta_rec, "kl": self.beta_kl, "neg": self.beta_neg}
         return "Soft-IntroVAE", ", ".join(f"β_{name} = {value:g}" for name, value in weights.items())
 
     def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
-        """Returns weights like those of the presets that were measured (presets/introvae.py)."""
+        """Returns weights like those of the presets whose results were measured (presets/introvae.py)."""
         beta_rec = (5.0 if shape[0] == 3 else 8.0) / 2
         beta_neg = float(2 * math.prod(shape) // latent_dim)
         return {"vae_epochs": 1, "lr": SUGGESTED_LR, "beta_rec": beta_rec, "beta_neg": beta_neg, "gamma": 0.0}
 
     def warnings(self, latent_dim: int, epochs: int) -> list[str]:
-        """Returns what to tell before a training about settings that are seldom meant."""
+        """Returns warnings about settings that are probably a mistake; see `Objective.warnings`."""
         messages = []
         if not self.beta_neg:
             messages.append("with beta_neg=0 the encoder does not raise the KL of fakes; beta_neg=256 is the authors'.")
@@ -73,7 +72,7 @@ class SoftIntro(Introspective):
 class SoftIntroLoss(IntrospectiveLoss):
     """Computes the losses of a `SoftIntro` on batches.
 
-    `logs` also holds the means of the encoder's exponentials, `exp_rec` and `exp_fake`, each in (0, 1].
+    `logs` also holds the means of the exponentials in the encoder's loss, `exp_rec` and `exp_fake`, each in (0, 1].
     """
 
     settings: SoftIntro
@@ -96,9 +95,9 @@ class SoftIntroLoss(IntrospectiveLoss):
             image = image.detach()
             posterior = vae.encode(image, reals.group)
             with frozen(vae.decoder):
-                again = vae.decode(posterior.rsample())
+                reconstruction = vae.decode(posterior.rsample())
             kl = posterior.kl()
-            exponential = torch.exp(-2 * (rec * self.error(again, image) + scale * settings.beta_neg * kl))
+            exponential = torch.exp(-2 * (rec * self.error(reconstruction, image) + scale * settings.beta_neg * kl))
             loss = loss + reals.mean(exponential) / 4
             self.logs |= {f"kl_{name}": reals.mean(kl.detach()), f"exp_{name}": exponential.detach().mean()}
         self.logs["loss_encoder"] = loss.detach()
@@ -111,7 +110,7 @@ class SoftIntroLoss(IntrospectiveLoss):
             loss = loss + rate * kl / 2
             self.logs[f"kl_{name}_decoder"] = kl.detach()
             if settings.gamma:
-                again = vae.decode(posterior.rsample().detach())
-                loss = loss + settings.gamma * rec / 2 * reals.mean(self.error(again, image.detach()))
+                reconstruction = vae.decode(posterior.rsample().detach())
+                loss = loss + settings.gamma * rec / 2 * reals.mean(self.error(reconstruction, image.detach()))
         self.logs["loss_decoder"] = loss.detach()
         yield "decoder", loss

@@ -1,11 +1,11 @@
-r"""The variance v_t of the Gaussian likelihood, which balances distortion and rate.
+r"""The variance v_t of the Gaussian likelihood, which balances the distortion and the KL.
 
-An objective weighs an image of D values as
+The loss of an image of D values is
 
     L_i = SSE_i / (2 v_t) + D/2 log(2 pi v_t) + beta_t g(KL_i) .
 
-The logarithm has a gradient only where v is learned; elsewhere it keeps losses of different v comparable. Without it only
-the product beta v matters: (v, beta) and (c v, beta / c) have the same optimum.
+Only if v is learned does the logarithm have a gradient; otherwise it makes losses at different v comparable. Without it
+only the product beta v matters: (v, beta) and (c v, beta / c) have the same optimum.
 
 | variance   | v_t                                                                                         |
 | ---------- | ------------------------------------------------------------------------------------------- |
@@ -15,7 +15,7 @@ the product beta v matters: (v, beta) and (c v, beta / c) have the same optimum.
 | `Learned`  | exp(2 log gamma), a parameter (Dai, Wipf, 2019)                                             |
 | `Optimal`  | the batch's own MSE (sigma-VAE: Rybkin, Daniilidis, Levine, 2021)                           |
 
-`Computed` and `Ratchet` are not interchangeable: noise in the batches lets the ratchet drift below the error.
+`Computed` and `Ratchet` are not interchangeable: if the MSE varies between batches, `Ratchet` drifts below its mean.
 
 References: Balancing reconstruction error and Kullback-Leibler divergence in variational autoencoders (Asperti, Trentin,
 2020), https://arxiv.org/abs/2002.07514; Diagnosing and enhancing VAE models (Dai, Wipf, 2019),
@@ -52,14 +52,14 @@ __all__ = [
     "mean_over_processes",
 ]
 
-MIN_VARIANCE = math.exp(-12)  # of every v that follows the error, so that a perfect batch causes no division by zero
-MSE_DECAY = 0.99
+MIN_VARIANCE = math.exp(-12)  # of a v that is computed from the error, so that a batch without error divides by no zero
+MSE_DECAY = 0.99  # of the moving average of the MSE, per batch
 
 
 class VarianceModule(nn.Module):
-    """The state of a variance: `module(mse)` returns v for a batch.
+    """The base of all modules that hold the state of a variance: `module(mse)` returns v for a batch.
 
-    In training mode the module then updates v from the batch's MSE, a detached scalar.
+    `mse` is the mean squared error of the batch, a detached scalar. In training mode the module updates v from it.
 
     Arguments:
         v: The first value of v, positive.
@@ -85,7 +85,7 @@ class FixedVariance(VarianceModule):
 
 
 class ComputedVariance(VarianceModule):
-    """Updates m <- .99 m + .01 MSE, then v <- min(v, m), after the batch was weighed; both start at `v`."""
+    """Returns v, then updates m <- .99 m + .01 MSE and v <- min(v, m); both start at the given value."""
 
     mse_average: Tensor
 
@@ -103,7 +103,7 @@ class ComputedVariance(VarianceModule):
 
 
 class RatchetVariance(VarianceModule):
-    """Updates v <- min(v, .99 v + .01 MSE) after the batch was weighed."""
+    """Returns v, then updates v <- min(v, .99 v + .01 MSE)."""
 
     def forward(self, mse: Tensor) -> Tensor:
         """Returns v before the update, a scalar."""
@@ -126,9 +126,9 @@ class LearnedVariance(VarianceModule):
 
 
 class OptimalVariance(VarianceModule):
-    """Sets v to the batch's MSE, detached; in evaluation mode v is that of the last training batch.
+    """Returns the batch's MSE, detached, as v; in evaluation mode that of the last training batch.
 
-    The gradient is the same as through SSE / (2 v) + D/2 log v.
+    The gradient of the loss is the same as if v were not detached.
     """
 
     def forward(self, mse: Tensor) -> Tensor:
@@ -140,10 +140,10 @@ class OptimalVariance(VarianceModule):
 
 @dataclass(frozen=True)
 class Variance(Settings):
-    """The base of every variance's settings; a subclass has a `name` and the `module` that holds its state.
+    """The base of all settings of a variance; a subclass has a `name` and the class `module` that holds its state.
 
     Arguments:
-        v: The value, or first value, of the likelihood's variance.
+        v: The variance of the likelihood, or its first value if it changes in training.
     """
 
     module: ClassVar[type[VarianceModule]]
@@ -152,7 +152,7 @@ class Variance(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.v > 0 and math.isfinite(self.v)):
-            raise UserError(f"the variance v must be a positive number, not {self.v}.")
+            raise UserError(f"v={self.v}, the variance of the likelihood, must be a positive number.")
 
     def build(self) -> VarianceModule:
         """Returns a new module of this variance."""
@@ -161,7 +161,7 @@ class Variance(Settings):
 
 @dataclass(frozen=True)
 class Fixed(Variance):
-    """Creates a constant variance; v = 1/2 makes the distortion the plain sum of squares."""
+    """Creates a constant variance; with v = 1/2 the distortion is the sum of squared errors."""
 
     name, module = "fixed", FixedVariance
 
@@ -175,14 +175,14 @@ class Computed(Variance):
 
 @dataclass(frozen=True)
 class Ratchet(Variance):
-    """Creates Asperti and Trentin's variance: the minimum stands inside the moving average."""
+    """Creates Asperti and Trentin's variance: the minimum is taken inside the moving average."""
 
     name, module = "ratchet", RatchetVariance
 
 
 @dataclass(frozen=True)
 class Learned(Variance):
-    """Creates Dai and Wipf's variance: a parameter of the objective."""
+    """Creates Dai and Wipf's variance: a parameter that is learned with the model."""
 
     name, module = "learned", LearnedVariance
 
@@ -198,7 +198,7 @@ VARIANCES: Registry[Variance] = Registry("variance", "variance", [Fixed, Compute
 
 
 def mean_over_processes(mse: Tensor) -> Tensor:
-    """Returns the mean of a scalar over all processes that share a batch."""
+    """Returns the mean of a scalar over all processes of a distributed training."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(mse)
         mse = mse / torch.distributed.get_world_size()

@@ -1,4 +1,7 @@
-"""TODO presets"""
+"""Presets: whole configurations by name, and functions that build models from them.
+
+`PRESETS` are those of the paper's systems and of the systems that these are compared with.
+"""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The untrained model of a configuration, and the configuration of a model and an objective."""
+"""Builds the untrained model of a configuration, and the configuration of a model and an objective."""
 
 from __future__ import annotations
 
@@ -28,20 +28,25 @@ def create(name: str, **options: Any) -> VAE:
 
 
 def build_vae(config: Config) -> VAE:
-    """Creates the untrained model of a configuration; raises UserError where its shape is open."""
+    """Creates the untrained model of a configuration; raises UserError if its shape is None."""
     model = config.model
     if model.shape is None:
-        raise UserError("the config has no shape; give one, such as shape=(3, 64, 64), or images to take it from.")
+        raise UserError(
+            "the configuration has no shape; give one, such as shape=(3, 64, 64), or train on images, which have one."
+        )
     return VAE(model.shape, model.latent_dim, model.split, model.net, model.latent, model.spectral_norm)
 
 
 def build_config(model: str | Config | VAE, objective: Objective | None = None, **options: Any) -> Config:
-    """Returns the configuration of a preset, of a model, or of a configuration, with settings changed.
+    """Returns the configuration of a preset or of a model, with settings changed.
 
     Arguments:
-        model: The name of a preset, a configuration, or a model.
-        objective: An objective in place of the configuration's.
+        model: The name of a preset, a model, or a configuration.
+        objective: An objective that replaces that of the configuration.
         options: Settings by flat name.
+
+    Raises:
+        UserError: For an unknown preset or option, with the nearest ones.
     """
     if isinstance(model, str):
         config = find_preset(model)

@@ -1,17 +1,18 @@
-"""IntroVAE and Soft-IntroVAE on the data sets of the other presets, and where their settings come from.
+"""Presets of IntroVAE and Soft-IntroVAE, and the origin of their settings.
 
-| preset                 | settings                                                                                       |
-| ---------------------- | ---------------------------------------------------------------------------------------------- |
-| `introvae-readme-low`  | a run of the README of yukunchen113's public code: 256 pixels, 500,000 steps, beta .05         |
-| `introvae-readme-high` | the other run there, beta .75                                                                  |
-| `mnist-intro`          | measured (docs/introspection.md): one epoch of plain VAE, then alpha of the paper and a margin |
-| `celeba64-intro`       | of 2 to 3 nats a latent variable, more than twice what a plain VAE's images have               |
-| `mnist-soft-intro`     | the same networks, beta_rec half that beta, and beta_neg = 2 pixels / latent variables, at     |
-| `celeba64-soft-intro`  | which exponentials fade where a latent variable has somewhat more than one nat                 |
+| preset                 | origin of the settings                                                                        |
+| ---------------------- | --------------------------------------------------------------------------------------------- |
+| `introvae-readme-low`  | a run in the README of yukunchen113's public code: 256 pixels, 500,000 steps, beta = .05      |
+| `introvae-readme-high` | the other run in that README: beta = .75                                                      |
+| `mnist-intro`          | measurements (docs/introspection.md): an epoch of the plain VAE, then the paper's alpha, and  |
+| `celeba64-intro`       | a margin of 2 to 3 nats for each latent variable, more than twice the KL in a plain VAE       |
+| `mnist-soft-intro`     | the same networks, beta_rec = beta / 2, and beta_neg = 2 pixels / latent_dim, with which      |
+| `celeba64-soft-intro`  | exponentials nearly vanish if fakes have more than one nat for each latent variable           |
 
-The README does not name its images; here they are CelebA's, whose largest square is 178 pixels. Its run of beta .05 is one
-that its own pictures show dying, between steps 134,000 and 145,000. The networks of the others are beta-VAE's: strides in
-place of halvings, so that two CPU cores carry them, and no BatchNorm, which would see images and fakes in batches apart.
+The README does not name its images; here they are those of CelebA, whose largest square has 178 pixels. Its pictures show
+that the run with beta = .05 collapsed between steps 134,000 and 145,000. The other presets have the network of beta-VAE for
+two reasons: it has strides in place of poolings, which makes it fast enough for two CPU cores, and it has no BatchNorm,
+which would compute different statistics for images and for fakes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ __all__ = ["introvae_presets"]
 
 
 def introvae_presets(mnist: Config, celeba: Config) -> dict[str, Config]:
-    """Returns the presets by name, made from the Split-VAE's for the two data sets."""
+    """Returns the presets by name.
+
+    Arguments:
+        mnist: The preset of the Split-VAE for MNIST.
+        celeba: The preset of the Split-VAE for CelebA.
+    """
     low = celeba.override(net=PlainIntroVAE(width=16), split=1, latent_dim=512, loss=Intro(beta=0.05, margin=500))
     low = low.override(shape=(3, 256, 256), crop=178, mirror=False, batch_size=32, lr=1e-4, epochs=98)
     digits = replace(
@@ -41,7 +47,7 @@ def introvae_presets(mnist: Config, celeba: Config) -> dict[str, Config]:
         objective=Intro(beta=5, margin=180, alpha_decoder=0.5, vae_epochs=1),
         training=Training(epochs=6, batch_size=64, lr=5e-4, ema=0.998),
     )
-    # The authors' weight gamma = 1e-8 of the reconstruction of fakes is lost in rounding; 0 saves two passes.
+    # gamma = 1e-8, the authors' weight of the reconstruction of fakes, has no effect beyond rounding; 0 saves two passes.
     return {
         "introvae-readme-low": low,
         "introvae-readme-high": low.override(beta=0.75, margin=1000),

@@ -1,4 +1,4 @@
-"""The presets: a dict of names and whole configurations. A new one is a line, such as `MNIST.override(split=3)`."""
+"""The registry of presets, a dict of whole configurations; to add one, add a line such as `MNIST.override(split=3)`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .introvae import introvae_presets
 
 __all__ = ["PRESETS", "find_preset"]
 
-# The paper's three systems: section 5, and its public code. Mirroring is ours.
+# The three systems of the paper, from its section 5 and its public code; only mirroring is added here.
 MNIST = Config(
     data=Data("mnist", pad=2),
     model=Model((1, 32, 32), latent_dim=32),
@@ -48,7 +48,7 @@ DIGITS = Config(
     training=Training(epochs=80),
 )
 
-# The Multi-Level VAE's network, with what keeps digits out of its styles (docs/groups.md).
+# The network of the Multi-Level VAE, with settings that keep information about the digit out of the style (docs/groups.md).
 ML_VAE = Config(
     data=Data("mnist"),
     model=Model(
@@ -76,7 +76,11 @@ PRESETS = {name: dataclasses.replace(config, preset=name) for name, config in PR
 
 
 def find_preset(name: str, **options: Any) -> Config:
-    """Returns the preset called `name` with settings changed, given by flat name.
+    """Returns a preset with settings changed.
+
+    Arguments:
+        name: The name of the preset.
+        options: Settings by flat name.
 
     Raises:
         UserError: For an unknown preset or option, with the nearest ones.

@@ -38,8 +38,8 @@ def probe_table(result: Mapping[str, Any]) -> str:
     if use:
         lines += [
             f"MSE of reconstructions {format_number(use['mse'])}; with the content of an image of another label "
-            f"{format_number(use['content_shuffled'])} ({format_number(use['content_ratio'])} times as much), with its style "
-            f"{format_number(use['style_shuffled'])} ({format_number(use['style_ratio'])} times)."
+            f"{format_number(use['content_shuffled'])} ({format_number(use['content_ratio'])} times as much), "
+            f"with its style {format_number(use['style_shuffled'])} ({format_number(use['style_ratio'])} times)."
         ]
     return "\n".join(lines)
 

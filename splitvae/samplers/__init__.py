@@ -1,4 +1,7 @@
-"""TODO samplers"""
+"""Samplers: densities that are fitted to the codes of a model, and from which new latents are drawn.
+
+`SAMPLERS` are those that have a name; to add one, see samplers/registry.py.
+"""
 
 import lazy_loader
 

@@ -1,12 +1,5 @@
 from .base import Prior as Prior
 from .base import Sampler as Sampler
-from .base import check_codes as check_codes
-from .em import Mixture as Mixture
-from .em import expectation_maximisation as expectation_maximisation
-from .em import log_density as log_density
-from .fit import check_positive as check_positive
-from .fit import fixed_seed as fixed_seed
-from .fit import train_density as train_density
 from .flow import Flow as Flow
 from .gaussian_mixture import GaussianMixture as GaussianMixture
 from .registry import SAMPLERS as SAMPLERS

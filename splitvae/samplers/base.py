@@ -1,9 +1,9 @@
-"""What a sampler is: a density of the latent space that is fitted once and kept with the run.
+"""The base of all samplers: densities of the latent space that are fitted to codes and saved with the run.
 
 A sampler is a frozen dataclass of settings. `fit(codes, progress)` learns attributes, whose names end in `_`, and returns
 the sampler itself; `sample(n, seed)` returns latents (n, D), float32 on the CPU. A sampler is saved without pickle:
-`state_dict()` goes to a safetensors file; its settings, what the fit reports (`fit_info`) and the hash of the model that it
-was fitted to go beside it as JSON.
+`state_dict()` is written to a safetensors file; the settings, the results of the fit (`fit_info`) and the hash of the model
+whose codes it was fitted to are written beside it as JSON.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ __all__ = ["Prior", "Sampler", "check_codes"]
 
 @dataclass(frozen=True)
 class Sampler(Settings):
-    """The base of every sampler; a subclass has a `name`, its settings as fields, and the methods below."""
+    """The base of all samplers; a subclass has a `name`, its settings as fields, and the first four methods below."""
 
     def fit(self, codes: Codes, progress: Progress | None = None) -> Self:
         """Fits the density to codes and returns the sampler itself.
 
         Arguments:
             codes: The posterior means and log-variances.
-            progress: A function that is called with (epoch, epochs) after each epoch of a fit that has epochs.
+            progress: A function that is called with (epoch, epochs) after each epoch, by samplers that are fitted in
+                epochs.
 
         Raises:
             UserError: For codes that are too few or not finite.
@@ -42,34 +43,39 @@ class Sampler(Settings):
         raise NotImplementedError
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Returns `n` draws, shape (n, D), float32 on the CPU."""
+        """Returns `n` draws, shape (n, D), float32 on the CPU.
+
+        Arguments:
+            n: The number of draws.
+            seed: The seed of the draws.
+        """
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Returns what the fit learned."""
+        """Returns the tensors that the fit learned."""
         raise NotImplementedError
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        """Restores what `state_dict` returned."""
+        """Restores the tensors that `state_dict` returned."""
         raise NotImplementedError
 
     def for_run(self, epochs: int, seed: int) -> Self:
         """Returns this sampler as a run fits it.
 
         Arguments:
-            epochs: The number of epochs for a sampler that is trained and whose settings leave it open.
+            epochs: The number of epochs for a sampler that is fitted in epochs and whose own number is None.
             seed: The seed of the run.
         """
         return self
 
     def learn(self, **learned: Any) -> Self:
-        """Sets learned attributes, beside the settings, which stay as they are; returns the sampler itself."""
+        """Sets learned attributes, which a frozen dataclass cannot set otherwise; returns the sampler itself."""
         self.__dict__.update(learned)
         return self
 
     def __getattr__(self, name: str) -> Any:
         if name.endswith("_") and not name.startswith("_"):
-            raise UserError(f"this {type(self).__name__} is not fitted yet; call fit(codes) before it is used.")
+            raise UserError(f"this {type(self).__name__} is not fitted yet; call fit(codes) first.")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
@@ -79,7 +85,7 @@ class Sampler(Settings):
 
     @property
     def fit_info(self) -> dict[str, Any]:
-        """What the fit reports, such as its loss; empty before the fit."""
+        """The results of the fit, such as its loss; empty before the fit."""
         return dict(self.__dict__.get("fit_info_", {}))
 
     def save(self, folder: Path, **provenance: Any) -> None:
@@ -87,7 +93,7 @@ class Sampler(Settings):
 
         Arguments:
             folder: The folder of both files.
-            provenance: What the sampler was fitted to, as JSON values.
+            provenance: Facts about the codes to which the sampler was fitted, as JSON values.
         """
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "sampler.safetensors") as draft:
@@ -98,7 +104,7 @@ class Sampler(Settings):
 
 @dataclass(frozen=True)
 class Prior(Sampler):
-    """Creates the standard normal prior N(0, I); fitting learns the dimension alone."""
+    """Creates the standard normal prior N(0, I); the fit learns only the dimension."""
 
     name = "prior"
 
@@ -126,10 +132,10 @@ def check_codes(codes: Codes, least: int, what: str, instead: str = "") -> None:
     Arguments:
         codes: The codes.
         least: The smallest number of codes.
-        what: What they are too few for.
-        instead: What to do instead of giving more images.
+        what: The density that is fitted, as the message names it.
+        instead: The end of the message: what to do if there are no more images.
     """
     if len(codes.mean) < least:
         raise UserError(f"{len(codes.mean)} codes are too few for {what}; give more images{instead}.")
     if not all(bool(values.isfinite().all()) for values in (codes.mean, codes.logvar) if values is not None):
-        raise UserError("some codes are not finite, so no density fits them; the model's training went wrong.")
+        raise UserError("some codes are not finite, so no density can be fitted: the training of the model failed.")

@@ -1,16 +1,17 @@
-r"""Expectation maximisation of Gaussian mixtures, in float64, on whatever device the points are.
+r"""Expectation maximisation of Gaussian mixtures, in float64, on the device of the points.
 
-With the monomials phi(x) = (1, x_i, x_i x_j for i <= j), or (1, x_i, x_i^2) for diagonal covariances, every component is
+With the monomials phi(x) = (1, x_i, x_i x_j for i <= j), or (1, x_i, x_i^2) for diagonal covariances, each component is
 
     log w_k N(x; m_k, C_k) = <eta_k, phi(x)>
 
-    eta_k = (log w_k - 1/2 (D log 2 pi + log det C_k + m_k' C_k^-1 m_k),   C_k^-1 m_k,   -1/2 (2 - [i = j]) C_k^-1_ij)
+    eta_k = (log w_k - 1/2 (D log 2 pi + log det C_k + m_k' C_k^-1 m_k),   C_k^-1 m_k,   -1/2 (2 - [i = j]) C_k^-1_ij) ,
 
-so that an iteration is two products of matrices for a block of points: eta phi gives the responsibilities r_nk, r phi' the
-moments sum_n r_nk phi(x_n), which are n_k, n_k m_k and n_k (C_k + m_k m_k'). These are scikit-learn's numbers (the same
-floor of 1e-6 on the variances, and its stopping rule), several times as fast as its loop over components.
+the natural parameters. So an iteration is two matrix products for each block of points: eta phi gives the responsibilities
+r_nk (the E-step), r phi' the moments sum_n r_nk phi(x_n), which are n_k, n_k m_k and n_k (C_k + m_k m_k') (the M-step). The
+results are those of scikit-learn, which has the same 1e-6 added to variances and the same stopping rule, but are computed
+several times as fast as by its loop over components.
 
-Points are centred first: with a mean far from zero the second moments would lose digits.
+Points are centred first: if their mean is far from zero, the second moments lose digits.
 
 Reference: Maximum likelihood from incomplete data via the EM algorithm (Dempster, Laird, Rubin, 1977).
 """
@@ -25,21 +26,21 @@ from torch import Tensor
 
 __all__ = ["Mixture", "expectation_maximisation", "log_density"]
 
-
-MIN_VARIANCE = 1e-6  # added to every variance
-
-
-ITERATIONS, TOLERANCE = 100, 1e-3  # at most; a gain below so many nats a point ends them
-
-
-CACHE_BLOCK = 2**19  # float64 monomials held at once on the CPU, 4 MB: what stays in its cache
-
-
-DEVICE_CACHE_BLOCK = 2**26  # and on an accelerator
+ADDED_VARIANCE = 1e-6  # is added to each variance
+MAX_ITERATIONS = 100
+MIN_GAIN = 1e-3  # iterations end when the log-likelihood changes by fewer nats per point
+CACHE_BLOCK = 2**19  # the number of monomials of a block on the CPU; 4 MB of float64 stay in its cache
+DEVICE_CACHE_BLOCK = 2**26  # the same on an accelerator
 
 
 class Mixture(NamedTuple):
-    """Weights (K,), means (K, D) and covariances, (K, D, D) or the diagonals (K, D)."""
+    """A mixture of K Gaussians.
+
+    Arguments:
+        weights: The weights, shape (K,), whose sum is 1.
+        means: The means, shape (K, D).
+        covariances: The covariances, shape (K, D, D), or their diagonals, shape (K, D).
+    """
 
     weights: Tensor
     means: Tensor
@@ -47,69 +48,76 @@ class Mixture(NamedTuple):
 
 
 def expectation_maximisation(x: Tensor, labels: Tensor, components: int, full: bool) -> Mixture:
-    """The mixture that EM climbs to from points (N, D), float64, in clusters `labels` (N,) of 0 ... components - 1.
+    """Returns the mixture to which expectation maximisation converges from given clusters.
 
-    Raises torch.linalg.LinAlgError where a covariance is not positive definite.
+    Arguments:
+        x: The points, shape (N, D), float64.
+        labels: The cluster of each point, shape (N,), from 0 to components - 1.
+        components: The number K of components.
+        full: Whether covariances are full or diagonal.
+
+    Raises:
+        torch.linalg.LinAlgError: If a covariance is not positive definite.
     """
     centre = x.mean(0)
-    points = (x - centre).T.contiguous()  # (D, N): one row a dimension
-    moments = points.new_zeros(components, count(len(points), full))
-    for block, label in zip(blocks(points, full), labels.split(size(points, full)), strict=True):
-        share = torch.nn.functional.one_hot(label, components).to(points)
-        moments.addmm_(share.T, monomials(block, full).T)
-    mixture = maximised(moments, len(centre), full)
-    before = -math.inf
-    for _ in range(ITERATIONS):
-        eta = natural(mixture)
+    points = (x - centre).T.contiguous()  # (D, N), one row for each dimension
+    moments = points.new_zeros(components, count_monomials(len(points), full))
+    for block, label in zip(split_into_blocks(points, full), labels.split(points_per_block(points, full)), strict=True):
+        responsibility = torch.nn.functional.one_hot(label, components).to(points)
+        moments.addmm_(responsibility.T, evaluate_monomials(block, full).T)
+    mixture = mixture_of_moments(moments, len(centre), full)
+    previous = -math.inf
+    for _ in range(MAX_ITERATIONS):
+        eta = natural_parameters(mixture)
         moments.zero_()
         total = points.new_zeros(())
-        for block in blocks(points, full):
-            phi = monomials(block, full)
+        for block in split_into_blocks(points, full):
+            phi = evaluate_monomials(block, full)
             log = eta @ phi
             density = log.logsumexp(0)
             total += density.sum()
             moments.addmm_(log.sub_(density).exp_(), phi.T)
-        mixture = maximised(moments, len(centre), full)
-        now = float(total) / len(x)
-        if abs(now - before) < TOLERANCE:
+        mixture = mixture_of_moments(moments, len(centre), full)
+        log_likelihood = float(total) / len(x)
+        if abs(log_likelihood - previous) < MIN_GAIN:
             break
-        before = now
+        previous = log_likelihood
     return mixture._replace(means=mixture.means + centre)
 
 
 def log_density(mixture: Mixture, x: Tensor) -> Tensor:
-    """log p(x) of points (N, D), shape (N,), in nats."""
+    """Returns log p(x) of points, (N, D) -> (N,), in nats."""
     full = mixture.covariances.ndim == 3
     centre = (mixture.weights[:, None] * mixture.means).sum(0)
-    eta = natural(mixture._replace(means=mixture.means - centre))
+    eta = natural_parameters(mixture._replace(means=mixture.means - centre))
     points = (x - centre).T.contiguous()
-    return torch.cat([(eta @ monomials(block, full)).logsumexp(0) for block in blocks(points, full)])
+    return torch.cat([(eta @ evaluate_monomials(block, full)).logsumexp(0) for block in split_into_blocks(points, full)])
 
 
-def count(dim: int, full: bool) -> int:
-    """The number of monomials, M."""
+def count_monomials(dim: int, full: bool) -> int:
+    """Returns the number M of monomials of `dim` coordinates."""
     return 1 + dim + (dim * (dim + 1) // 2 if full else dim)
 
 
-def size(points: Tensor, full: bool) -> int:
-    """Points a block."""
-    held = CACHE_BLOCK if points.device.type == "cpu" else DEVICE_CACHE_BLOCK
-    return max(64, held // count(len(points), full))
+def points_per_block(points: Tensor, full: bool) -> int:
+    """Returns the number of points, shape (D, N), in a block."""
+    block = CACHE_BLOCK if points.device.type == "cpu" else DEVICE_CACHE_BLOCK
+    return max(64, block // count_monomials(len(points), full))
 
 
-def blocks(points: Tensor, full: bool) -> tuple[Tensor, ...]:
-    """Points (D, N) in blocks of columns."""
-    return points.split(size(points, full), dim=1)
+def split_into_blocks(points: Tensor, full: bool) -> tuple[Tensor, ...]:
+    """Returns points, shape (D, N), in blocks of columns."""
+    return points.split(points_per_block(points, full), dim=1)
 
 
-def monomials(x: Tensor, full: bool) -> Tensor:
-    """phi of points (D, N), shape (M, N); products are in the order of the upper triangle's rows."""
+def evaluate_monomials(x: Tensor, full: bool) -> Tensor:
+    """Returns phi of points, (D, N) -> (M, N); products are in the order of the rows of the upper triangle."""
     products = [x[i:] * x[i] for i in range(len(x))] if full else [x * x]
     return torch.cat([torch.ones_like(x[:1]), x, *products])
 
 
-def natural(mixture: Mixture) -> Tensor:
-    """The natural parameters eta with the weights in them, shape (K, M)."""
+def natural_parameters(mixture: Mixture) -> Tensor:
+    """Returns the natural parameters eta of a mixture, weights included, shape (K, M)."""
     weights, means, covariances = mixture
     dim = means.shape[1]
     if covariances.ndim == 2:
@@ -126,16 +134,22 @@ def natural(mixture: Mixture) -> Tensor:
     return torch.cat([constant.unsqueeze(1), linear, square], 1)
 
 
-def maximised(moments: Tensor, dim: int, full: bool) -> Mixture:
-    """The mixture of given moments (K, M)."""
+def mixture_of_moments(moments: Tensor, dim: int, full: bool) -> Mixture:
+    """Returns the mixture that has given moments, which is the M-step.
+
+    Arguments:
+        moments: The sums over points of responsibilities times monomials, shape (K, M).
+        dim: The dimension D of the points.
+        full: Whether covariances are full or diagonal.
+    """
     counts = moments[:, 0] + 10 * torch.finfo(moments.dtype).eps
     means = moments[:, 1 : 1 + dim] / counts.unsqueeze(1)
     second = moments[:, 1 + dim :] / counts.unsqueeze(1)
     if not full:
-        return Mixture(counts / counts.sum(), means, second - means.square() + MIN_VARIANCE)
+        return Mixture(counts / counts.sum(), means, second - means.square() + ADDED_VARIANCE)
     i, j = torch.triu_indices(dim, dim, device=moments.device)
     covariances = moments.new_empty(len(counts), dim, dim)
     covariances[:, i, j] = covariances[:, j, i] = second
     covariances -= means.unsqueeze(2) * means.unsqueeze(1)
-    covariances.diagonal(dim1=1, dim2=2).add_(MIN_VARIANCE)
+    covariances.diagonal(dim1=1, dim2=2).add_(ADDED_VARIANCE)
     return Mixture(counts / counts.sum(), means, covariances)

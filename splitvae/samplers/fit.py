@@ -1,4 +1,4 @@
-"""Trains densities of codes by Adam, on the accelerator where there is one; no step reads a value back from the device."""
+"""The fit of densities by Adam, on the accelerator if there is one; no step reads a value back from the device."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import default_device
 
-__all__ = ["check_positive", "fixed_seed", "train_density"]
+__all__ = ["MIN_CODES", "DensityTraining", "check_positive", "fixed_seed", "train_density"]
+
+MIN_CODES = 100  # for a density that is trained
 
 
 @contextmanager
 def fixed_seed(seed: int) -> Iterator[None]:
-    """Makes draws on the CPU, such as initial weights, follow from `seed`; the global random stream stays as it was."""
+    """Seeds draws on the CPU inside the block, such as initial weights; the global random stream is restored after it."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
@@ -30,9 +32,13 @@ def fixed_seed(seed: int) -> Iterator[None]:
 class DensityTraining(NamedTuple):
     """How a density is trained by Adam.
 
-    epochs: The number of passes over the codes. lr: The learning rate. batch: The number of codes in a step. halve_every:
-    The learning rate is halved each time this share of the epochs is over. draws: Whether z ~ q(z|x) is drawn anew in each
-    epoch, where codes have noise, rather than their means. seed: The seed of draws and of the order of codes.
+    Arguments:
+        epochs: The number of passes over the codes.
+        lr: The learning rate.
+        batch: The number of codes in a step.
+        halve_every: The share of the epochs after which the learning rate is halved, each time.
+        draws: Whether z is drawn from its posterior anew in each epoch, if codes have noise; if not, z is the mean.
+        seed: The seed of draws and of the order of codes.
     """
 
     epochs: int
@@ -46,27 +52,27 @@ class DensityTraining(NamedTuple):
 def train_density(
     network: nn.Module, codes: Codes, what: str, training: DensityTraining, progress: Progress | None = None
 ) -> float:
-    """Trains a density by maximum likelihood, and leaves it on the CPU.
+    """Trains a density by maximum likelihood and moves it to the CPU.
 
     Arguments:
-        network: The density: `network(z, generator)` maps codes (B, D) to nats a code (B,).
+        network: The density, trained in place: `network(z, generator)` maps codes (B, D) to losses (B,), in nats.
         codes: The codes.
-        what: What the density is called in messages.
-        training: How it is trained.
+        what: The density, as messages name it.
+        training: How the density is trained.
         progress: A function that is called with (epoch, epochs) after each epoch.
 
     Returns:
-        The mean loss of the last epoch, in nats a code.
+        The mean loss of the last epoch, in nats per code.
 
     Raises:
-        UserError: Where the loss is not finite.
+        UserError: If the loss is not finite.
     """
     epochs, lr, batch, halve_every, draws, seed = training
     device = default_device()
     network.to(device).train()
     generator = torch.Generator(device).manual_seed(seed)
     mean = codes.mean.to(device, torch.float32)
-    noise = torch.exp(0.5 * codes.logvar).to(device, torch.float32) if draws and codes.logvar is not None else None
+    std = torch.exp(0.5 * codes.logvar).to(device, torch.float32) if draws and codes.logvar is not None else None
     fused = device.type in ("cpu", "cuda", "mps")
     optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=fused)
     schedule = StepLR(optimizer, max(1, round(halve_every * epochs)), gamma=0.5)
@@ -74,8 +80,8 @@ def train_density(
     steps, last = len(mean) // size, math.nan
     for epoch in range(epochs):
         z = mean
-        if noise is not None:
-            z = torch.addcmul(mean, noise, torch.randn(mean.shape, generator=generator, device=device))
+        if std is not None:
+            z = torch.addcmul(mean, std, torch.randn(mean.shape, generator=generator, device=device))
         order = torch.randperm(len(z), generator=generator, device=device)[: steps * size]
         total = torch.zeros((), device=device)
         for rows in z[order].split(size):
@@ -87,7 +93,7 @@ def train_density(
         schedule.step()
         last = float(total) / steps
         if not math.isfinite(last):
-            raise UserError(f"the loss of {what} is not finite in epoch {epoch + 1}; give a learning rate below {lr:g}.")
+            raise UserError(f"the loss of {what} is not finite in epoch {epoch + 1}; choose a learning rate below {lr:g}.")
         if progress is not None:
             progress(epoch + 1, epochs)
     network.to("cpu").eval()
@@ -95,7 +101,12 @@ def train_density(
 
 
 def check_positive(what: str, **settings: float) -> None:
-    """Raises UserError for a setting of `what` that is not positive."""
+    """Raises UserError for a setting that is not a positive number.
+
+    Arguments:
+        what: The density, as the message names it.
+        settings: The settings.
+    """
     for name, value in settings.items():
         if not (value > 0 and math.isfinite(value)):
-            raise UserError(f"{name}={value} makes no {what}; it must be a positive number.")
+            raise UserError(f"{name}={value} of a {what} must be a positive number.")

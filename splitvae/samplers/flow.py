@@ -1,12 +1,14 @@
-r"""A normalizing flow over codes: an invertible map f of z to standard normal noise, trained by maximum likelihood.
+r"""A normalizing flow of codes: an invertible map f of z to standard normal noise, trained by maximum likelihood.
 
     log p(z) = log N(f(s(z)); 0, I) + log |det df/ds| - sum_j log std_j,    s(z) = (z - mean) / std
 
-f is a neural spline flow: each coordinate passes a monotonic rational-quadratic spline on [-5, 5] (the identity outside)
-whose knots depend on the coordinates before it, in turn from first to last and from last to first. Codes are
-standardised for the splines' sake.
+f is a neural spline flow, a composition of autoregressive transforms. A transform maps each coordinate by a monotonic
+rational-quadratic spline on [-5, 5], which is the identity outside; a network computes the knots of the spline from the
+coordinates before it. The order of the coordinates is reversed from one transform to the next. Codes are standardised, so
+that they lie where the splines act.
 
-References: Neural spline flows (Durkan, Bekasov, Murray, Papamakarios, 2019); zuko (Rozet et al.).
+References: Neural spline flows (Durkan, Bekasov, Murray, Papamakarios, 2019), https://arxiv.org/abs/1906.04032; the package
+zuko (Rozet et al.), https://github.com/probabilists/zuko.
 """
 
 from __future__ import annotations
@@ -23,22 +25,26 @@ from ..utils.console import Progress
 from ..utils.machine import default_device
 from ..utils.settings import Option
 from .base import Sampler, check_codes
-from .fit import DensityTraining, check_positive, fixed_seed, train_density
+from .fit import MIN_CODES, DensityTraining, check_positive, fixed_seed, train_density
 
-__all__ = ["Flow"]
+__all__ = ["Flow", "FlowDensity"]
 
-
-MIN_CODES = 100  # codes
-
-
-MIN_STD = 1e-6  # deviation that is divided by, where codes are constant
-
-
-CODES_PER_BATCH = 2000  # codes mapped at once
+MIN_STD = 1e-6  # by which codes are divided if they are constant
+CODES_PER_BATCH = 2000  # the number of codes that the fitted flow maps at once
 
 
 class FlowDensity(nn.Module):
-    """The flow of standardised codes: `density(z)` is -log p(z), (B, D) -> (B,), in nats."""
+    """A neural spline flow of standardised codes: `density(z)` returns -log p(z), (B, D) -> (B,), in nats.
+
+    Arguments:
+        dim: The dimension D of the codes.
+        transforms: The number of transforms.
+        width: The number of units of each hidden layer of the networks that compute knots.
+        depth: The number of these layers.
+
+    Raises:
+        UserError: If the package zuko is not installed.
+    """
 
     mean: Tensor
     std: Tensor
@@ -57,7 +63,7 @@ class FlowDensity(nn.Module):
         return self.std.log().sum() - self.flow().log_prob((z - self.mean) / self.std)
 
     def inverse(self, noise: Tensor) -> Tensor:
-        """The codes that noise (B, D) is mapped from."""
+        """Returns the codes that the flow maps to given noise, (B, D) -> (B, D)."""
         return self.flow().transform.inv(noise) * self.std + self.mean
 
 
@@ -66,13 +72,13 @@ class Flow(Sampler):
     """Creates a neural spline flow that is fitted to posterior means.
 
     Arguments:
-        transforms: The number of passes over the coordinates.
-        width: The number of units of each layer of the networks that place the knots.
-        depth: The number of those layers.
-        epochs: The number of passes over the codes; None is 20, in a run twice the model's epochs and at least 20.
+        transforms: The number of transforms, each of all coordinates.
+        width: The number of units of each hidden layer of the networks that compute knots.
+        depth: The number of these layers.
+        epochs: The number of passes over the codes; None is 20, but in a run twice the model's epochs and at least 20.
         lr: The learning rate of Adam, halved each time 3/8 of the epochs are over.
         batch: The number of codes in a step.
-        draws: Whether the flow is fitted to draws from the posteriors, anew in each epoch, rather than to means.
+        draws: Whether the flow is fitted to draws from the posteriors, anew in each epoch, instead of their means.
         seed: The seed of initial weights and of the order of codes.
 
     Sampling inverts one coordinate after the other: its time is proportional to D.
@@ -96,14 +102,18 @@ class Flow(Sampler):
         check_positive("flow", **sizes, epochs=epochs, lr=self.lr, batch=self.batch)
 
     def for_run(self, epochs: int, seed: int) -> Self:
-        """Returns this flow with the seed of the run and, where its own are open, the given epochs."""
+        """Returns this flow with the seed of the run and, if its own epochs are None, the given epochs."""
         return replace(self, epochs=self.epochs or epochs, seed=seed)
 
     def fit(self, codes: Codes, progress: Progress | None = None) -> Self:
-        """Trains, on an accelerator if there is one; raises UserError for fewer than 100 codes or a loss that diverges."""
+        """Trains the flow and returns it; see `Sampler.fit`.
+
+        Raises:
+            UserError: For fewer than 100 codes, codes that are not finite, and a loss that diverges.
+        """
         check_codes(codes, MIN_CODES, "a flow", " or use --sampler gmm")
         with fixed_seed(self.seed):
-            density = self._density(codes.mean.shape[1])
+            density = self._build_density(codes.mean.shape[1])
         mean, variance = codes.mean.double().mean(0), codes.mean.double().var(0)
         if self.draws and codes.logvar is not None:
             variance = variance + codes.logvar.double().exp().mean(0)
@@ -115,24 +125,27 @@ class Flow(Sampler):
 
     @torch.no_grad()
     def mean_log_likelihood(self, codes: Codes) -> float:
-        """The mean of log p over posterior means, in nats a code."""
+        """Returns the mean of log p over posterior means, in nats per code."""
         density = self.density_.to(default_device())
         losses = [density(z.to(density.mean)) for z in codes.mean.split(CODES_PER_BATCH)]
         return -float(torch.cat(losses).double().mean())
 
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Inverts noise that is drawn on the CPU, shape (n, D)."""
+        """Returns `n` draws, shape (n, D): noise that is drawn on the CPU and mapped by the inverse flow."""
         density = self.density_.to(default_device())
         noise = torch.randn(n, len(density.mean), generator=torch.Generator().manual_seed(seed))
         return torch.cat([density.inverse(u.to(density.mean)).cpu() for u in noise.split(CODES_PER_BATCH)])
 
     def state_dict(self) -> dict[str, Tensor]:
+        """Returns the weights of the density."""
         return {name: value.cpu().contiguous() for name, value in self.density_.state_dict().items()}
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        self.learn(density_=self._density(len(tensors["mean"])).eval())
+        """Restores the weights of the density."""
+        self.learn(density_=self._build_density(len(tensors["mean"])).eval())
         self.density_.load_state_dict(tensors)
 
-    def _density(self, dim: int) -> FlowDensity:
+    def _build_density(self, dim: int) -> FlowDensity:
+        """Returns an untrained density of codes of dimension `dim`."""
         return FlowDensity(dim, self.transforms, self.width, self.depth)

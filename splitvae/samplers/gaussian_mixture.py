@@ -1,4 +1,4 @@
-"""A mixture of Gaussians over posterior means, of a given size or of the size that held-out codes prefer."""
+"""A mixture of Gaussians that is fitted to posterior means; its size is given or chosen by held-out codes."""
 
 from __future__ import annotations
 
@@ -20,20 +20,11 @@ from .em import Mixture, expectation_maximisation, log_density
 
 __all__ = ["GaussianMixture"]
 
-
-CANDIDATE_SIZES = (1, 5, 10, 20, 50, 100)
-
-
+CANDIDATE_SIZES = (1, 5, 10, 20, 50, 100)  # the numbers of components that are compared
 COVARIANCES = ("diag", "full")
-
-
-MIN_CODES_PER_COMPONENT = 50  # codes a component of a size that is tried; of a full covariance also more than dimensions
-
-
-MAX_CODES_FOR_CHOICE = 20_000  # codes the choice is made on, at most
-
-
-HELD_OUT_EVERY = 10  # one code in so many is held out of it
+MIN_CODES_PER_COMPONENT = 50  # for a size to be tried; a full covariance also needs more codes than dimensions
+MAX_CODES_FOR_CHOICE = 20_000  # the number of codes by which the size is chosen, at most
+HELD_OUT_EVERY = 10  # one of so many of these codes is held out
 
 
 @dataclass(frozen=True)
@@ -41,14 +32,14 @@ class GaussianMixture(Sampler):
     """Creates a mixture of Gaussians that is fitted to posterior means by expectation maximisation.
 
     Arguments:
-        components: The number K of components; None picks it among 1, 5, 10, 20, 50 and 100 by the likelihood of held-out
-            codes. The protocol `clean` picks it always, `paper` takes 100 for None.
-        covariance: Whether covariances are "full" or "diag"; None is full, or picked along with the number of components.
-        seed: The seed of k-means, from whose clusters the fit starts, and of what is held out.
+        components: The number K of components; None chooses it among 1, 5, 10, 20, 50 and 100 by the likelihood of held-out
+            codes. In evaluations the protocol `clean` always chooses it, and `paper` takes 100 for None.
+        covariance: Whether covariances are "full" or "diag"; None is full, or chosen along with the number of components.
+        seed: The seed of k-means, whose clusters the fit starts from, and of the codes that are held out.
 
-    The fit sets `weights_` (K,), `means_` (K, D) and `covariances_`, (K, D, D) or (K, D), in float64; what was picked
-    stands in `fit_info["chosen"]`, with every score in nats a code. Expectation maximisation runs on a CUDA device where
-    there is one, scikit-learn's k-means on the CPU.
+    The fit sets `weights_` (K,), `means_` (K, D) and `covariances_`, (K, D, D) or (K, D), in float64. If components are
+    chosen, `fit_info["chosen"]` holds the choice and the scores of all candidates, in nats per code. Expectation
+    maximisation runs on a CUDA device if there is one, scikit-learn's k-means on the CPU.
 
     Reference: From variational to deterministic autoencoders (Ghosh et al., 2020), ex-post density estimation.
     https://arxiv.org/abs/1903.12436
@@ -63,7 +54,7 @@ class GaussianMixture(Sampler):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.components is not None and self.components < 1:
-            raise UserError(f"a mixture of {self.components} components is none; type --components 20.")
+            raise UserError(f"components={self.components} must be at least 1; type --components 20.")
         if self.covariance is None and self.components is not None:
             object.__setattr__(self, "covariance", "full")
         if self.covariance not in (None, *COVARIANCES):
@@ -74,57 +65,63 @@ class GaussianMixture(Sampler):
         return replace(self, seed=seed)
 
     def fit(self, codes: Codes, progress: Progress | None = None) -> Self:
-        """Fits to means (N, D); raises UserError for fewer codes than components, or codes not finite."""
+        """Fits the mixture to the posterior means and returns it; see `Sampler.fit`.
+
+        Raises:
+            UserError: For fewer codes than components, and codes that are not finite.
+        """
         components, covariance = self.components, self.covariance
         size = components or 1
         instead = f" or type --components {max(1, len(codes.mean) // 10)}" if size > 1 else ""
         check_codes(codes, max(2, size), f"{size} components" if components else "a mixture", instead)
         means = codes.mean.detach().cpu().double()
         if components is None:
-            components, covariance = self._choose(means)
-        mixture = self._mixture(means, self._clusters(means, components), components, covariance or "full")
+            components, covariance = self._choose_size(means)
+        mixture = self._fit_mixture(means, self._cluster(means, components), components, covariance or "full")
         return self.learn(**dict(zip(("weights_", "means_", "covariances_"), mixture, strict=True)))
 
-    def _choose(self, means: Tensor) -> tuple[int, str]:
-        """The size and covariance under which held-out codes are likeliest.
+    def _choose_size(self, means: Tensor) -> tuple[int, str]:
+        """Returns the number of components and the covariance under which held-out codes are likeliest.
 
-        Each covariance grows until its score falls; a larger mixture wins by more than the standard error of its gain.
+        For each covariance, sizes are tried in ascending order until the mean log-likelihood falls. A candidate replaces
+        the best one before it if it is better by more than the standard error of the difference.
         """
         order = torch.randperm(len(means), generator=torch.Generator().manual_seed(self.seed))[:MAX_CODES_FOR_CHOICE]
-        held, rest = means[order[::HELD_OUT_EVERY]], means[order[torch.arange(len(order)) % HELD_OUT_EVERY != 0]]
-        least = {"diag": MIN_CODES_PER_COMPONENT, "full": max(MIN_CODES_PER_COMPONENT, means.shape[1] + 1)}
-        growing = [c for c in COVARIANCES if self.covariance in (None, c)]
-        last = {c: -np.inf for c in growing}
-        best, chosen, held_out = torch.full((len(held),), -torch.inf), (0, ""), []
+        held_out, rest = means[order[::HELD_OUT_EVERY]], means[order[torch.arange(len(order)) % HELD_OUT_EVERY != 0]]
+        min_codes = {"diag": MIN_CODES_PER_COMPONENT, "full": max(MIN_CODES_PER_COMPONENT, means.shape[1] + 1)}
+        open_covariances = [c for c in COVARIANCES if self.covariance in (None, c)]
+        last_score = {c: -np.inf for c in open_covariances}
+        best, chosen, scores = torch.full((len(held_out),), -torch.inf), (0, ""), []
         for size in CANDIDATE_SIZES:
-            growing = [c for c in growing if size == 1 or len(rest) >= size * least[c]]
-            clusters = self._clusters(rest, size) if growing else rest
-            for covariance in growing.copy():
-                densities = log_density(self._mixture(rest, clusters, size, covariance), held)
+            open_covariances = [c for c in open_covariances if size == 1 or len(rest) >= size * min_codes[c]]
+            clusters = self._cluster(rest, size) if open_covariances else rest
+            for covariance in open_covariances.copy():
+                densities = log_density(self._fit_mixture(rest, clusters, size, covariance), held_out)
                 score, gain = float(densities.mean()), densities - best
-                held_out.append({"components": size, "covariance": covariance, "log_likelihood": score})
+                scores.append({"components": size, "covariance": covariance, "log_likelihood": score})
                 if not best.isfinite().all() or gain.mean() > gain.std(correction=0) / len(gain) ** 0.5:
                     best, chosen = densities, (size, covariance)
-                if score <= last[covariance]:
-                    growing.remove(covariance)
-                last[covariance] = score
-        report = {**dict(zip(("components", "covariance"), chosen, strict=True)), "codes": len(order), "held_out": held_out}
-        self.learn(fit_info_={"chosen": report})
+                if score <= last_score[covariance]:
+                    open_covariances.remove(covariance)
+                last_score[covariance] = score
+        choice = {"components": chosen[0], "covariance": chosen[1], "codes": len(order), "held_out": scores}
+        self.learn(fit_info_={"chosen": choice})
         return chosen
 
-    def _clusters(self, means: Tensor, components: int) -> Tensor:
-        """Returns labels (N,) of as many clusters, found by k-means."""
-        from sklearn.cluster import KMeans  # a second to import, and only a fit needs it
+    def _cluster(self, means: Tensor, components: int) -> Tensor:
+        """Returns the cluster of each code by k-means, shape (N,)."""
+        from sklearn.cluster import KMeans  # takes a second to import, and only a fit needs it
         from sklearn.exceptions import ConvergenceWarning
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # of equal codes: clusters may be empty
+            warnings.simplefilter("ignore", ConvergenceWarning)  # if codes are equal, clusters may be empty
             labels = KMeans(components, n_init=1, random_state=self.seed).fit(means.numpy()).labels_
         return torch.from_numpy(labels).long()
 
-    def _mixture(self, means: Tensor, clusters: Tensor, components: int, covariance: str) -> Mixture:
-        here = default_device()
-        device = here if here.type == "cuda" else torch.device("cpu")  # others have no float64
+    def _fit_mixture(self, means: Tensor, clusters: Tensor, components: int, covariance: str) -> Mixture:
+        """Returns the mixture, on the CPU, to which expectation maximisation converges from given clusters."""
+        accelerator = default_device()
+        device = accelerator if accelerator.type == "cuda" else torch.device("cpu")  # other devices have no float64
         try:
             fitted = expectation_maximisation(means.to(device), clusters.to(device), components, covariance == "full")
         except torch.linalg.LinAlgError as error:
@@ -135,27 +132,29 @@ class GaussianMixture(Sampler):
         return Mixture(*(value.cpu() for value in fitted))
 
     def mean_log_likelihood(self, codes: Codes) -> float:
-        """The mean of log p over posterior means, in nats a code."""
+        """Returns the mean of log p over posterior means, in nats per code."""
         mixture = Mixture(self.weights_, self.means_, self.covariances_)
         return float(log_density(mixture, codes.mean.detach().cpu().double()).mean())
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Draws in random order, shape (n, D)."""
+        """Returns `n` draws in random order, shape (n, D)."""
         random = np.random.default_rng(seed)
         weights, means, covariances = (v.numpy() for v in (self.weights_, self.means_, self.covariances_))
-        which = random.choice(len(weights), size=n, p=weights / weights.sum())
+        component = random.choice(len(weights), size=n, p=weights / weights.sum())
         noise = random.standard_normal((n, means.shape[1]))
         if covariances.ndim == 2:
-            spread = np.sqrt(covariances)[which] * noise
+            offsets = np.sqrt(covariances)[component] * noise
         else:
-            spread = np.empty_like(noise)
+            offsets = np.empty_like(noise)
             for k, factor in enumerate(np.linalg.cholesky(covariances)):
-                spread[which == k] = noise[which == k] @ factor.T
-        return torch.from_numpy((means[which] + spread).astype(np.float32))
+                offsets[component == k] = noise[component == k] @ factor.T
+        return torch.from_numpy((means[component] + offsets).astype(np.float32))
 
     def state_dict(self) -> dict[str, Tensor]:
-        fitted = {"weights": self.weights_, "means": self.means_, "covariances": self.covariances_}
-        return {name: value.contiguous() for name, value in fitted.items()}
+        """Returns the weights, means and covariances."""
+        tensors = {"weights": self.weights_, "means": self.means_, "covariances": self.covariances_}
+        return {name: value.contiguous() for name, value in tensors.items()}
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        """Restores the weights, means and covariances."""
         self.learn(**{f"{name}_": tensors[name] for name in ("weights", "means", "covariances")})

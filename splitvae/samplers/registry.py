@@ -1,4 +1,4 @@
-"""The samplers by name, and how a saved one is read; a new one is a line here."""
+"""The registry of samplers, and the reader of saved ones; to add a sampler, write its class and add it to this list."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ SAMPLERS: Registry[Sampler] = Registry(
 
 
 def load_sampler(folder: Path) -> Sampler:
-    """Reads a fitted sampler from its folder.
+    """Reads a fitted sampler that `Sampler.save` wrote.
+
+    Arguments:
+        folder: The folder of sampler.json and sampler.safetensors.
 
     Raises:
-        UserError: For files that are damaged or of an unknown kind.
+        UserError: For damaged files, and a sampler whose name is unknown.
     """
     values = read_json(folder / "sampler.json")
     try:
@@ -35,6 +38,6 @@ def load_sampler(folder: Path) -> Sampler:
         sampler.learn(fit_info_=values["fit_info"])
     except UserError:
         raise
-    except Exception as error:  # damage shows as any of a dozen exceptions
-        raise UserError(f"{folder} is damaged ({error}); delete it and the sampler is fitted anew.") from None
+    except Exception as error:  # a damaged file may raise any of a dozen exceptions
+        raise UserError(f"{folder} is damaged ({error}); delete it, and the sampler will be fitted anew.") from None
     return sampler

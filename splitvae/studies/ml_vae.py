@@ -12,8 +12,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..errors import UserError
 from ..figures.io import read_fingerprint, save_figure
 from ..figures.probes import plot_code_maps, plot_probe_accuracy
@@ -29,6 +27,7 @@ from ..training.interrupts import Interrupted
 from ..training.loop import train
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json, write_text
+from ..utils.machine import versions
 from .ml_vae_public_code import initialise_as_public_code, probe_as_public_code
 from .ml_vae_systems import COMMON_CONFIG, SYSTEMS, SYSTEMS_WITH_FIGURES, System
 from .ml_vae_tables import FUSED_MEMBERS, ml_vae_table

@@ -1,4 +1,4 @@
-"""TODO training"""
+"""Training: the loop over epochs, checkpoints from which it resumes exactly, and alarms that stop a collapse."""
 
 import lazy_loader
 

@@ -1,30 +1,33 @@
-"""Alarms: signs that a training dies, judged while the last good checkpoint is whole.
+"""Alarms: signs that a training collapses, which are found before the last good checkpoint is overwritten.
 
-| alarm               | what the means over a window show                | remedy in IntroVAE (Soft-IntroVAE)             |
-| ------------------- | ------------------------------------------------ | ---------------------------------------------- |
-| `non-finite`        | a loss, gradient or weight is not a number       | lr / 2                                         |
-| `codes-empty`       | KL of images < 1 nat                             | beta * 2 (beta_kl / 2)                         |
-| `one-picture`       | reconstructions vary by < 1/5 of what images do  | alpha / 2, before fakes beta * 2 (beta_kl / 2) |
-| `reals-over-margin` | KL of images > margin                            | margin = 1.5 KL, or alpha > 1 to .25           |
-| `fakes-under-reals` | KL of samples < KL of images - 1 nat             | alpha_decoder / 2 (beta_neg / 2)               |
-| `hinges-idle`       | both hinges 0: KLs of fakes > margin             | margin = 1.5 KL, or alpha > 1 to .25           |
-| `hinges-full`       | both hinges full: those KLs < 1/100 of it        | margin = 3 KL, or alpha_decoder / 2            |
+| alarm               | what the means over a window show                 | remedy in IntroVAE (Soft-IntroVAE)             |
+| ------------------- | ------------------------------------------------- | ---------------------------------------------- |
+| `non-finite`        | a loss, gradient or weight is not a number        | lr / 2                                         |
+| `codes-empty`       | KL of images < 1 nat                              | beta * 2 (beta_kl / 2)                         |
+| `one-picture`       | spread of reconstructions < 1/5 of that of images | alpha / 2, before fakes beta * 2 (beta_kl / 2) |
+| `reals-over-margin` | KL of images > margin                             | margin = 1.5 KL, or alpha > 1 to .25           |
+| `fakes-under-reals` | KL of samples < KL of images - 1 nat              | alpha_decoder / 2 (beta_neg / 2)               |
+| `hinges-idle`       | both hinges are 0: KLs of fakes > margin          | margin = 1.5 KL, or alpha > 1 to .25           |
+| `hinges-full`       | both hinges are full: KLs of fakes < margin / 100 | margin = 3 KL, or alpha_decoder / 2            |
 
-The first is checked within epochs too. A window is an epoch, or as many as make `WINDOW_STEPS` steps. Only those terms are
-judged that were logged for a whole window before it: the beginning of a training, or of its fakes, looks like a death.
-Terms that a loss does not log raise no alarm, so all alarms but the first concern introspective losses.
+`non-finite` is checked within epochs too, the others at the end of a window, which is an epoch or as many epochs as have
+`WINDOW_STEPS` steps. A term is checked only if it was logged for a whole window before: in the first steps of a training,
+and in the first steps with fakes, terms look like those of a collapse. Only introspective losses log the terms of the other
+alarms, so these concern no other loss.
 
-The setting `on_alarm` decides the response (training/recovery.py). The last good checkpoint of a loss that may collapse is
-good.ckpt: the end of the last window that was judged by all its terms and raised no alarm, or the beginning. That of other
-losses is state.ckpt.
+The setting `on_alarm` chooses the response (training/recovery.py). The last good checkpoint of a loss that may collapse is
+good.ckpt, which is written at the beginning and at the end of each window in which all terms were checked and none raised
+an alarm. For other losses it is state.ckpt.
 
-References: pictures in the README of yukunchen113's public code and the guards of Soft-IntroVAE's public code (Daniel,
-Tamar, 2021) show how trainings die; thresholds beyond theirs are ours. Their guard of one nat is justified: samples of
-faces turned into noise in the very epochs in which their KL fell below that of images (results/README.md).
+References: pictures in the README of yukunchen113's public code, and conditions in Soft-IntroVAE's public code (Daniel,
+Tamar, 2021, https://arxiv.org/abs/2012.13253) under which it ends a training. Both show how trainings collapse. The
+threshold of one nat for `fakes-under-reals` is from the latter, and measurements confirm it: samples of faces turned into
+noise in the epochs in which their KL fell below that of images (results/README.md). The other thresholds were chosen here.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -32,22 +35,31 @@ from typing import NamedTuple
 from ..errors import UserError
 from ..objectives.base import Loss
 
-__all__ = ["Alarm", "Alarmed", "Windows", "find_alarms", "judge_window", "non_finite"]
+__all__ = ["Alarm", "Alarmed", "Windows", "check_window", "find_alarms", "non_finite_alarm"]
 
-WINDOW_STEPS = 500  # at least, over which means are taken
-MIN_KL_GAP = 1.0  # nats by which samples may lie below images: the guard of Soft-IntroVAE
-MIN_KL = 1.0  # nats
-MIN_SPREAD = 0.2  # standard deviation of reconstructions over that of images
-HINGE_IDLE, HINGE_FULL = 1e-3, 0.99  # shares of the margin
-PAPER_ALPHA = 0.25  # above 1 images weigh less than fakes
-JUDGED_TERMS = ("kl_real", "kl_rec", "kl_fake", "spread")  # a good checkpoint was judged by those that are logged
+WINDOW_STEPS = 500  # the number of steps of a window, at least
+MIN_KL = 1.0  # nats, of images
+MIN_KL_GAP = 1.0  # nats by which the KL of samples may be below that of images
+MIN_SPREAD = 0.2  # the standard deviation of reconstructions over the batch divided by that of images
+HINGE_IDLE, HINGE_FULL = 1e-3, 0.99  # a hinge divided by the margin, below and above which it is idle and full
+PAPER_ALPHA = 0.25  # replaces an alpha above 1, at which fakes have a larger weight than images
+CHECKED_TERMS = (
+    "kl_real",
+    "kl_rec",
+    "kl_fake",
+    "spread",
+)  # those of them that are logged must be checked for a good checkpoint
 
 
 class Alarm(NamedTuple):
-    """A sign that a training dies.
+    """A sign that a training collapses.
 
-    name: One of the names above. observation, cause, remedy: Sentences. config_changes: The settings that are the remedy;
-    none where the weights are functions of the step.
+    Arguments:
+        name: One of the names in the table above.
+        observation: What the means show, as a sentence.
+        cause: What that means, as a sentence.
+        remedy: What to change, as a sentence.
+        config_changes: The remedy as new values of settings; empty if the weights are functions of the step.
     """
 
     name: str
@@ -63,7 +75,7 @@ class Alarm(NamedTuple):
 
 
 class Alarmed(UserError):
-    """Training must not go on as it does; nothing was written since the alarms.
+    """Is raised when a training must not go on with its settings; no file was written since the alarms.
 
     Arguments:
         alarms: The alarms, the gravest first.
@@ -75,18 +87,18 @@ class Alarmed(UserError):
 
     @property
     def config_changes(self) -> dict[str, float]:
-        """The remedies of all alarms; where two change one setting, that of the first."""
+        """The remedies of all alarms; if two change the same setting, that of the first."""
         changes: dict[str, float] = {}
         for alarm in self.alarms:
             changes = alarm.config_changes | changes
         return changes
 
 
-def non_finite(what: str, step: int, lr: float) -> Alarm:
+def non_finite_alarm(what: str, step: int, lr: float) -> Alarm:
     """Returns the alarm for a value that is not finite.
 
     Arguments:
-        what: What the value is: the loss, the gradient or a weight.
+        what: The value: "the loss", "the gradient" or "a weight".
         step: The first step at which it was not finite.
         lr: The learning rate.
     """
@@ -102,84 +114,144 @@ def find_alarms(means: Mapping[str, float], weights: Mapping[str, float], has_fa
     Arguments:
         means: The mean of each term over the window.
         weights: The weights of the loss that are numbers, as `Introspective.constant_weights` returns them.
-        has_fakes: Whether fakes were drawn in the window; they may be too new to be among the means.
+        has_fakes: Whether fakes were drawn in the window, which may be so although their KL is not yet checked; by default
+            whether their KL is among the means.
     """
-    alarms: list[Alarm] = []
-    soft = "beta_neg" in weights
+    window = _WindowMeans(means, weights, "kl_fake" in means if has_fakes is None else has_fakes)
+    rules = RULES_OF_IMAGES + (RULES_OF_FAKES if {"kl_real", "kl_fake", "kl_rec"} <= means.keys() else ())
+    return [alarm for rule in rules if (alarm := rule(window)) is not None]
 
-    def alarm(name: str, observation: str, cause: str, remedy: str, **changes: float) -> None:
-        known = {k: round_to_three_digits(v) for k, v in changes.items() if k in weights}
-        alarms.append(Alarm(name, observation, cause, remedy, known))
 
-    def times(name: str, factor: float) -> dict[str, float]:
-        return {name: weights.get(name, 0.0) * factor}
+class _WindowMeans(NamedTuple):
+    """The values that the rules of alarms read.
 
-    real, fake, rec = (means.get(f"kl_{name}") for name in ("real", "fake", "rec"))
-    if real is not None and real < MIN_KL:
-        observation, cause = f"the KL of images is {real:.3g} nats", "codes tell nothing about their images"
-        if soft:
-            alarm("codes-empty", observation, cause, "Lower beta_kl, the KL's weight", **times("beta_kl", 0.5))
-        else:
-            alarm("codes-empty", observation, cause, "Raise beta, the reconstruction's weight", **times("beta", 2))
-    has_fakes = fake is not None if has_fakes is None else has_fakes
-    if (spread := means.get("spread", 1.0)) < MIN_SPREAD:
-        observation = f"reconstructions of a batch vary by {spread:.2g} of what its images do"
-        cause = "the decoder generates nearly one picture whatever the code"
-        if soft:
-            alarm("one-picture", observation, cause, "Lower beta_kl, the KL's weight", **times("beta_kl", 0.5))
-        elif not has_fakes:
-            alarm("one-picture", observation, cause, "Raise beta, the reconstruction's weight", **times("beta", 2))
-        else:
-            both = times("alpha", 0.5) | times("alpha_decoder", 0.5)
-            alarm("one-picture", observation, cause, "Lower alpha, or raise beta, with which copies must be true", **both)
-    if real is None or fake is None or rec is None:
-        return alarms
-    margin, strong = means.get("margin"), weights.get("alpha", 0.0) > 1
-    if margin is not None and real > margin:
-        observation = f"the KL of images is {real:.3g} nats, above the margin of {margin:.3g}"
-        cause = "their KL and that of fakes are no longer held apart"
-        if strong:
-            alarm(
-                "reals-over-margin",
-                observation,
-                cause,
-                "Lower alpha, which outweighs the images' own KL",
-                alpha=PAPER_ALPHA,
-            )
-        else:
-            remedy = "Raise margin, or lower beta, with which that KL grows"
-            alarm("reals-over-margin", observation, cause, remedy, margin=1.5 * real)
-    if fake < real - MIN_KL_GAP:
-        observation = f"the KL of samples is {fake:.3g} nats, below that of images, {real:.3g}"
-        cause = "the encoder takes fakes for likelier than images, so it no longer judges"
-        if soft:
-            alarm(
-                "fakes-under-reals", observation, cause, "Lower beta_neg, whose exponentials fade", **times("beta_neg", 0.5)
-            )
-        else:
-            remedy = "Lower alpha_decoder, which draws that KL down"
-            alarm("fakes-under-reals", observation, cause, remedy, **times("alpha_decoder", 0.5))
-    hinges = [means[name] for name in ("hinge_rec", "hinge_fake") if name in means]
-    if margin is not None and len(hinges) == 2 and max(hinges) <= HINGE_IDLE * margin and real <= margin:
-        observation = (
-            f"the KLs of reconstructions, {rec:.3g} nats, and samples, {fake:.3g}, are beyond margin, {margin:.3g}"
-        )
-        cause = "both hinges are 0, and the encoder learns as in a plain VAE"
-        if strong:
-            alarm("hinges-idle", observation, cause, "Lower alpha, which drove them there", alpha=PAPER_ALPHA)
-        else:
-            alarm("hinges-idle", observation, cause, "Raise margin above them", margin=1.5 * max(fake, rec))
-    if margin is not None and len(hinges) == 2 and min(hinges) >= HINGE_FULL * margin:
-        observation = (
-            f"the KLs of reconstructions, {rec:.3g} nats, and samples, {fake:.3g}, are far from margin, {margin:.3g}"
-        )
-        cause = "both hinges are full, and never let go"
-        if MIN_KL <= (most := max(real, fake, rec)) < margin / 3:
-            alarm("hinges-full", observation, cause, "Lower margin to where it can be reached", margin=3 * most)
-        else:
-            remedy = "Lower alpha_decoder, which draws those KLs down"
-            alarm("hinges-full", observation, cause, remedy, **times("alpha_decoder", 0.5))
-    return alarms
+    Arguments:
+        means: The mean of each term over the window.
+        weights: The weights of the loss that are numbers.
+        has_fakes: Whether fakes were drawn in the window.
+    """
+
+    means: Mapping[str, float]
+    weights: Mapping[str, float]
+    has_fakes: bool
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether the loss is that of Soft-IntroVAE."""
+        return "beta_neg" in self.weights
+
+    @property
+    def has_strong_alpha(self) -> bool:
+        """Whether fakes have a larger weight than images."""
+        return self.weights.get("alpha", 0.0) > 1
+
+    @property
+    def has_hinges(self) -> bool:
+        """Whether the terms include the margin and both hinges."""
+        return {"margin", "hinge_rec", "hinge_fake"} <= self.means.keys()
+
+    def alarm(self, name: str, observation: str, cause: str, remedy: str, **changes: float) -> Alarm:
+        """Returns an alarm that changes only weights that are numbers."""
+        constant = {k: round_to_three_digits(v) for k, v in changes.items() if k in self.weights}
+        return Alarm(name, observation, cause, remedy, constant)
+
+    def times(self, name: str, factor: float) -> dict[str, float]:
+        """Returns a weight multiplied by a factor, by name."""
+        return {name: self.weights.get(name, 0.0) * factor}
+
+    def raise_reconstruction(self, name: str, observation: str, cause: str) -> Alarm:
+        """Returns an alarm that gives the reconstruction twice the weight, relative to the KL."""
+        if self.is_soft:
+            return self.alarm(name, observation, cause, "Lower beta_kl, the KL's weight", **self.times("beta_kl", 0.5))
+        return self.alarm(name, observation, cause, "Raise beta, the reconstruction's weight", **self.times("beta", 2))
+
+
+# A rule returns its alarm or None. Comparisons are negated so that a mean that is NaN raises no alarm: `non-finite` does.
+
+
+def _find_empty_codes(window: _WindowMeans) -> Alarm | None:
+    if not (real := window.means.get("kl_real", math.inf)) < MIN_KL:
+        return None
+    observation, cause = f"the KL of images is {real:.3g} nats", "codes tell nothing about their images"
+    return window.raise_reconstruction("codes-empty", observation, cause)
+
+
+def _find_one_picture(window: _WindowMeans) -> Alarm | None:
+    if not (spread := window.means.get("spread", 1.0)) < MIN_SPREAD:
+        return None
+    observation = f"reconstructions of a batch vary by {spread:.2g} of what its images do"
+    cause = "the decoder generates nearly one picture whatever the code"
+    if window.is_soft or not window.has_fakes:
+        return window.raise_reconstruction("one-picture", observation, cause)
+    changes = window.times("alpha", 0.5) | window.times("alpha_decoder", 0.5)
+    remedy = "Lower alpha, or raise beta, with which copies must be true"
+    return window.alarm("one-picture", observation, cause, remedy, **changes)
+
+
+def _find_reals_over_margin(window: _WindowMeans) -> Alarm | None:
+    real, margin = window.means["kl_real"], window.means.get("margin", math.inf)
+    if not real > margin:
+        return None
+    observation = f"the KL of images is {real:.3g} nats, above the margin of {margin:.3g}"
+    cause = "their KL and that of fakes are no longer held apart"
+    if window.has_strong_alpha:
+        remedy, changes = "Lower alpha, which outweighs the images' own KL", {"alpha": PAPER_ALPHA}
+    else:
+        remedy, changes = "Raise margin, or lower beta, with which that KL grows", {"margin": 1.5 * real}
+    return window.alarm("reals-over-margin", observation, cause, remedy, **changes)
+
+
+def _find_fakes_under_reals(window: _WindowMeans) -> Alarm | None:
+    real, fake = window.means["kl_real"], window.means["kl_fake"]
+    if not fake < real - MIN_KL_GAP:
+        return None
+    observation = f"the KL of samples is {fake:.3g} nats, below that of images, {real:.3g}"
+    cause = "the encoder takes fakes for likelier than images, so it no longer judges"
+    if window.is_soft:
+        remedy, changes = "Lower beta_neg, whose exponentials fade", window.times("beta_neg", 0.5)
+    else:
+        remedy, changes = "Lower alpha_decoder, which draws that KL down", window.times("alpha_decoder", 0.5)
+    return window.alarm("fakes-under-reals", observation, cause, remedy, **changes)
+
+
+def _find_idle_hinges(window: _WindowMeans) -> Alarm | None:
+    means = window.means
+    if not window.has_hinges or not max(means["hinge_rec"], means["hinge_fake"]) <= HINGE_IDLE * means["margin"]:
+        return None
+    rec, fake, margin = means["kl_rec"], means["kl_fake"], means["margin"]
+    if not means["kl_real"] <= margin:
+        return None
+    observation = f"the KLs of reconstructions, {rec:.3g} nats, and samples, {fake:.3g}, are beyond margin, {margin:.3g}"
+    cause = "both hinges are 0, and the encoder learns as in a plain VAE"
+    if window.has_strong_alpha:
+        remedy, changes = "Lower alpha, which drove them there", {"alpha": PAPER_ALPHA}
+    else:
+        remedy, changes = "Raise margin above them", {"margin": 1.5 * max(fake, rec)}
+    return window.alarm("hinges-idle", observation, cause, remedy, **changes)
+
+
+def _find_full_hinges(window: _WindowMeans) -> Alarm | None:
+    means = window.means
+    if not window.has_hinges or not min(means["hinge_rec"], means["hinge_fake"]) >= HINGE_FULL * means["margin"]:
+        return None
+    rec, fake, margin = means["kl_rec"], means["kl_fake"], means["margin"]
+    observation = f"the KLs of reconstructions, {rec:.3g} nats, and samples, {fake:.3g}, are far from margin, {margin:.3g}"
+    cause = "both hinges are full, and never let go"
+    largest_kl = max(means["kl_real"], fake, rec)
+    if MIN_KL <= largest_kl < margin / 3:
+        remedy, changes = "Lower margin to where it can be reached", {"margin": 3 * largest_kl}
+    else:
+        remedy, changes = "Lower alpha_decoder, which draws those KLs down", window.times("alpha_decoder", 0.5)
+    return window.alarm("hinges-full", observation, cause, remedy, **changes)
+
+
+RULES_OF_IMAGES = (_find_empty_codes, _find_one_picture)  # for windows with or without fakes
+RULES_OF_FAKES = (  # for windows in which the KLs of images, reconstructions and samples are checked
+    _find_reals_over_margin,
+    _find_fakes_under_reals,
+    _find_idle_hinges,
+    _find_full_hinges,
+)
 
 
 def round_to_three_digits(value: float) -> float:
@@ -189,11 +261,11 @@ def round_to_three_digits(value: float) -> float:
 
 @dataclass
 class Windows:
-    """The window in progress.
+    """The sums of the present window.
 
     Arguments:
-        totals: The sum and the count of each term.
-        before: How often each term was logged before the window.
+        totals: The sum of each term in the window, and the number of steps that logged it.
+        before: The number of steps before the window that logged each term.
         steps: The number of steps in the window.
     """
 
@@ -202,16 +274,19 @@ class Windows:
     steps: int = 0
 
     def add(self, totals: Mapping[str, tuple[float, int]], steps: int) -> dict[str, float] | None:
-        """Adds an epoch; returns the means of those terms that may be judged where it ends a window, else None.
+        """Adds an epoch to the window.
 
         Arguments:
-            totals: The sum and the count of each term in the epoch.
+            totals: The sum of each term in the epoch, and the number of steps that logged it.
             steps: The number of steps in the epoch.
+
+        Returns:
+            The means over the window of the terms that may be checked, if the epoch ends the window; else None.
         """
         self.steps += steps
         for name, (value, count) in totals.items():
-            old, times = self.totals.get(name, (0.0, 0))
-            self.totals[name] = (old + value, times + count)
+            old_value, old_count = self.totals.get(name, (0.0, 0))
+            self.totals[name] = (old_value + value, old_count + count)
         if self.steps < WINDOW_STEPS:
             return None
         means = {name: v / n for name, (v, n) in self.totals.items() if self.before.get(name, 0) >= WINDOW_STEPS}
@@ -221,23 +296,23 @@ class Windows:
         return means
 
 
-def judge_window(
+def check_window(
     windows: Windows, totals: Mapping[str, tuple[float, int]], steps: int, loss: Loss
 ) -> tuple[bool, list[Alarm]]:
-    """Adds an epoch to the window and judges it.
+    """Adds an epoch to the window and finds the alarms of a window that ends.
 
     Arguments:
-        windows: The window in progress, which is changed.
-        totals: The sum and the count of each term in the epoch.
+        windows: The sums of the window, which are changed.
+        totals: The sum of each term in the epoch, and the number of steps that logged it.
         steps: The number of steps in the epoch.
         loss: The loss that is trained.
 
     Returns:
-        Whether the epoch ends in a good checkpoint, and the alarms, the gravest first.
+        Whether the state after the epoch is a good checkpoint, and the alarms, the gravest first.
     """
     means = windows.add(totals, steps)
     if not loss.may_collapse:
         return True, []
     alarms = find_alarms(means or {}, loss.settings.constant_weights(), "kl_fake" in totals)
-    is_good = means is not None and not alarms and all(name in means for name in JUDGED_TERMS if name in totals)
+    is_good = means is not None and not alarms and all(name in means for name in CHECKED_TERMS if name in totals)
     return is_good, alarms

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that the next step depends on, in one file that is read without executing anything."""
+"""Checkpoints: files that hold everything on which the next training step depends; reading them executes no code."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from ..utils.files import atomic_write
 __all__ = ["GOOD", "STATE", "load", "mark_good", "save"]
 
 STATE = "state.ckpt"
-GOOD = "good.ckpt"  # the last state that raised no alarm, of trainings that may die (training/alarms.py)
+GOOD = "good.ckpt"  # the last state without an alarm, of trainings that may collapse (training/alarms.py)
 
 
 def save(file: Path, state: dict[str, Any]) -> None:
-    """Writes a checkpoint in one piece."""
-    buffer = io.BytesIO()  # written by Python, whose error on a full disk says so
+    """Writes a checkpoint; a file of this name is replaced only when the new one is complete."""
+    buffer = io.BytesIO()  # and then a file by Python, whose error names a full disk as the reason
     torch.save(state, buffer)
     with atomic_write(file) as draft:
         draft.write_bytes(buffer.getbuffer())
 
 
 def load(file: Path) -> dict[str, Any] | None:
-    """Returns a checkpoint's state; None where there is no file."""
+    """Returns the state in a checkpoint; None if there is no file. Raises UserError for a damaged file."""
     if not file.exists():
         return None
     try:
         return dict(torch.load(file, weights_only=True, map_location="cpu"))
-    except Exception as error:  # damage shows as any of a dozen exceptions
-        raise damaged(file, error) from None
+    except Exception as error:  # a damaged file may raise any of a dozen exceptions
+        raise checkpoint_error(file, error) from None
 
 
-def damaged(file: Path, error: Exception) -> UserError:
+def checkpoint_error(file: Path, error: Exception) -> UserError:
     """Returns the error for a checkpoint that cannot be read or does not fit the model."""
-    why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-    return UserError(f"{file} is damaged or of another model ({why}); delete it to start this run anew.")
+    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    return UserError(f"{file} is damaged or of another model ({reason}); delete it to start this run anew.")
 
 
 def mark_good(folder: Path) -> None:
-    """Makes the present checkpoint in a folder the good one, in one piece and without a copy where the file system can."""
+    """Makes good.ckpt a hard link to state.ckpt in the same folder, or a copy where the file system has no links."""
     with atomic_write(folder / GOOD) as draft:
         try:
             os.link(folder / STATE, draft)

@@ -1,4 +1,4 @@
-"""Lightning Fabric: device, precision, processes, and what a training needs of them."""
+"""Lightning Fabric, which runs a training on devices in several processes, and functions that depend on them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 
-AllReduce = Callable[[Tensor, str], Tensor]  # the "mean" or "min" of a tensor over processes, which all must ask for
+AllReduce = Callable[[Tensor, str], Tensor]  # returns the "mean" or "min" of a tensor over processes; all must call it
 
 
 def launch_fabric(hardware: Hardware) -> Fabric:
-    """Returns a launched Fabric; raises UserError where the accelerator is not here."""
+    """Returns a launched Fabric; raises UserError if this machine lacks the accelerator or has fewer devices."""
     kind = default_device().type if hardware.accelerator == "auto" else hardware.accelerator
     bf16 = hardware.precision == "bf16" or (hardware.precision == "auto" and has_native_bf16(kind))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
@@ -41,18 +41,18 @@ def launch_fabric(hardware: Hardware) -> Fabric:
         fabric = Fabric(
             accelerator=hardware.accelerator,
             devices=hardware.devices,
-            # Encoding and decoding are two forward passes before one backward: buffers must not be sent in between.
+            # Two forward passes, of encoder and decoder, come before one backward pass; buffers must not be sent between.
             strategy="auto" if hardware.devices == 1 else DDPStrategy(broadcast_buffers=False),
             precision="bf16-mixed" if bf16 else "32-true",
         )
-    except Exception as error:  # Fabric has its own exception for each backend
+    except Exception as error:  # each backend of Fabric has its own exception
         raise UserError(f"accelerator={hardware.accelerator!r} with {hardware.devices} devices: {error}") from None
     fabric.launch()
     return fabric
 
 
 def pixel_storage_device(pixels: Tensor, device: torch.device) -> torch.device:
-    """Returns the device that stores the pixels: the given one if half of its free memory holds them, else the CPU."""
+    """Returns the device that stores the pixels: the given one if they fit into half of its free memory, else the CPU."""
     if device.type == "cuda" and 2 * pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
         return torch.device("cpu")
     return device
@@ -68,7 +68,7 @@ def all_reduce_of(fabric: Fabric) -> AllReduce:
 
 
 def no_reduce(value: Tensor, reduce: str) -> Tensor:
-    """Returns the value itself: an `AllReduce` of this process alone."""
+    """Returns the value itself; this is the `AllReduce` of a single process."""
     return value
 
 
@@ -83,7 +83,7 @@ def average_gradients(parameters: Iterable[nn.Parameter], all_reduce: AllReduce)
 
 @contextmanager
 def isolated_evaluation(fabric: Fabric, seed: int) -> Iterator[None]:
-    """Runs its block without gradients, with autocast, and with random draws of its own that follow from `seed`."""
+    """Runs the block without gradients, with autocast and with seeded random draws; then restores the random streams."""
     device = fabric.device
     cuda = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), torch.no_grad(), fabric.autocast():
@@ -92,5 +92,5 @@ def isolated_evaluation(fabric: Fabric, seed: int) -> Iterator[None]:
         try:
             yield
         finally:
-            if before is not None:  # which fork_rng leaves out
+            if before is not None:  # fork_rng does not restore this stream
                 torch.mps.set_rng_state(before)

@@ -1,4 +1,4 @@
-"""Ctrl-C during a training: the step in progress ends, and a checkpoint is written."""
+"""Ctrl-C in a training: the present step is finished and a checkpoint is written before the training ends."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Interrupted", "interruptible"]
 
 
 class Interrupted(UserError):
-    """Ctrl-C was pressed, and the checkpoint is written.
+    """Is raised after Ctrl-C, when the checkpoint is written.
 
     Arguments:
         folder: The folder of the run.
         epoch: The number of finished epochs.
         step: The number of finished steps.
-        more: More options of the command that goes on.
+        more: Further options of the command that resumes the training.
     """
 
     status = 130
@@ -36,20 +36,24 @@ class Interrupted(UserError):
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Yields a function that returns whether Ctrl-C was pressed (or SIGTERM came); a second Ctrl-C ends the program."""
-    signals: list[int] = []
+    """Catches SIGINT (Ctrl-C) and SIGTERM in the block, and yields a function that returns whether one was received.
+
+    A second signal ends the program at once. Outside the main thread no signal can be caught, and the function returns
+    False.
+    """
+    received: list[int] = []
 
     def record(number: int, frame: Any) -> None:
-        if signals:
+        if received:
             raise KeyboardInterrupt
-        signals.append(number)
+        received.append(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     before = {number: signal.signal(number, record) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(signals)
+        yield lambda: bool(received)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

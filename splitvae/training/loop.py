@@ -1,4 +1,4 @@
-"""A whole training: what is set up before the first step, and the loop over epochs."""
+"""A whole training: its preparation, and the loop over epochs."""
 
 from __future__ import annotations
 
@@ -40,15 +40,18 @@ def train(
 
     Arguments:
         model: The name of a preset, a `Config`, or a `VAE`, which is trained in place.
-        images: The images to train on, by default those of the preset; a tenth of an array is held out as its test part.
-        objective: The objective, by default that of the settings; or a loss that was built from one.
-        out: The folder of the run, by default runs/NAME.
-        resume: Whether to go on where the run in `out` stopped; a folder without a run is begun.
+        images: The images to train on, or a source as in `splitvae.load`; by default those of the preset. Of a source
+            without parts, such as an array, a tenth is held out as test images.
+        objective: The objective, or a loss that it built; by default that of the settings.
+        out: The folder of the run; by default runs/PRESET.
+        resume: Whether to resume the run in `out`; if there is none, it is begun.
         progress: Whether to show a progress bar.
         options: Settings by flat name, such as `width=16` or `epochs=10`.
 
     Raises:
-        UserError: For unusable settings or images, a folder in use, and a training that dies (training/alarms.py).
+        UserError: For settings or images that cannot be used, and a folder that is not empty.
+        TrainingStopped: If an alarm ends the training (training/alarms.py).
+        Interrupted: After Ctrl-C.
     """
     if isinstance(images, str | os.PathLike):
         options["data"], images = os.fspath(images), None
@@ -67,12 +70,14 @@ def train(
         explicit = {"preset": model} if isinstance(model, str) else config.options()
         config = resume_config(run, explicit | options, settings)
         if len(run.history) >= config.training.epochs:
-            print_once(progress, f"{folder} is finished after {config.training.epochs} epochs; a larger --epochs goes on.")
+            print_once(
+                progress, f"{folder} is finished after {config.training.epochs} epochs; a larger --epochs continues it."
+            )
             return run
     for warning in config.objective.warnings(config.model.latent_dim, config.training.epochs):
         print_once(progress, f"Note: {warning}")
-    fixed = options.keys() | (settings.options().keys() if settings is not None else set())
-    parts["train"], config = prepare_images(parts.get("train"), config, frozenset(fixed), progress)
+    explicit_options = options.keys() | (settings.options().keys() if settings is not None else set())
+    parts["train"], config = prepare_images(parts.get("train"), config, frozenset(explicit_options), progress)
     torch.manual_seed(config.training.seed)
     vae = model if isinstance(model, VAE) else build_vae(config)
     trainer = Trainer(vae, objective if isinstance(objective, Loss) else config.objective, parts["train"], config)
@@ -94,10 +99,10 @@ def train(
 
 
 def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
-    """Trains to the last epoch and writes the run meanwhile.
+    """Trains to the last epoch, and writes the files of the run after each epoch.
 
     Arguments:
-        trainer: The trainer, which may have been resumed.
+        trainer: The trainer, which is new or has loaded a checkpoint.
         run: The run.
         progress: Whether to show a progress bar.
     """
@@ -105,7 +110,7 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
     shows_progress = progress and trainer.fabric.is_global_zero
     with interruptible() as is_interrupted, monitor.writing(run, shows_progress):
         if monitor.rows:
-            monitor.write_history()  # a run that was killed may have a row in its checkpoint alone
+            monitor.write_history()  # after a kill, the last row may be in the checkpoint only
         initialise_good(trainer, run)
         while trainer.epoch < epochs:
             monitor.begin_epoch(trainer.epoch, epochs, trainer.steps_per_epoch)

@@ -1,4 +1,4 @@
-"""What a person sees of a training: progress bar, history, TensorBoard, warnings."""
+"""The record of a training: sums of terms, the history, TensorBoard, the progress bar and warnings."""
 
 from __future__ import annotations
 
@@ -20,54 +20,66 @@ from .fabric import AllReduce
 
 __all__ = ["Monitor"]
 
-
-GRADIENT_NORM_EVERY_STEPS = 10  # steps between gradient norms
-
-
-GRADIENT_SPIKE_FACTOR = 20.0  # times its moving average at which a gradient norm is alarming
+GRADIENT_NORM_EVERY_STEPS = 10  # between two computations of the gradient norm
+GRADIENT_SPIKE_FACTOR = 20.0  # a gradient norm above so many times its moving average is counted as a spike
 
 
 class Monitor:
-    """Sums the terms of an epoch on the device and reads them from time to time.
+    """Sums the terms of an epoch on the device, and reports them.
 
     Arguments:
         device: The device of the terms.
-        batch: The number of images in a step, over all devices.
+        batch_size: The number of images in a step, on all devices together.
     """
 
-    def __init__(self, device: torch.device, batch: int) -> None:
-        self.device, self.batch = device, batch
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}  # steps that had each term
+    def __init__(self, device: torch.device, batch_size: int) -> None:
+        self.device, self.batch_size = device, batch_size
+        self.sums: dict[str, Tensor] = {}  # of each term in this epoch
+        self.counts: dict[str, int] = {}  # the number of steps of this epoch that logged each term
         self.first_bad_step = self._all_finite()
-        self.norms: dict[str, Tensor] = {}  # moving average of each player's gradient norm
-        self.rows: list[dict[str, Any]] = []
-        self.windows, self.notes, self.rollbacks = Windows(), list[str](), 0  # what alarms judge, and what they did
-        self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()
-        self.before, self.progress = 0, False  # steps of earlier epochs; whether a bar is wanted
+        self.norms: dict[str, Tensor] = {}  # the moving average of the gradient norm of each player
+        self.rows: list[dict[str, Any]] = []  # of the history
+        self.windows = Windows()  # the sums by which alarms are found
+        self.notes: list[str] = []  # on alarms, for the next row of the history
+        self.rollbacks = 0
+        self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()  # of this epoch
+        self.steps_before, self.shows_progress = 0, False  # the number of steps of earlier epochs
         self.run: Run | None = None
         self.bar: Any = None
         self.tensorboard: Any = None
 
-    # -- within a step: no value is read back ----------------------------------------------------------------------
+    # -- within a step: no value is read back from the device ------------------------------------------------------
 
     def _all_finite(self) -> dict[str, Tensor]:
-        """Returns infinity as the first step at which each value was not finite: all were."""
+        """Returns the first step at which each value was not finite, for values that were always finite: infinity."""
         return {what: torch.full((), math.inf, device=self.device) for what in ("the loss", "the gradient", "a weight")}
 
     def record_gradient(self, step: int, player: str, loss: Tensor, parameters: Iterable[nn.Parameter]) -> None:
-        """Records whether a player's loss is finite and, in some steps, how large its gradient is."""
+        """Records whether the loss of a player is finite and, in some steps, the norm of its gradient.
+
+        Arguments:
+            step: The training step.
+            player: The name of the player.
+            loss: The loss of the player.
+            parameters: The parameters of the player.
+        """
         self.record_non_finite("the loss", loss.detach(), step)
         if step % GRADIENT_NORM_EVERY_STEPS == 0:
             norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
             self.record_non_finite("the gradient", norm, step)
-            usual = self.norms.get(player, norm)
-            self.norms[player] = torch.where(usual > 0, torch.lerp(usual, norm, 0.1), norm)
+            average = self.norms.get(player, norm)
+            self.norms[player] = torch.where(average > 0, torch.lerp(average, norm, 0.1), norm)
             name = "grad_norm" if player == "vae" else f"grad_norm_{player}"
-            self._sum({name: norm, "alarms": (usual > 0) & (norm > GRADIENT_SPIKE_FACTOR * usual)})
+            self._sum({name: norm, "alarms": (average > 0) & (norm > GRADIENT_SPIKE_FACTOR * average)})
 
     def record_non_finite(self, what: str, value: Tensor, step: int) -> None:
-        """Records the step at which a value is not finite."""
+        """Records the step if a value is not finite.
+
+        Arguments:
+            what: "the loss", "the gradient" or "a weight".
+            value: The value, a scalar.
+            step: The training step.
+        """
         self.first_bad_step[what] = torch.minimum(
             self.first_bad_step[what], torch.where(value.isfinite(), math.inf, float(step))
         )
@@ -78,7 +90,7 @@ class Monitor:
         self.steps += 1
 
     def _sum(self, terms: dict[str, Tensor | float]) -> None:
-        """Adds terms to the sums, and counts the steps that have each."""
+        """Adds terms to their sums, and counts for each term the steps that logged it."""
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, torch.zeros((), device=self.device)) + value
             self.counts[name] = self.counts.get(name, 0) + 1
@@ -86,7 +98,13 @@ class Monitor:
     # -- between steps ---------------------------------------------------------------------------------------------
 
     def first_non_finite(self, step: int, weights: Iterable[Tensor], all_reduce: AllReduce) -> tuple[str, int] | None:
-        """Returns what was first not finite, and its step; None where all was. The weights are checked now, at `step`."""
+        """Returns what was not finite first, and its step; None if all values were finite.
+
+        Arguments:
+            step: The present training step.
+            weights: The weights, which are checked now.
+            all_reduce: The all-reduce over processes.
+        """
         floats = [w.detach() for w in weights if w.is_floating_point()]
         self.record_non_finite("a weight", torch.nn.utils.get_total_norm(floats, math.inf), step)
         first = all_reduce(torch.stack(list(self.first_bad_step.values())), "min").tolist()
@@ -94,62 +112,68 @@ class Monitor:
         return (what, int(earliest)) if math.isfinite(earliest) else None
 
     def totals(self, all_reduce: AllReduce) -> dict[str, tuple[float, int]]:
-        """Returns the epoch's sum of each term, averaged over processes, and the number of steps that logged it."""
+        """Returns the sum of each term in this epoch, averaged over processes, and the number of steps that logged it."""
         values = all_reduce(torch.stack(list(self.sums.values())), "mean").tolist()
         return {name: (value, self.counts[name]) for name, value in zip(self.sums, values, strict=True)}
 
     def begin_epoch(self, epoch: int, epochs: int, steps: int) -> None:
-        """Begins an epoch; the bar counts the steps of the whole run, so that it shows the time left of the run."""
+        """Begins an epoch; the progress bar counts the steps of the whole run, so that it shows the time that remains.
+
+        Arguments:
+            epoch: The number of finished epochs.
+            epochs: The number of all epochs.
+            steps: The number of steps in an epoch.
+        """
         self.clock = time.perf_counter()
-        self.before = epoch * steps
-        if self.bar is None and self.progress:
-            total, done = epochs * steps, self.before + self.steps
+        self.steps_before = epoch * steps
+        if self.bar is None and self.shows_progress:
+            total, done = epochs * steps, self.steps_before + self.steps
             self.bar = tqdm(unit="step", total=total, initial=done, leave=False, dynamic_ncols=True)
         if self.bar is not None:
             self.bar.set_description_str(f"epoch {epoch + 1}/{epochs}", refresh=False)
 
     def update_progress_bar(self) -> None:
-        """Updates the progress bar."""
+        """Updates the time of the epoch and the progress bar."""
         now = time.perf_counter()
         self.seconds, self.clock = self.seconds + now - self.clock, now
         if self.bar is not None and self.steps:
-            shown = [name for name in ("rec", "kl", "kl_fake") if name in self.sums]
-            terms = {name: float(self.sums[name]) / self.counts[name] for name in shown}
+            names = [name for name in ("rec", "kl", "kl_fake") if name in self.sums]
+            terms = {name: float(self.sums[name]) / self.counts[name] for name in names}
             text = ", ".join([f"{self.images_per_second():,.0f} images/s", *(f"{k} {v:.4g}" for k, v in terms.items())])
             self.bar.set_postfix_str(text, refresh=False)
-            self.bar.update(self.before + self.steps - self.bar.n)
+            self.bar.update(self.steps_before + self.steps - self.bar.n)
 
     def images_per_second(self) -> float:
         """Returns the number of images per second in this epoch."""
-        return self.steps * self.batch / max(self.seconds, 1e-9)
+        return self.steps * self.batch_size / max(self.seconds, 1e-9)
 
     def close_epoch(
         self, epoch: int, step: int, lr: float, held_out: dict[str, float], totals: dict[str, tuple[float, int]]
     ) -> None:
-        """Ends an epoch: its means become a row of the history.
+        """Ends an epoch: appends its means to the history and begins new sums.
 
         Arguments:
             epoch: The number of finished epochs.
             step: The number of finished steps.
             lr: The learning rate.
-            held_out: The terms over held-out images.
-            totals: The sum of each term and the number of steps that logged it.
+            held_out: The terms of held-out images.
+            totals: The sum of each term, and the number of steps that logged it.
         """
         means = {name: value / count for name, (value, count) in totals.items() if name != "alarms"}
-        alarms = round(totals.get("alarms", (0.0, 0))[0])
+        spikes = round(totals.get("alarms", (0.0, 0))[0])
         speed = {"seconds": round(self.seconds, 2), "images_per_second": round(self.images_per_second(), 1)}
-        self.rows.append({"epoch": epoch, "step": step, **means, **held_out, "lr": lr, "alarms": alarms, **speed})
+        self.rows.append({"epoch": epoch, "step": step, **means, **held_out, "lr": lr, "alarms": spikes, **speed})
         if self.notes:
             self.rows[-1]["notes"] = self.notes
-        if alarms:
+        if spikes:
             self.print(
-                f"Warning: in epoch {epoch} the gradient was {alarms} times more than "
+                f"Warning: in epoch {epoch} the gradient was {spikes} times larger than "
                 f"{GRADIENT_SPIKE_FACTOR:.0f} times its average; if the loss rises, lower --lr."
             )
         self.sums, self.counts, self.notes, self.steps, self.seconds = {}, {}, [], 0, 0.0
 
     def note(self, text: str) -> None:
-        """Prints a text that the next row of the history holds too."""
+        """Prints a text, and adds it to the next row of the history."""
         self.notes = [*self.notes, text]
         self.print(text)
 
@@ -158,17 +182,22 @@ class Monitor:
         if self.bar is not None:
             self.bar.write(text)
 
-    # -- what is written -------------------------------------------------------------------------------------------
+    # -- files -----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def writing(self, run: Run, progress: bool) -> Iterator[Monitor]:
-        """Opens TensorBoard's events, and closes them and the progress bar at the end."""
-        from torch.utils.tensorboard import SummaryWriter  # a second to import, and only training needs it
+        """Opens the files of TensorBoard for the block; closes them and the progress bar after it.
+
+        Arguments:
+            run: The run, whose folder receives the files.
+            progress: Whether to show a progress bar.
+        """
+        from torch.utils.tensorboard import SummaryWriter  # takes a second to import, and only training needs it
 
         self.run = run
-        purge = self.rows[-1]["step"] + 1 if self.rows else 0
-        self.tensorboard = SummaryWriter(str(run.path / "tensorboard"), purge_step=purge)
-        self.progress = progress
+        next_step = self.rows[-1]["step"] + 1 if self.rows else 0
+        self.tensorboard = SummaryWriter(str(run.path / "tensorboard"), purge_step=next_step)
+        self.shows_progress = progress
         try:
             yield self
         finally:
@@ -179,7 +208,7 @@ class Monitor:
             self.bar = self.tensorboard = None
 
     def write_epoch(self) -> None:
-        """Writes the history, and its last row for TensorBoard."""
+        """Writes the history, writes its last row for TensorBoard, and prints it."""
         self.write_history()
         row = self.rows[-1]
         for name, value in row.items():
@@ -188,15 +217,15 @@ class Monitor:
                     f"{'held out' if name.startswith('val_') else 'train'}/{name}", value, row["step"]
                 )
         self.tensorboard.flush()
-        self.print(epoch_summary(row))
+        self.print(summarise_epoch(row))
 
     def write_history(self) -> None:
-        """Writes history.jsonl in one piece."""
+        """Writes history.jsonl."""
         assert self.run is not None
         write_text(self.run.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what a resumed epoch needs to report as an uninterrupted one."""
+        """Returns everything that a resumed epoch needs to report the same as one without interruption."""
         return {
             "sums": {name: value.cpu() for name, value in self.sums.items()},
             "counts": self.counts,
@@ -218,11 +247,15 @@ class Monitor:
         self.windows, self.first_bad_step = Windows(**state["windows"]), self._all_finite()
 
 
-def epoch_summary(row: dict[str, Any]) -> str:
-    """Returns one line about an epoch."""
+def summarise_epoch(row: dict[str, Any]) -> str:
+    """Returns a line of text about an epoch.
+
+    Arguments:
+        row: The row of the history.
+    """
     parts = [f"epoch {row['epoch']:>3}", f"rec {row['rec']:.4g}", f"kl {row['kl']:.2f}", f"mse {row['mse']:.5f}"]
     if "kl_fake" in row:
-        parts.insert(3, f"of samples {row['kl_fake']:.2f}")
+        parts.insert(3, f"kl of samples {row['kl_fake']:.2f}")
     if "val_mse" in row:
         parts.append(f"held-out mse {row['val_mse']:.5f}")
     return "  ".join([*parts, f"{row['images_per_second']:,.0f} images/s"])

@@ -1,4 +1,4 @@
-"""What a training shows of its model from time to time: pictures of the same samples, and their distance from images."""
+"""Previews during a training: pictures of the same samples, and the distance of samples from training images."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from ..utils.files import write_json
 
 __all__ = ["SampleDistance", "draw_preview", "is_due"]
 
-
-IMAGES_PER_SIDE = 5000  # real ones, and generated ones
+IMAGES_PER_SET = 5000  # of the real and of the generated set, at most
 
 
 class SampleDistance:
-    """The Frechet distance of samples of the prior to training images, of the blend and of each component.
+    """Measures the Frechet distance between samples and training images, of the blend and of each component.
 
-    Features are those of a classifier of the training images, or of rotations where they have no labels; latents are the
-    same every time. Distances are comparable within a run; for others, see `splitvae evaluate`.
+    Features are those of a classifier of the training images, by their labels or, without labels, by their rotation.
+    Latents are drawn from the prior and are the same each time. Distances can be compared within a run only; `splitvae
+    evaluate` measures those that can be compared between runs.
 
     Arguments:
         images: The training images, in the model's shape.
         config: The settings.
         device: The device of the extractor.
-        progress: Whether to tell that a classifier is trained.
+        progress: Whether to print a line when a classifier is trained.
     """
 
     def __init__(self, images: Images, config: Config, device: torch.device, progress: bool = True) -> None:
         self.pad, self.seed, self.device = config.data.pad, config.training.seed, device
         cropped = dataclasses.replace(images, pixels=remove_padding(images.pixels, self.pad))
         self.extractor: Extractor = load_extractor("auto", cropped, device=device, progress=progress)
-        self.real = extract_features(self.extractor, cropped.pixels[evenly_spaced(len(images), IMAGES_PER_SIDE)])
+        self.real = extract_features(self.extractor, cropped.pixels[evenly_spaced(len(images), IMAGES_PER_SET)])
         self.provenance = {
             "extractor": {name: getattr(self.extractor, name) for name in ("name", "fingerprint", "note")},
             "real": {"source": images.source, "part": images.split, "images": len(self.real), "sha256": images.sha256},
@@ -49,7 +49,7 @@ class SampleDistance:
         }
 
     def __call__(self, vae: VAE) -> dict[str, float]:
-        """Returns {"fid": of the blend, "fid_x1": of the first component, ...} of a model in evaluation mode."""
+        """Returns the distances of a model in evaluation mode: "fid" of the blend, "fid_x1" of the first component, ..."""
         z = torch.randn(len(self.real), vae.latent_dim, generator=torch.Generator().manual_seed(self.seed))
         with torch.autocast(self.device.type, enabled=False):
             matrices = component_features(vae, z, self.extractor, self.pad, self.seed)
@@ -57,17 +57,29 @@ class SampleDistance:
         return {"fid" if name == "blend" else f"fid_{name}": value for name, value in distances.items()}
 
     def write_provenance(self, folder: Path) -> None:
-        """Writes distances.json: the extractor, the images and the seed of the distances."""
+        """Writes distances.json, which describes the extractor, the images and the seed of the distances."""
         write_json(folder / "distances.json", self.provenance)
 
 
 def is_due(epoch: int, every: int, last: int) -> bool:
-    """Returns whether an epoch, counted from 1, is a multiple of `every` or the last; never where `every` is 0."""
+    """Returns whether something that is done every so many epochs, and after the last one, is due.
+
+    Arguments:
+        epoch: The epoch, counted from 1.
+        every: The number of epochs between two times; 0 is never.
+        last: The last epoch.
+    """
     return bool(every) and (epoch % every == 0 or epoch == last)
 
 
 def draw_preview(folder: Path, vae: VAE, epoch: int) -> None:
-    """Draws the same fixed samples as after every other epoch."""
-    from ..figures.samples import save_preview as draw  # matplotlib takes a second to import
+    """Draws samples of a model to epoch-NNNN.png; their latents are the same after all epochs.
 
-    draw(folder / f"epoch-{epoch:04d}.png", vae)
+    Arguments:
+        folder: The folder of the picture.
+        vae: The model, in evaluation mode.
+        epoch: The number of finished epochs.
+    """
+    from ..figures.samples import save_preview  # imports matplotlib, which takes a second
+
+    save_preview(folder / f"epoch-{epoch:04d}.png", vae)

@@ -1,8 +1,8 @@
-"""What follows an alarm: back to the last good checkpoint, and there either on with a gentler weight or the end.
+"""The response to an alarm: the training goes back to the last good checkpoint, and ends there or goes on.
 
-The setting `on_alarm` decides: "stop" ends at the last good checkpoint; "rollback" goes on from there with changed
-settings, `MAX_ROLLBACKS` times at most; "warn" goes on as if nothing had happened, but where values are not finite it stops
-too. The history records what happened, in `notes`.
+The setting `on_alarm` chooses it: "stop" ends the training at the last good checkpoint; "rollback" goes on from there with
+changed settings, at most `MAX_ROLLBACKS` times; "warn" goes on as before, but also stops if a value is not finite. The
+history records the response in `notes`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..runs import Run
 from .alarms import Alarm, Alarmed
-from .checkpoints import GOOD, STATE, damaged, load, save
+from .checkpoints import GOOD, STATE, checkpoint_error, load, save
 from .trainer import Trainer
 
 __all__ = ["MAX_ROLLBACKS", "TrainingStopped", "handle_alarm", "initialise_good", "load_checkpoint"]
@@ -21,10 +21,10 @@ MAX_ROLLBACKS = 3
 
 
 class TrainingStopped(UserError):
-    """A training that alarms ended.
+    """Is raised when alarms end a training.
 
     Arguments:
-        message: What happened, and what to type to go on.
+        message: The alarms, and the command that continues the run.
         alarms: The alarms.
     """
 
@@ -34,7 +34,7 @@ class TrainingStopped(UserError):
 
 
 def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
-    """Restores the last good checkpoint and changes the settings there, or ends the training.
+    """Goes back to the last good checkpoint, and changes the settings there or ends the training.
 
     Arguments:
         trainer: The trainer, which is changed.
@@ -42,7 +42,7 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
         alarmed: The alarms.
 
     Raises:
-        TrainingStopped: Where the training ends; the message tells how to go on.
+        TrainingStopped: If the training ends.
     """
     monitor, changes = trainer.monitor, alarmed.config_changes
     notes, rollbacks = monitor.notes, monitor.rollbacks
@@ -56,8 +56,8 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
         trainer.change_settings(**changes)
         rollbacks += 1
     monitor.rollbacks, monitor.notes = rollbacks if goes_on else 0, notes
-    went = f"Went back ({rollbacks} of {MAX_ROLLBACKS} times) to" if goes_on else "Stopped, and went back to"
-    monitor.note(f"{went} {place}. {alarmed}")
+    action = f"Went back ({rollbacks} of {MAX_ROLLBACKS} times) to" if goes_on else "Stopped, and went back to"
+    monitor.note(f"{action} {place}. {alarmed}")
     if trainer.fabric.is_global_zero and epoch is not None:
         run.reconfigure(trainer.config, trainer.vae.counts())
         trainer.save(run)
@@ -65,16 +65,16 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
     if not goes_on:
         options = "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in changes.items())
         regardless = "" if alarmed.alarms[0].name == "non-finite" else ", or regardless with --on-alarm warn"
-        tried = f" It had gone back {rollbacks} times before." if rollbacks else ""
+        earlier = f" It had gone back {rollbacks} times before." if rollbacks else ""
         raise TrainingStopped(
-            f"stopped by an alarm. {alarmed}{tried} {run.path} is at {place}. "
+            f"stopped by an alarm. {alarmed}{earlier} {run.path} is at {place}. "
             f"Go on with `splitvae train --resume --out {run.path}{options}`{regardless}.",
             alarmed.alarms,
         ) from None
 
 
 def initialise_good(trainer: Trainer, run: Run) -> None:
-    """Makes the present state the good checkpoint where this training has none."""
+    """Makes the present state the good checkpoint if this training has none yet."""
     file = run.path / GOOD
     if trainer.fabric.is_global_zero and not trainer.keeps_good_checkpoint:
         file.unlink(missing_ok=True)  # of an earlier training that kept one
@@ -83,10 +83,10 @@ def initialise_good(trainer: Trainer, run: Run) -> None:
 
 
 def restore_good(trainer: Trainer, run: Run) -> int | None:
-    """Goes back to the good checkpoint, with model and history.
+    """Goes back to the good checkpoint, with the model and the history.
 
     Returns:
-        The epoch of the checkpoint; None, and nothing is changed, where there is none.
+        The epoch of the checkpoint; None if there is no good checkpoint, and then nothing is changed.
     """
     trainer.fabric.barrier()
     if not trainer.keeps_good_checkpoint or not load_checkpoint(trainer, run.path / GOOD):
@@ -99,7 +99,7 @@ def restore_good(trainer: Trainer, run: Run) -> int | None:
 
 
 def load_checkpoint(trainer: Trainer, file: Path) -> bool:
-    """Goes on from a checkpoint; returns False where there is none.
+    """Loads a checkpoint into a trainer; returns whether the file exists.
 
     Raises:
         UserError: For a damaged file, or one of another model or of other images.
@@ -111,6 +111,6 @@ def load_checkpoint(trainer: Trainer, file: Path) -> bool:
         trainer.load_state_dict(state)
     except UserError as error:
         raise UserError(f"{file} {error}") from None
-    except Exception as error:  # damage shows as any of a dozen exceptions
-        raise damaged(file, error) from None
+    except Exception as error:  # a damaged file may raise any of a dozen exceptions
+        raise checkpoint_error(file, error) from None
     return True

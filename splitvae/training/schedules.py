@@ -1,4 +1,4 @@
-"""The schedules of the learning rate."""
+"""Schedules of the learning rate."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnP
 
 from ..config import Training
 
-__all__ = ["learning_rate_schedule", "scale_learning_rate"]
-
+__all__ = ["build_learning_rate_schedule", "scale_learning_rate"]
 
 Schedulers = Iterable[LRScheduler | ReduceLROnPlateau]
 
 
-def learning_rate_schedule(optimizer: torch.optim.Optimizer, training: Training) -> LRScheduler | ReduceLROnPlateau:
-    """Returns the schedule of the learning rate, which is stepped once an epoch."""
+def build_learning_rate_schedule(optimizer: torch.optim.Optimizer, training: Training) -> LRScheduler | ReduceLROnPlateau:
+    """Returns the schedule of an optimizer's learning rate, of which each epoch makes one step."""
     if training.schedule == "plateau":
         return ReduceLROnPlateau(optimizer, factor=0.5, patience=training.schedule_epochs)
     if training.schedule == "cosine":
@@ -26,9 +25,15 @@ def learning_rate_schedule(optimizer: torch.optim.Optimizer, training: Training)
 
 
 def scale_learning_rate(optimizers: Mapping[str, Any], schedulers: Schedulers, factor: float) -> None:
-    """Multiplies the present learning rate and the whole schedule by a factor."""
+    """Multiplies the present learning rates and their schedules by a factor.
+
+    Arguments:
+        optimizers: The optimizers by name, which are changed.
+        schedulers: The schedules, which are changed.
+        factor: The factor.
+    """
     for group in (group for o in optimizers.values() for group in o.param_groups):
         group |= {name: group[name] * factor for name in ("lr", "initial_lr") if name in group}
     for s in schedulers:
-        if not isinstance(s, ReduceLROnPlateau):  # which has no base
+        if not isinstance(s, ReduceLROnPlateau):  # this one has no base learning rates
             s.base_lrs = [lr * factor for lr in s.base_lrs]

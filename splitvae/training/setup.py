@@ -1,4 +1,4 @@
-"""What is decided before a training: whether a run is begun or resumed, and with which settings and images."""
+"""The preparation of a training: whether a run is begun or resumed, and its settings and images."""
 
 from __future__ import annotations
 
@@ -13,20 +13,29 @@ from ..data.images import Images
 from ..errors import UserError
 from ..objectives.base import Objective
 from ..presets.automatic import suggest_settings
-from ..runs import Run, images_for, match_config
+from ..runs import Run, load_for_config, match_config
 from ..utils.console import print_once
-from .batches import held_out_count
+from .batches import count_held_out
 
 __all__ = ["find_run_to_resume", "prepare_images", "resume_config"]
 
-RESUMABLE_OPTIONS = {  # may change on resume; so may all options of the sampler, and the weights that an objective names
+RESUMABLE_OPTIONS = {  # a resumed run may change these, all options of the sampler, and `Objective.resumable`
     *("epochs", "lr", "precision", "compile", "accelerator", "devices"),
     *("data", "preview_every", "fid_every", "on_alarm", "sampler"),
 }
 
 
 def find_run_to_resume(folder: Path, resume: bool, progress: bool) -> Run | None:
-    """Returns the run to resume, or None to begin one; raises UserError for a run that is not to be resumed."""
+    """Returns the run to resume, or None to begin a new one.
+
+    Arguments:
+        folder: The folder of the run.
+        resume: Whether a run in the folder may be resumed.
+        progress: Whether to print a note.
+
+    Raises:
+        UserError: For a folder with a run if `resume` is False.
+    """
     if (folder / "config.json").exists():
         if resume:
             return Run(folder)
@@ -37,19 +46,19 @@ def find_run_to_resume(folder: Path, resume: bool, progress: bool) -> Run | None
 
 
 def resume_config(run: Run, explicit: dict[str, Any], objective: Objective | None = None) -> Config:
-    """Returns the settings that a run goes on with: its own, with those changes that leave valid what was trained.
+    """Returns the settings of a resumed run: its own, with changes that are compatible with the trained epochs.
 
     Arguments:
         run: The run.
-        explicit: The settings that are given now, by flat name.
-        objective: The objective that is given now; its weights may be functions, which config.json cannot hold.
+        explicit: The settings that the user gave now, by flat name.
+        objective: The objective that the user gave now; its weights may be functions, which config.json cannot hold.
 
     Raises:
         UserError: For a change that a resumed run cannot make.
     """
     stored = {**run.config.options(), "preset": run.config.preset}
-    given = {k: getattr(v, "name", v) for k, v in explicit.items() if v is not None and not callable(v)}
-    changes = {name: value for name, value in given.items() if value != stored.get(name)}
+    values = {k: getattr(v, "name", v) for k, v in explicit.items() if v is not None and not callable(v)}
+    changes = {name: value for name, value in values.items() if value != stored.get(name)}
     choice = {"sampler": changes["sampler"]} if "sampler" in changes else {}
     resumable = RESUMABLE_OPTIONS | run.config.objective.resumable
     resumable |= run.config.override(**choice).sampler.options().keys()
@@ -59,7 +68,7 @@ def resume_config(run: Run, explicit: dict[str, Any], objective: Objective | Non
             raise UserError(run.config.explain(name))
         raise UserError(
             f"{run.path} was begun with {name}={stored[name]}, and a resumed run cannot change it to {changes[name]}; "
-            "leave it away, or give another folder with --out."
+            "leave it out, or give another folder with --out."
         )
     config = run.config.override(**changes)
     if objective is not None and any(callable(value) for _, value in objective.items()):
@@ -73,22 +82,22 @@ def prepare_images(
     """Returns the training images in the network's shape, and the settings completed from them.
 
     Arguments:
-        images: The images, or None for those of the settings.
-        config: The settings.
-        explicit: The options that the user has given, which suggestions do not replace.
-        progress: Whether to print what was chosen.
+        images: The images; None reads those of the settings.
+        config: The settings; if they have no shape, it and other settings are suggested from the images.
+        explicit: The flat names of the settings that the user gave, which suggestions do not replace.
+        progress: Whether to print the suggested settings and notes.
 
     Raises:
-        UserError: Where there are no images, or too few.
+        UserError: If there are no images, or too few.
     """
     if images is None:
         if config.data.source is None:
             raise UserError("there is nothing to train on; give images with --data, such as --data FOLDER.")
-        loaded = images_for(config, "train")
+        loaded = load_for_config(config, "train")
     else:
         loaded = images
         source = None if images.source.startswith("array") else images.source
-        config = config.override(data=source, crop=images.crop)  # test images are to be cut as these were
+        config = config.override(data=source, crop=images.crop)  # so that test images are cropped in the same way
         if images.split not in ("train", "") and source is not None:
             print_once(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")
     if config.model.shape is None:
@@ -102,9 +111,11 @@ def prepare_images(
         loaded = match_config(loaded, config)
     for note in loaded.notes:
         print_once(progress, f"Note: {note}")
-    held_out, training = held_out_count(len(loaded), config), config.training
+    held_out, training = count_held_out(len(loaded), config), config.training
     if not held_out and (training.best or training.schedule == "plateau"):
-        raise UserError(f"{loaded.source} holds too few images to hold some out; --best and --schedule plateau need that.")
+        raise UserError(
+            f"{loaded.source} has too few images to hold some out; --best and --schedule plateau need held-out images."
+        )
     if len(loaded) - held_out < training.batch_size * config.hardware.devices:
         raise UserError(
             f"{loaded.source} holds {len(loaded)} training images, fewer than a batch of {training.batch_size} after "
@@ -114,6 +125,6 @@ def prepare_images(
 
 
 def _defaults(config: Config) -> dict[str, Any]:
-    """Returns the default settings of the choices of a configuration, by flat name."""
+    """Returns the settings by flat name of a configuration that has the same choices, with all other defaults."""
     choices = {field.option: value.name for _, field, value in config.walk() if field.registry is not None}
     return Config().override(**choices).options()

@@ -1,9 +1,9 @@
-"""The training loop, on lightning-fabric: one `Trainer` holds everything that changes from step to step.
+"""The trainer, which holds everything that changes from step to step and makes the steps, on lightning-fabric.
 
-A step reads no value back from the device: terms are summed there and read once in `CHECK_EVERY_STEPS` steps. Everything
-that a step depends on is in `state_dict()` (parameters, optimizers, variance, averages, random streams, place in the
-epoch), and the order of an epoch follows from the seed and the epoch's number. A resumed run is the uninterrupted one bit
-for bit.
+A step reads no value back from the device: terms are summed there and read once in `CHECK_EVERY_STEPS` steps. Everything on
+which a step depends is in `state_dict()` (parameters, optimizers, variance, averages, random streams, position in the
+epoch), and the order of an epoch is determined by the seed and the number of the epoch. So a resumed run has the same
+results bit for bit as one without interruption.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from ..networks.layers import recompute_batchnorm
 from ..objectives.base import Loss, Objective
 from ..runs import Run
 from ..utils.machine import keep_freed_memory
-from .alarms import Alarmed, judge_window, non_finite
+from .alarms import Alarmed, check_window, non_finite_alarm
 from .batches import TrainingImages
 from .checkpoints import STATE, mark_good, save
 from .fabric import AllReduce, all_reduce_of, average_gradients, isolated_evaluation, launch_fabric, no_reduce
 from .interrupts import Interrupted
 from .monitor import Monitor
 from .previews import SampleDistance, draw_preview, is_due
-from .schedules import learning_rate_schedule, scale_learning_rate
+from .schedules import build_learning_rate_schedule, scale_learning_rate
 
 __all__ = ["Trainer"]
 
-CHECK_EVERY_STEPS = 20  # between two reads from the device
+CHECK_EVERY_STEPS = 20  # between two checks that values are finite, which read from the device
 CHECKPOINT_EVERY_MINUTES = 5  # within an epoch
-BATCHNORM_BATCHES = 20  # at most, over which BatchNorm's statistics are recomputed after an epoch
+BATCHNORM_BATCHES = 20  # the number of batches, at most, by which BatchNorm is recomputed after an epoch
 LAST_BATCHNORM_BATCHES = 100  # the same after the last epoch
 
 
@@ -49,7 +49,7 @@ class Trainer:
 
     Arguments:
         vae: The model, which is trained in place.
-        objective: The objective, or a loss that was built from one.
+        objective: The objective, or a loss that it built.
         images: The training images, in the model's shape.
         config: The settings.
     """
@@ -73,19 +73,19 @@ class Trainer:
         wrapped.mark_forward_method("encode")
         wrapped.mark_forward_method("decode")
         self.players = self.loss.players(vae)
-        # The wrapper averages gradients over processes where one backward pass reaches every parameter. Players take turns,
-        # and their losses may take a gradient themselves: theirs are averaged here, as are those of the loss's own.
+        # Fabric's wrapper averages gradients over processes only if each backward pass reaches all parameters. With several
+        # players it does not, so their gradients are averaged here, like those of the parameters of the loss.
         has_one_player = len(self.players) == 1
         self.model = wrapped if has_one_player else vae
         own = list(self.loss.parameters())
         self.manually_reduced = {name: own if has_one_player else params for name, params in self.players.items()}
-        # Keras's epsilon, as in the paper's code; fused where the device has the kernel.
+        # The epsilon is that of Keras, as in the paper's code. Adam is fused on devices that have the kernel.
         fused, lr = device.type in ("cpu", "cuda", "mps"), config.training.lr
         self.optimizers: dict[str, Any] = {
             name: self.fabric.setup_optimizers(torch.optim.Adam(params, lr=lr, eps=1e-7, fused=fused))
             for name, params in self.players.items()
         }
-        self.schedulers = [learning_rate_schedule(o, config.training) for o in self.optimizers.values()]
+        self.schedulers = [build_learning_rate_schedule(o, config.training) for o in self.optimizers.values()]
         self.ema_model = copy.deepcopy(vae).requires_grad_(False) if config.training.ema else None
         self.epoch, self.step, self.best, self.lr = 0, 0, float("inf"), lr
         self.keeps_good_checkpoint = self.loss.may_collapse or config.monitoring.on_alarm == "rollback"
@@ -94,27 +94,27 @@ class Trainer:
 
     @property
     def saved_model(self) -> VAE:
-        """The model whose weights are kept: the moving average where there is one."""
+        """The model that is saved: the moving average of the weights if there is one."""
         return self.ema_model if self.ema_model is not None else self.vae
 
     # -- one epoch -------------------------------------------------------------------------------------------------
 
     def train_epoch(self, run: Run, is_interrupted: Callable[[], bool]) -> None:
-        """Trains on what is left of this epoch's batches.
+        """Trains on the remaining batches of the epoch.
 
         Arguments:
             run: The run, into whose folder checkpoints are written.
-            is_interrupted: Whether Ctrl-C was pressed.
+            is_interrupted: A function that returns whether Ctrl-C was pressed.
 
         Raises:
-            Alarmed: Where a value is not finite.
-            Interrupted: After Ctrl-C, with a checkpoint written.
+            Alarmed: If a value is not finite.
+            Interrupted: After Ctrl-C, when the checkpoint is written.
         """
         last_save = time.monotonic()
         for x, group in self.batches():
             self.train_step(x, group)
             if is_interrupted():
-                self.check_finite(no_reduce)  # the other processes may be within a step
+                self.check_finite(no_reduce)  # without the other processes, which may be within a step
                 self.monitor.update_progress_bar()
                 self.save(run)
                 raise Interrupted(run.path, self.epoch, self.step)
@@ -126,10 +126,10 @@ class Trainer:
                     last_save = time.monotonic()
 
     def batches(self) -> Iterator[tuple[Tensor, Groups | None]]:
-        """Yields what is left of this epoch's batches: float images (B, C, H, W) in [0, 1], and their groups."""
+        """Yields the remaining batches of the epoch: images (B, C, H, W), floats in [0, 1], and their groups."""
         processes, rank = self.fabric.world_size, self.fabric.global_rank
         order, size = self.images.epoch_order(self.epoch), self.config.training.batch_size
-        if processes > 1:  # each process has noise of its own
+        if processes > 1:  # so that each process draws other noise
             torch.manual_seed((self.config.training.seed * 1_000_003 + self.epoch) * processes + rank)
         for i in range(self.step - self.epoch * self.steps_per_epoch, self.steps_per_epoch):
             yield self.images.batch(order, (i * processes + rank) * size)
@@ -139,11 +139,11 @@ class Trainer:
 
         Arguments:
             x: The images, shape (B, C, H, W), floats in [0, 1].
-            group: The groups of the images, where the latent needs them.
+            group: The groups of the images, if the latent needs them.
         """
         losses = self.loss(self.model, x, group, self.step)
         while True:
-            # On a single device Fabric's wrapper leaves marked methods without autocast, silently.
+            # On a single device Fabric's wrapper does not apply autocast to marked methods, and gives no warning.
             with self.fabric.autocast():
                 player_loss = next(losses, None)
             if player_loss is None:
@@ -159,23 +159,23 @@ class Trainer:
         self.monitor.add_terms(self.loss.logs)
         if self.ema_model is not None:
             with torch.no_grad():
-                # A shorter memory at first, so that the untrained weights are forgotten.
+                # The decay is smaller in the first steps, so that the average forgets the untrained weights.
                 decay = min(self.config.training.ema, (1 + self.step) / (10 + self.step))
                 averages, weights = self.ema_model.parameters(), self.vae.parameters()
                 torch._foreach_lerp_(list(averages), list(weights), 1 - decay)
         self.step += 1
 
     def close_epoch(self, run: Run) -> None:
-        """Judges and validates the epoch, moves the learning rate, and writes model, checkpoint, history and preview.
+        """Finds alarms, validates, changes the learning rate, and writes the model, checkpoint, history and preview.
 
         Raises:
-            Alarmed: Where the training begins to die; nothing was written then.
+            Alarmed: If there is an alarm; no file was written then.
         """
         monitor, monitoring, training = self.monitor, self.config.monitoring, self.config.training
         monitor.update_progress_bar()
         self.check_finite(self.all_reduce)
         totals = monitor.totals(self.all_reduce)
-        is_good, alarms = judge_window(monitor.windows, totals, monitor.steps, self.loss)
+        is_good, alarms = check_window(monitor.windows, totals, monitor.steps, self.loss)
         if alarms and monitoring.on_alarm != "warn":
             raise Alarmed(alarms)
         for alarm in alarms:
@@ -201,27 +201,27 @@ class Trainer:
                 draw_preview(run.path / "figures", self.saved_model.eval(), self.epoch)
                 self.vae.train()
 
-    # -- what an epoch calls ---------------------------------------------------------------------------------------
+    # -- parts of an epoch -----------------------------------------------------------------------------------------
 
     def check_finite(self, all_reduce: AllReduce) -> None:
-        """Raises Alarmed where a loss, a gradient or a weight has not been finite."""
+        """Raises Alarmed if a loss, a gradient or a weight was not finite."""
         first = self.monitor.first_non_finite(self.step, self.vae.state_dict().values(), all_reduce)
         if first is not None:
-            raise Alarmed([non_finite(*first, self.config.training.lr)])
+            raise Alarmed([non_finite_alarm(*first, self.config.training.lr)])
 
     def recompute_batchnorm(self) -> None:
-        """Recomputes BatchNorm's statistics over training batches: with momentum .999 a short run's are far off."""
+        """Recomputes the statistics of BatchNorm, which after a short run with momentum .999 are far from the true ones."""
         is_last = self.epoch + 1 == self.config.training.epochs
         most = LAST_BATCHNORM_BATCHES if is_last else min(BATCHNORM_BATCHES, 4 + self.steps_per_epoch // 10)
         size = self.config.training.batch_size
         with isolated_evaluation(self.fabric, self.config.training.seed):
-            order = self.images.epoch_order(-1)  # that of no epoch
+            order = self.images.epoch_order(-1)  # an order that no epoch has
             batches = (self.images.batch(order, i * size) for i in range(min(self.steps_per_epoch, most)))
             recompute_batchnorm(self.saved_model, ({"x": x, "group": group} for x, group in batches))
         self.vae.train()
 
     def validate(self) -> dict[str, float]:
-        """Returns mean terms of the loss over the held-out images, in evaluation mode, with the same noise every epoch."""
+        """Returns the mean terms of the loss on held-out images, in evaluation mode, with the same noise each time."""
         count = self.images.held_out_count
         if not count:
             return {}
@@ -239,7 +239,7 @@ class Trainer:
         return {f"val_{name}": value for name, value in terms.items()}
 
     def measure_distances(self, run: Run) -> dict[str, float]:
-        """Returns the Frechet distances of samples, in the epochs that measure them."""
+        """Returns the Frechet distances of samples; nothing in epochs that do not measure them."""
         every, last = self.config.monitoring.fid_every, self.config.training.epochs
         if not self.fabric.is_global_zero or not is_due(self.epoch + 1, every, last):
             return {}
@@ -254,23 +254,27 @@ class Trainer:
     # -- state -----------------------------------------------------------------------------------------------------
 
     def change_settings(self, **options: Any) -> None:
-        """Goes on with other settings, given by flat name: weights of the loss, or the learning rate."""
+        """Changes weights of the loss or the learning rate during a training.
+
+        Arguments:
+            options: The new values by flat name.
+        """
         self.config = self.config.override(**options)
         self.loss.settings = self.config.objective
         self.rescale_learning_rate()
 
     def rescale_learning_rate(self) -> None:
-        """Brings the learning rate, wherever its schedule stands, from the one trained with to that of the settings."""
+        """Multiplies the learning rate and its schedule by the new learning rate of the settings divided by the old one."""
         scale_learning_rate(self.optimizers, self.schedulers, self.config.training.lr / self.lr)
         self.lr = self.config.training.lr
 
     def save(self, run: Run) -> None:
-        """Writes the checkpoint in one piece."""
+        """Writes the checkpoint."""
         if self.fabric.is_global_zero:
             save(run.path / STATE, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns everything that the next step depends on."""
+        """Returns everything on which the next step depends."""
         state = {
             "epoch": self.epoch,
             "step": self.step,
@@ -294,16 +298,16 @@ class Trainer:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from a state.
+        """Restores a state that `state_dict` returned.
 
         Raises:
-            UserError: For a state of other images or steps.
+            UserError: For a state of another number of images or of steps in an epoch.
         """
         stored, present = (state["images"], state["steps"]), (len(self.images), self.steps_per_epoch)
         if stored != present:
             raise UserError(
-                f"was trained on {stored[0]} images in {stored[1]} steps an epoch, now there are {present[0]} and "
-                f"{present[1]}; give the same images and --devices to go on, or another --out to start anew."
+                f"was trained on {stored[0]} images in {stored[1]} steps per epoch, now there are {present[0]} images and "
+                f"{present[1]} steps; give the same images and --devices to go on, or another --out to start anew."
             )
         self.vae.load_state_dict(state["vae"])
         self.loss.load_state_dict(state["objective"])

@@ -1,18 +1,19 @@
-"""Settings: frozen dataclasses, each of which configures one thing, and registries that give them names.
+"""Settings: frozen dataclasses that configure networks, objectives, trainings and so on, and registries of them by name.
 
-A choice (a network, a latent, an objective, a sampler, ...) is a frozen dataclass beside the thing that it configures. It
-is written as an object, `Residual(width=32)`, or, where its defaults do, by its name, `"resnet"`. Settings may hold choices
-and other settings, as a `Config` does. Each field also has a flat name, its *option*: `config.override(width=16)` and
-`--width 16` set the width of the chosen network, wherever it stands.
+A *choice* is one of several alternatives, such as one of the networks. Its settings are a frozen dataclass that is defined
+in the same file as the network itself. It is given as an object, `Residual(width=32)`, or by its name, `"resnet"`, for the
+defaults. Settings can contain choices and other settings, as a `Config` does. Each field also has a flat name, its
+*option*: `config.override(width=16)` in Python and `--width 16` on the command line set the width of the chosen network,
+although that is a field of `config.model.net`.
 
     @dataclass(frozen=True)
     class Residual(Network):
-        "Creates the network of the paper. Arguments: ..."
+        "Creates the settings of the paper's network. Arguments: ..."
 
         name = "resnet"
         width: int = 64
 
-    NETWORKS = Registry("network", "net", [Residual, ...])    # adding a choice is one line here
+    NETWORKS = Registry("network", "net", [Residual, ...])    # a new choice is added to this list
 """
 
 from __future__ import annotations
@@ -30,24 +31,31 @@ __all__ = ["ActsWith", "Field", "OneOf", "Option", "Registry", "Settings", "fiel
 
 
 class OneOf(NamedTuple):
-    """Marks a field whose value is one of some names: `Annotated[str, OneOf(FUSIONS)]`."""
+    """Marks a field whose value is one of several names: `Annotated[str, OneOf(FUSIONS)]`.
+
+    Arguments:
+        names: The names.
+    """
 
     names: tuple[str, ...]
 
 
 class Option(NamedTuple):
-    """Marks a field whose flat name is another than its own: `Annotated[float, Option("kl_steps")]`.
+    """Marks a field whose flat name differs from its own name: `Annotated[int, Option("kl_steps")]`.
 
-    name: The flat name; an empty one makes a field that is set in Python alone.
+    Arguments:
+        name: The flat name; an empty one if the field can be set only in Python.
     """
 
     name: str
 
 
 class ActsWith(NamedTuple):
-    """Marks a field that acts only where a condition on the whole configuration holds.
+    """Marks a field that has an effect only if the whole configuration fulfils a condition.
 
-    condition: A function of the outermost settings. needed: What to type so that the field acts.
+    Arguments:
+        condition: A function of the outermost settings, a `Config`.
+        needed: The condition as a phrase for messages, with the option to type.
     """
 
     condition: Callable[[Any], bool]
@@ -55,17 +63,29 @@ class ActsWith(NamedTuple):
 
 
 class Field(NamedTuple):
-    """What is known of one field of settings."""
+    """The description of one field of settings.
+
+    Arguments:
+        name: The name of the field.
+        option: The flat name; "" if there is none.
+        hint: The type, without annotations.
+        default: The default value.
+        help: The sentence about the field in the docstring.
+        registry: The registry of the values if the field is a choice, else None.
+        names: The allowed values if the field is marked by `OneOf`, else empty.
+        acts: The condition under which the field has an effect; None if it always has.
+        nested: Whether the value is other settings that are not a choice.
+    """
 
     name: str
-    option: str  # the flat name; "" where there is none
-    hint: Any  # the type, without annotations
+    option: str
+    hint: Any
     default: Any
     help: str
-    registry: Registry[Any] | None  # where the value is a choice
-    names: tuple[str, ...]  # where it is one of some names
+    registry: Registry[Any] | None
+    names: tuple[str, ...]
     acts: ActsWith | None
-    nested: bool  # the value is settings that are no choice
+    nested: bool
 
 
 S = TypeVar("S", bound="Settings")
@@ -73,10 +93,10 @@ S = TypeVar("S", bound="Settings")
 
 @dataclass(frozen=True)
 class Settings:
-    """The base of everything that configures a thing; subclasses are frozen dataclasses.
+    """The base of all settings; subclasses are frozen dataclasses.
 
-    `name` is what a choice is called on the command line and in files; settings that are no choice have none. `prefix`
-    stands before the flat names of fields, where other settings have fields of the same names.
+    `name` is the name of a choice on the command line and in files; it is empty for settings that are not a choice.
+    `prefix` begins the flat names of the fields, if other settings have fields of the same names.
     """
 
     name: ClassVar[str] = ""
@@ -91,12 +111,15 @@ class Settings:
                 raise UserError(f"{field.option}={value!r} is unknown; {nearest(str(value), field.names)}")
 
     def items(self) -> Iterator[tuple[Field, Any]]:
-        """Yields each field with its value."""
+        """Yields the fields, each with its value."""
         for field in fields_of_settings(type(self)):
             yield field, getattr(self, field.name)
 
     def walk(self) -> Iterator[tuple[Settings, Field, Any]]:
-        """Yields each choice and each plain setting, however deep it stands, after the settings that hold it."""
+        """Yields all fields that have a flat name, at all depths, each with the settings that contain it and its value.
+
+        A choice is followed by its own fields.
+        """
         for field, value in self.items():
             if field.option:
                 yield self, field, value
@@ -104,16 +127,20 @@ class Settings:
                 yield from value.walk()
 
     def options(self) -> dict[str, Any]:
-        """Returns all settings by flat name, choices by their names; a choice is followed by its own settings."""
+        """Returns the values of all fields by flat name; the value of a choice is its name."""
         return {field.option: value if field.registry is None else value.name for _, field, value in self.walk()}
 
     def override(self, **options: Any) -> Self:
-        """Returns these settings with some changed, given by flat name: `override(net="intro", width=32)`.
+        """Returns these settings with some fields changed: `override(net="intro", width=32)`.
 
-        A new choice keeps those settings of the old one that it has too and that were not the old one's defaults.
+        A choice given by name takes over the fields that it shares with the choice before, except those that had their
+        default values there.
+
+        Arguments:
+            options: The new values by flat name; of a choice, an object or its name.
 
         Raises:
-            UserError: For an option that does not exist, that belongs to another choice, or that does not act.
+            UserError: For an option that does not exist, that belongs to another choice, or that has no effect.
         """
         changed, used = self._override(options)
         for option in options.keys() - used:
@@ -121,24 +148,25 @@ class Settings:
         return changed
 
     def explain(self, option: str, style: Callable[[str], str] = str) -> str:
-        """Returns why these settings have no such option: which choice it belongs to, or which names are near.
+        """Returns a message on an unknown option: the choice that it belongs to, or the nearest options.
 
         Arguments:
             option: The flat name.
-            style: How a flat name is written in the message.
+            style: A function that formats a flat name for the message.
         """
         owners, chosen = _owners(type(self), option), self.options()
         if not owners:
             return f"there is no setting {style(option)!r}; {nearest(option, chosen)}"
-        one = owners[0][0].option
-        names = " or ".join(dict.fromkeys(name for registry, name in owners if registry.option == one))
-        here = f"here {style(one)} is {chosen[one]}" if one in chosen else f"nothing chosen here has {style(one)}"
+        axis = owners[0][0].option
+        names = " or ".join(dict.fromkeys(name for registry, name in owners if registry.option == axis))
+        here = f"here {style(axis)} is {chosen[axis]}" if axis in chosen else f"nothing chosen here has {style(axis)}"
         return (
-            f"{style(option)} belongs to {style(one)} {names}, and {here}; choose {style(one)} {names}, or leave "
+            f"{style(option)} belongs to {style(axis)} {names}, and {here}; choose {style(axis)} {names}, or leave "
             f"{style(option)} out."
         )
 
     def _override(self, options: Mapping[str, Any]) -> tuple[Self, set[str]]:
+        """Returns the changed settings, and the names of those options that they have."""
         changes: dict[str, Any] = {}
         used: set[str] = set()
         for field, value in self.items():
@@ -149,19 +177,19 @@ class Settings:
                 value = options[field.option]
                 used.add(field.option)
             if isinstance(value, Settings):
-                value, more = value._override(options)
-                used |= more
+                value, used_inside = value._override(options)
+                used |= used_inside
             if value is not getattr(self, field.name):
                 changes[field.name] = value
         return (dataclasses.replace(self, **changes) if changes else self), used
 
-    def inherited(self, previous: Settings) -> dict[str, Any]:
-        """Returns the fields that are taken over from replaced settings: those in both that were not at their defaults."""
+    def inherit_from(self, previous: Settings) -> dict[str, Any]:
+        """Returns the values that a choice takes over from another: those of shared fields that differ from the default."""
         own = {f.name for f in dataclasses.fields(self)}
         return {f.name: getattr(previous, f.name) for f in _changed_fields(previous) if f.name in own}
 
     def to_json(self) -> dict[str, Any]:
-        """Returns these settings as nested dictionaries; functions are left out, since no file can hold them."""
+        """Returns these settings as nested dictionaries of JSON values, without values that are functions."""
         values: dict[str, Any] = {"name": self.name} if self.name else {}
         for field, value in self.items():
             if isinstance(value, Settings):
@@ -172,47 +200,47 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Returns the settings that `to_json` wrote.
+        """Returns the settings whose `to_json` returned `values`.
 
         Raises:
-            UserError: For a field or a name that is unknown here.
+            UserError: For a field or a name that is unknown in this version.
         """
         if not isinstance(values, Mapping):
-            raise UserError(f"{values!r} is no group of settings")
-        known = {field.name: field for field in fields_of_settings(cls)}
-        read: dict[str, Any] = {}
+            raise UserError(f"{values!r} must be a group of settings in braces")
+        fields = {field.name: field for field in fields_of_settings(cls)}
+        arguments: dict[str, Any] = {}
         for name, value in values.items():
             if name == "name" and cls.name:
                 continue
-            if name not in known:
-                raise UserError(f"has a field {name!r} unknown here; {nearest(name, known)}")
-            if known[name].nested:
-                value = known[name].hint.from_json(value)
-            read[name] = tuple(value) if isinstance(value, list) else value
-        return cls(**read)
+            if name not in fields:
+                raise UserError(f"has a field {name!r} unknown here; {nearest(name, fields)}")
+            if fields[name].nested:
+                value = fields[name].hint.from_json(value)
+            arguments[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**arguments)
 
 
 class Registry(dict[str, type[S]], Generic[S]):
-    """The choices of one axis by name.
+    """A dictionary of the alternatives of one choice: their classes of settings by name.
 
     Arguments:
-        what: The noun for a choice in messages, such as "network".
+        what: The noun for the choice in messages, such as "network".
         option: The flat name of the choice, such as "net".
-        kinds: The classes of settings, each with its `name`.
+        kinds: The classes of settings, each with a `name`.
     """
 
     def __init__(self, what: str, option: str, kinds: Iterable[type[S]]) -> None:
         super().__init__({kind.name: kind for kind in kinds})
         self.what, self.option = what, option
 
-    __hash__ = object.__hash__  # type: ignore[assignment]  # a registry is itself, whatever it holds
+    __hash__ = object.__hash__  # type: ignore[assignment]  # by identity, so that it can mark a field
 
     def make(self, value: S | str | Mapping[str, Any], previous: Settings | None = None) -> S:
-        """Returns a choice from an object, a name, or what `to_json` wrote.
+        """Returns the settings of an alternative.
 
         Arguments:
-            value: The object, the name, or the dictionary.
-            previous: The choice that a name replaces; what it has in common with the new one is kept.
+            value: The settings themselves, the name of an alternative, or a dictionary that `to_json` returned.
+            previous: The settings that a name replaces; the new ones take over values by `inherit_from`.
 
         Raises:
             UserError: For an unknown name, with the nearest ones.
@@ -226,22 +254,23 @@ class Registry(dict[str, type[S]], Generic[S]):
         kind = self[name]
         if values or previous is None:
             return kind.from_json(values)
-        return previous if type(previous) is kind else kind(**kind().inherited(previous))
+        return previous if type(previous) is kind else kind(**kind().inherit_from(previous))
 
 
-_FIELDS: dict[type, tuple[Field, ...]] = {}  # of each class, computed once
+_FIELDS: dict[type, tuple[Field, ...]] = {}  # the fields of each class, computed once
 
 
 def fields_of_settings(kind: type[Settings]) -> tuple[Field, ...]:
-    """Returns the fields of a class of settings, in their order."""
+    """Returns the fields of a class of settings, in the order of their definition."""
     if kind not in _FIELDS:
         _FIELDS[kind] = _read_fields(kind)
     return _FIELDS[kind]
 
 
 def _read_fields(kind: type[Settings]) -> tuple[Field, ...]:
+    """Returns the fields of a class of settings, read from its annotations and docstrings."""
     hints = get_type_hints(kind, include_extras=True)
-    texts = _described(kind)
+    texts = _argument_texts(kind)
     fields = []
     for field in filter(lambda field: field.init, dataclasses.fields(kind)):
         marks = get_args(hints[field.name])[1:] if get_origin(hints[field.name]) is Annotated else ()
@@ -265,8 +294,8 @@ def _read_fields(kind: type[Settings]) -> tuple[Field, ...]:
     return tuple(fields)
 
 
-def _described(kind: type) -> dict[str, str]:
-    """Returns the sentence about each argument in the docstrings of a class and its bases."""
+def _argument_texts(kind: type) -> dict[str, str]:
+    """Returns the sentences about the arguments, by name, in the docstrings of a class and its bases."""
     texts: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         section = re.search(r"Arguments:\n(.*?)(?:\n\n|\Z)", inspect.cleandoc(base.__doc__ or ""), re.DOTALL)
@@ -278,12 +307,12 @@ def _described(kind: type) -> dict[str, str]:
 
 
 def _changed_fields(settings: Settings) -> list[dataclasses.Field[Any]]:
-    """Returns the fields of settings that differ from their defaults."""
+    """Returns the fields whose values differ from their defaults."""
     return [f for f in dataclasses.fields(settings) if getattr(settings, f.name) != f.default]
 
 
 def _owners(kind: type[Settings], option: str) -> list[tuple[Registry[Any], str]]:
-    """Returns the choices, of all that settings of a class could hold, which have an option."""
+    """Returns the alternatives that have an option, each as registry and name, of all choices in a class of settings."""
     owners: list[tuple[Registry[Any], str]] = []
     for field in fields_of_settings(kind):
         if field.nested:

@@ -45,13 +45,13 @@ def test_fusion_is_the_formula(members: GaussianPosterior, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", FUSIONS)
-def test_evidence_in_batches_is_evidence_at_once(members: GaussianPosterior, mode: str) -> None:
-    stream = EvidenceAccumulator(mode)
+def test_evidence_in_batches_gives_the_result_of_all_at_once(members: GaussianPosterior, mode: str) -> None:
+    accumulator = EvidenceAccumulator(mode)
     for rows in ([0, 1], [2], [3, 4, 5, 6]):
-        stream.add(members.mean[rows], members.logvar[rows], LABELS[rows])
-    found, labels = stream.result()
-    torch.testing.assert_close(found, by_hand(members, LABELS, mode))
-    torch.testing.assert_close(fuse_all(*members, LABELS, mode)[0], found)
+        accumulator.add(members.mean[rows], members.logvar[rows], LABELS[rows])
+    fused, labels = accumulator.result()
+    torch.testing.assert_close(fused, by_hand(members, LABELS, mode))
+    torch.testing.assert_close(fuse_all(*members, LABELS, mode)[0], fused)
     assert labels.tolist() == [-2, 7, 40]
 
 
@@ -63,9 +63,9 @@ def test_a_group_of_one_is_its_member(members: GaussianPosterior, mode: str) -> 
 @pytest.mark.parametrize("mode", FUSIONS)
 def test_neither_order_nor_names_of_groups_matter(members: GaussianPosterior, mode: str) -> None:
     order = torch.randperm(7)
-    found, _ = fuse_all(*members, LABELS, mode)
+    fused, _ = fuse_all(*members, LABELS, mode)
     shuffled, _ = fuse_all(members.mean[order], members.logvar[order], LABELS[order] * 1000 - 5, mode)
-    torch.testing.assert_close(shuffled, found)
+    torch.testing.assert_close(shuffled, fused)
 
 
 def test_evidence_never_raises_the_variance_and_the_mean_stays_inside(members: GaussianPosterior) -> None:
@@ -91,12 +91,12 @@ def test_fusion_is_finite_and_exact_in_float32_at_extreme_variances(mode: str, s
     torch.manual_seed(0)
     extreme = GaussianPosterior(torch.randn(6, 4), sign * size + torch.randn(6, 4))
     labels = torch.tensor([0, 0, 0, 1, 1, 2])
-    found = fuse(extreme, groups_of(labels), mode)
-    assert all(part.isfinite().all() for part in found)
-    torch.testing.assert_close(found, by_hand(extreme, labels, mode), check_dtype=False, rtol=1e-5, atol=1e-5)
+    fused = fuse(extreme, groups_of(labels), mode)
+    assert all(part.isfinite().all() for part in fused)
+    torch.testing.assert_close(fused, by_hand(extreme, labels, mode), check_dtype=False, rtol=1e-5, atol=1e-5)
 
 
-def test_a_member_that_knows_nothing_changes_nothing(members: GaussianPosterior) -> None:
+def test_a_member_of_huge_variance_changes_nothing(members: GaussianPosterior) -> None:
     two = GaussianPosterior(members.mean[:2], members.logvar[:2])
     with_noise = GaussianPosterior(
         torch.cat((two.mean, torch.full((1, 3), 9.0))), torch.cat((two.logvar, torch.full((1, 3), 80.0)))
@@ -121,7 +121,7 @@ def test_fusion_leaves_its_arguments_alone(members: GaussianPosterior) -> None:
     assert all(map(torch.equal, members, before))
 
 
-def test_what_cannot_be_fused_is_said(members: GaussianPosterior) -> None:
+def test_evidence_that_cannot_be_fused_is_refused(members: GaussianPosterior) -> None:
     broken = members.logvar.clone()
     broken[3, 1] = float("nan")
     with pytest.raises(UserError, match="NaN"):
@@ -136,27 +136,27 @@ def test_what_cannot_be_fused_is_said(members: GaussianPosterior) -> None:
         fuse_all(members.mean, members.logvar[:, :2], LABELS)
 
 
-def test_thinned_evidence_is_of_so_many_members_drawn_anew(members: GaussianPosterior) -> None:
-    groups, heard = groups_of(), torch.zeros(7)
+def test_subsampling_leaves_the_given_number_of_members_drawn_anew(members: GaussianPosterior) -> None:
+    groups, counts = groups_of(), torch.zeros(7)
     for _ in range(300):
-        speaks = subsample_members(members, groups, 2).logvar.isfinite().all(1)
-        assert speaks.int()[groups.member_of == 1].sum() == 2  # of four
-        assert speaks[groups.member_of != 1].all()
-        heard += speaks
-    four = heard[groups.member_of == 1]
+        remains = subsample_members(members, groups, 2).logvar.isfinite().all(1)
+        assert remains.int()[groups.member_of == 1].sum() == 2  # of four
+        assert remains[groups.member_of != 1].all()
+        counts += remains
+    four = counts[groups.member_of == 1]
     assert ((four - 150).abs() < 50).all()
     assert all(map(torch.equal, subsample_members(members, groups, 4), members))
 
 
-def test_thinned_evidence_is_that_of_its_members_alone_with_finite_gradients() -> None:
+def test_subsampled_evidence_is_that_of_the_remaining_members_with_finite_gradients() -> None:
     mean, logvar = (torch.randn(5, 2, requires_grad=True) for _ in range(2))
     few = subsample_members(GaussianPosterior(mean, logvar), groups_of(torch.zeros(5, dtype=torch.int64)), 3)
-    kept = few.logvar.isfinite().all(1)
-    found = fuse(few, groups_of(torch.zeros(5, dtype=torch.int64)))
-    alone = fuse(GaussianPosterior(mean[kept], logvar[kept]), groups_of(torch.zeros(3, dtype=torch.int64)))
-    torch.testing.assert_close(found, alone)
-    (found.mean.sum() + found.logvar.sum()).backward()
+    remains = few.logvar.isfinite().all(1)
+    fused = fuse(few, groups_of(torch.zeros(5, dtype=torch.int64)))
+    expected = fuse(GaussianPosterior(mean[remains], logvar[remains]), groups_of(torch.zeros(3, dtype=torch.int64)))
+    torch.testing.assert_close(fused, expected)
+    (fused.mean.sum() + fused.logvar.sum()).backward()
     for part in (mean, logvar):
         assert part.grad is not None
         assert part.grad.isfinite().all()
-        assert not part.grad[~kept].any()
+        assert not part.grad[~remains].any()

@@ -22,14 +22,14 @@ def images(labels: torch.Tensor | None, classes: tuple[str, ...] = ()) -> splitv
 
 
 def test_any_integers_name_groups() -> None:
-    found = as_groups(torch.tensor([40, -7, 40, 3]), 4, CPU)
-    assert found.total == 3
-    assert found.sizes.tolist() == [1, 1, 2]
-    assert found.member_of.tolist() == [2, 0, 2, 1]
-    assert found.members == 0
+    groups = as_groups(torch.tensor([40, -7, 40, 3]), 4, CPU)
+    assert groups.total == 3
+    assert groups.sizes.tolist() == [1, 1, 2]
+    assert groups.member_of.tolist() == [2, 0, 2, 1]
+    assert groups.members == 0
     assert as_groups(torch.tensor([5, 1, 1, 5]), 4, CPU).members == 2
-    alone = as_groups(None, 3, CPU)
-    assert (alone.total, alone.member_of.tolist()) == (3, [0, 1, 2])
+    single = as_groups(None, 3, CPU)
+    assert (single.total, single.member_of.tolist()) == (3, [0, 1, 2])
 
 
 def test_groups_of_another_number_than_images_are_refused() -> None:
@@ -91,7 +91,7 @@ def test_orders_follow_from_the_seed_and_differ_between_epochs() -> None:
     assert len(company[0] & company[1]) < 3  # groups are composed anew, not only shuffled
 
 
-def test_pairs_leave_out_who_is_left_over() -> None:
+def test_whole_groups_leave_out_the_remaining_images() -> None:
     labels = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2])
     order = grouped_epoch_order(labels, 2, torch.Generator().manual_seed(0), whole_groups=True)
     assert len(order.rows) == 8

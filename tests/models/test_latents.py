@@ -48,7 +48,7 @@ def test_the_content_kl_is_that_of_groups_however_many_members_they_have() -> No
     torch.testing.assert_close(*content)
 
 
-def test_alone_every_image_has_the_ordinary_posterior_and_bound() -> None:
+def test_without_groups_posterior_and_bound_are_the_ordinary_ones() -> None:
     vae, x = model(), torch.rand(6, *SHAPE)
     for q in (vae.encode(x), vae.encode(x, torch.arange(6)), vae.encode(x, 100 - torch.arange(6))):
         plain = GaussianPosterior(q.mean, q.logvar)  # type: ignore[arg-type]  # its logvar is there
@@ -58,7 +58,7 @@ def test_alone_every_image_has_the_ordinary_posterior_and_bound() -> None:
 
 
 @pytest.mark.parametrize("draw", ["group", "sample", "mean"])
-def test_draws_of_a_group_are_shared_or_not_as_asked(draw: str) -> None:
+def test_content_draws_are_shared_in_a_group_or_not_as_set(draw: str) -> None:
     q = posterior(draw)
     content = q.rsample()[:, 2:]
     same = bool((content[0] == content[1]).all() and (content[0] == content[3]).all())
@@ -69,12 +69,12 @@ def test_draws_of_a_group_are_shared_or_not_as_asked(draw: str) -> None:
 
 
 @pytest.mark.parametrize("draw", ["group", "sample"])
-def test_without_spread_a_draw_is_the_mean_bit_for_bit(draw: str) -> None:
+def test_with_eps_std_zero_a_draw_is_the_mean_bit_for_bit(draw: str) -> None:
     assert torch.equal(posterior(draw, 0.0).draw_content(), posterior("mean").draw_content())
 
 
 @pytest.mark.parametrize("eps_std", [1.0, 0.1])
-def test_draws_spread_as_asked(eps_std: float) -> None:
+def test_draws_have_the_standard_deviation_that_is_set(eps_std: float) -> None:
     q = posterior("sample", eps_std, count=9000)
     index = q.groups.member_of
     noise = (q.draw_content() - q.content.mean[index]) / (0.5 * q.content.logvar[index]).exp()
@@ -117,7 +117,7 @@ def test_the_bound_is_the_sum_over_groups_divided_by_their_number() -> None:
     torch.testing.assert_close(objective.logs["kl_style"], q.style.kl().mean())  # type: ignore[attr-defined]
 
 
-def test_the_scaling_of_public_code_owes_a_content_once_a_member_and_averages_pixels() -> None:
+def test_scaling_by_pixels_counts_the_content_once_per_member_and_divides_by_pixels() -> None:
     vae, x = model(content_draw="mean"), torch.rand(6, *SHAPE)
     objective = splitvae.ELBO(1.0, splitvae.Fixed(0.5), scaling="pixels").build()
     torch.manual_seed(5)
@@ -132,13 +132,13 @@ def test_the_scaling_of_public_code_owes_a_content_once_a_member_and_averages_pi
         splitvae.ELBO(scaling="pixel").build()
 
 
-def test_a_model_is_the_same_after_its_folder(tmp_path: object) -> None:
+def test_a_grouped_model_survives_saving(tmp_path: object) -> None:
     vae = model(content_dim=2, fusion="mean", content_draw="sample", group_eps_std=0.1)
     vae.save_pretrained(str(tmp_path))
-    again = splitvae.VAE.from_pretrained(str(tmp_path))
+    loaded = splitvae.VAE.from_pretrained(str(tmp_path))
     x = torch.rand(6, *SHAPE)
-    assert torch.equal(again.encode(x, LABELS).mean, vae.eval().encode(x, LABELS).mean)
-    q = again.encode(x, LABELS)
+    assert torch.equal(loaded.encode(x, LABELS).mean, vae.eval().encode(x, LABELS).mean)
+    q = loaded.encode(x, LABELS)
     # Silenced: a Grouped posterior.
     assert (q.draw, q.eps_std, q.content.mean.shape) == ("sample", 0.1, (3, 2))  # type: ignore[attr-defined]
 
@@ -186,7 +186,7 @@ def test_pairs_share_the_dimensions_that_differ_least() -> None:
     assert torch.equal(head(x).mean, x)  # alone, nothing is shared
 
 
-def test_what_is_no_pair_is_refused() -> None:
+def test_groups_that_are_not_pairs_are_refused() -> None:
     head = AdaptiveHead(4, 4, Adaptive())
     with pytest.raises(UserError, match=r"pair.*--group-members 2"):
         head(torch.rand(4, 4), torch.tensor([0, 0, 0, 1]))
@@ -197,10 +197,10 @@ def test_groups_of_another_length_are_refused() -> None:
         model().encode(torch.rand(6, *SHAPE), LABELS[:5])
 
 
-def test_some_members_speak_in_training_and_all_of_them_otherwise() -> None:
+def test_some_members_give_evidence_in_training_and_all_in_evaluation() -> None:
     vae, x, together = model(group_evidence=1, group_head_units=8), torch.rand(6, *SHAPE), torch.zeros(6, dtype=torch.int64)
-    whole = vae.eval().encode(x, together).content  # type: ignore[attr-defined]  # a Grouped posterior
-    alone = vae.encode(x).content  # type: ignore[attr-defined]  # a Grouped posterior
-    one = vae.train().encode(x, together).content  # type: ignore[attr-defined]  # a Grouped posterior
-    assert (whole.logvar < alone.logvar.amin(0)).all()
-    assert (one.mean == alone.mean).all(1).any()
+    of_all = vae.eval().encode(x, together).content  # type: ignore[attr-defined]  # a Grouped posterior
+    of_each = vae.encode(x).content  # type: ignore[attr-defined]  # a Grouped posterior
+    of_one = vae.train().encode(x, together).content  # type: ignore[attr-defined]  # a Grouped posterior
+    assert (of_all.logvar < of_each.logvar.amin(0)).all()
+    assert (of_one.mean == of_each.mean).all(1).any()

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import splitvae
-from splitvae.models.split import Canvas, ambiguity, compose, logit_channels, smoothness
+from splitvae.models.split import Canvas, ambiguity, compose, count_logit_channels, smoothness
 
 
 def canvas_of(split: int, channels: int = 3, dtype: torch.dtype = torch.float32) -> Canvas:
-    logits = torch.randn(4, logit_channels(channels, split), 8, 8)
+    logits = torch.randn(4, count_logit_channels(channels, split), 8, 8)
     return Canvas(*(t.to(dtype) for t in compose(3 * logits, split)))
 
 
@@ -66,5 +66,5 @@ def test_a_split_model_is_its_twin_plus_head_channels() -> None:
     assert split.counts()["trainable"] - twin.counts()["trainable"] == 2 * (3 * 3 * 4 + 1)
 
 
-def test_blend_is_computed_in_float32_whatever_the_logits() -> None:
+def test_the_blend_is_computed_in_float32_for_logits_of_any_type() -> None:
     assert compose(torch.randn(1, 7, 4, 4).bfloat16(), 2).image.dtype == torch.float32

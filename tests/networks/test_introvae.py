@@ -99,7 +99,7 @@ def test_doubling_repeats_and_the_mean_halves_back() -> None:
 
 @pytest.mark.parametrize("norm", [True, False])
 @pytest.mark.parametrize("side", INTROVAE_SIDES)
-def test_every_side_is_read_and_painted(side: int, norm: bool) -> None:
+def test_every_side_is_encoded_and_generated(side: int, norm: bool) -> None:
     widths = intro_widths(side, 1, most=2)
     encoder, decoder = IntroEncoder(1, side, widths, norm).eval(), IntroDecoder(3, 3, side, widths, norm).eval()
     with torch.no_grad():
@@ -130,14 +130,14 @@ def test_the_head_is_linear_and_the_last_layer(norm: bool) -> None:
 
 
 @pytest.mark.parametrize("norm", [True, False])
-def test_batchnorm_is_there_or_not_at_all(norm: bool) -> None:
+def test_a_network_has_batchnorm_everywhere_or_nowhere(norm: bool) -> None:
     nets = IntroEncoder(1, 32, [4, 8, 16], norm), IntroDecoder(5, 1, 32, [4, 8, 16], norm)
     norms = sum(isinstance(m, nn.BatchNorm2d) for net in nets for m in net.modules())
     assert norms == (1 + 2 * 3 + 2 * 4 if norm else 0)
 
 
 @pytest.mark.parametrize("side", [8, 28, 48, 2048])
-def test_unreachable_sides_name_the_possible_ones(side: int) -> None:
+def test_impossible_sides_are_refused_with_the_possible_ones(side: int) -> None:
     with pytest.raises(UserError, match=f"16, 32, 64, 128, 256, 512 or 1024, not {side}"):
         intro_widths(side, 4)
     with pytest.raises(UserError, match="pad or resize"):

@@ -72,8 +72,8 @@ def test_spectra_are_normalised_and_survive_saving(tmp_path: Path) -> None:
         largest = torch.linalg.matrix_norm(layer.weight.flatten(1), 2)
         torch.testing.assert_close(largest, torch.ones(()), atol=0.02, rtol=0)
     vae.save_pretrained(tmp_path)
-    again, x = splitvae.VAE.from_pretrained(tmp_path), torch.rand(2, 1, 16, 16)
-    assert torch.equal(again.reconstruct(x).image, vae.reconstruct(x).image)
+    loaded, x = splitvae.VAE.from_pretrained(tmp_path), torch.rand(2, 1, 16, 16)
+    assert torch.equal(loaded.reconstruct(x).image, vae.reconstruct(x).image)
 
 
 @pytest.mark.parametrize(("name", "total"), [("mnist", 12_800_453), ("cifar10", 13_063_451), ("celeba", 28_991_671)])

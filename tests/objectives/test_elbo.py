@@ -10,7 +10,7 @@ import splitvae
 from splitvae import ELBO, RAE
 from splitvae.errors import UserError
 from splitvae.models.split import ambiguity
-from splitvae.objectives.rae import kernels
+from splitvae.objectives.rae import layer_weights
 from splitvae.objectives.variance import Fixed
 
 
@@ -46,7 +46,7 @@ def test_only_beta_times_v_matters_up_to_the_scale_of_the_loss(vae: splitvae.VAE
         torch.testing.assert_close(a, c * b, rtol=1e-4, atol=1e-4)
 
 
-def test_ambiguity_joins_the_squared_error_and_leaves_the_balance_alone(vae: splitvae.VAE) -> None:
+def test_ambiguity_is_added_to_the_squared_error_and_does_not_change_the_variance(vae: splitvae.VAE) -> None:
     x = torch.rand(8, 1, 16, 16)
     free, bound = ELBO(variance="computed").build(), ELBO(variance="computed", ambiguity=0.7).build()
     difference = loss_of(vae, x, bound) - loss_of(vae, x, free)
@@ -56,7 +56,7 @@ def test_ambiguity_joins_the_squared_error_and_leaves_the_balance_alone(vae: spl
     assert torch.equal(free.variance.v, bound.variance.v)
 
 
-def test_penalties_are_nothing_where_nothing_is_split() -> None:
+def test_penalties_are_zero_without_a_split() -> None:
     vae, x = splitvae.create("digits-vae", width=4), torch.rand(4, 1, 16, 16)
     assert torch.equal(loss_of(vae, x, ELBO(ambiguity=1, smoothness=1).build()), loss_of(vae, x, ELBO().build()))
 
@@ -118,20 +118,20 @@ def test_the_gradient_penalty_is_a_product_with_the_jacobian(rae: splitvae.VAE) 
     )
 
 
-def test_the_gradient_penalty_trains_the_decoder_and_rests_in_evaluation(rae: splitvae.VAE) -> None:
+def test_the_gradient_penalty_trains_the_decoder_and_is_zero_in_evaluation(rae: splitvae.VAE) -> None:
     x = torch.rand(4, 1, 16, 16)
-    with_it, without = (loss_of(rae, x, RAE(penalty="gradient", weight=w).build()) for w in (1.0, 0.0))
+    with_penalty, without = (loss_of(rae, x, RAE(penalty="gradient", weight=w).build()) for w in (1.0, 0.0))
     head = rae.decoder.head.weight
-    assert not torch.equal(torch.autograd.grad(with_it, head)[0], torch.autograd.grad(without, head)[0])
+    assert not torch.equal(torch.autograd.grad(with_penalty, head)[0], torch.autograd.grad(without, head)[0])
     with torch.no_grad():
-        held = RAE(penalty="gradient", weight=1.0).build().eval()
-        assert torch.equal(loss_of(rae.eval(), x, held), loss_of(rae, x, RAE().build().eval()))
+        evaluated = RAE(penalty="gradient", weight=1.0).build().eval()
+        assert torch.equal(loss_of(rae.eval(), x, evaluated), loss_of(rae, x, RAE().build().eval()))
 
 
 def test_the_l2_penalty_is_the_sum_of_squared_kernels_of_the_decoder(rae: splitvae.VAE) -> None:
     x = torch.rand(4, 1, 16, 16)
     squares = sum(p.square().sum() for n, p in rae.decoder.named_parameters() if p.ndim > 1)
-    assert len(kernels(rae.decoder)) == sum(p.ndim > 1 for p in rae.decoder.parameters())
+    assert len(layer_weights(rae.decoder)) == sum(p.ndim > 1 for p in rae.decoder.parameters())
     torch.testing.assert_close(
         loss_of(rae, x, RAE(penalty="l2", weight=0.1).build()) - loss_of(rae, x, RAE().build()), 0.1 * squares
     )

@@ -11,21 +11,21 @@ from splitvae.objectives.independence import dependence, hsic
 CPU = torch.device("cpu")
 
 
-def test_of_linear_kernels_it_is_the_squared_covariance() -> None:
+def test_hsic_of_linear_kernels_is_the_squared_covariance() -> None:
     torch.manual_seed(0)
     x, y = torch.randn(9, 3, dtype=torch.float64), torch.randn(9, 2, dtype=torch.float64)
     covariance = torch.cov(torch.cat((x, y), 1).T)[:3, 3:]
     torch.testing.assert_close(hsic(x @ x.T, y @ y.T), covariance.square().sum())
 
 
-def test_it_is_the_trace_of_its_definition() -> None:
+def test_hsic_is_the_trace_of_its_definition() -> None:
     torch.manual_seed(0)
     a, b = (torch.rand(6, 6, dtype=torch.float64) for _ in range(2))
     h = torch.eye(6, dtype=torch.float64) - 1 / 6
     torch.testing.assert_close(hsic(a, b), torch.trace(a @ h @ b @ h) / 25)
 
 
-def test_styles_that_tell_of_groups_stand_out_and_the_others_fall_with_the_batch() -> None:
+def test_dependence_is_large_for_dependent_styles_and_falls_with_the_batch_for_others() -> None:
     torch.manual_seed(0)
 
     def nothing(count: int) -> torch.Tensor:
@@ -42,22 +42,22 @@ def test_styles_that_tell_of_groups_stand_out_and_the_others_fall_with_the_batch
     assert widened - small.mean() > 5 * small.std()
 
 
-def test_it_does_not_depend_on_scale_order_or_names() -> None:
+def test_dependence_ignores_scale_order_and_names() -> None:
     torch.manual_seed(0)
     style, labels, order = torch.randn(40, 3), torch.randint(0, 4, (40,)), torch.randperm(40)
-    found = dependence(style, as_groups(labels, 40, CPU))
-    again = dependence(7 * style[order] - 3, as_groups(labels[order] * -9, 40, CPU))
-    torch.testing.assert_close(again, found, rtol=2e-2, atol=1e-4)  # but for the least deviation
+    value = dependence(style, as_groups(labels, 40, CPU))
+    of_changed = dependence(7 * style[order] - 3, as_groups(labels[order] * -9, 40, CPU))
+    torch.testing.assert_close(of_changed, value, rtol=2e-2, atol=1e-4)  # but for the least deviation
 
 
-def test_its_gradient_is_finite_even_where_styles_coincide() -> None:
+def test_the_gradient_of_dependence_is_finite_even_if_styles_are_equal() -> None:
     style = torch.zeros(8, 2, requires_grad=True)
     dependence(style, as_groups(torch.arange(8) % 2, 8, CPU)).backward()
     assert style.grad is not None
     assert style.grad.isfinite().all()
 
 
-def test_the_weight_asks_the_bound_for_it_in_nats_an_image() -> None:
+def test_independence_weighs_the_dependence_in_nats_per_image() -> None:
     torch.manual_seed(0)
     vae = splitvae.VAE((1, 16, 16), latent_dim=6, net="mlp", latent="grouped", embedding=16, content_draw="mean")
     x, labels = torch.rand(12, 1, 16, 16), torch.arange(12) % 3

@@ -17,7 +17,7 @@ from splitvae import ELBO, Objective
 from splitvae.errors import UserError
 from splitvae.models.groups import as_groups
 from splitvae.models.latents import LATENTS
-from splitvae.models.split import ambiguity, logit_channels
+from splitvae.models.split import ambiguity, count_logit_channels
 from splitvae.networks.introvae import IntroDecoder, IntroEncoder
 from splitvae.objectives.base import squared_error
 from splitvae.objectives.introspective import Introspective
@@ -42,7 +42,7 @@ def model(split: int = 1, latent: str = "gaussian", norm: bool = True, seed: int
     torch.manual_seed(seed)
     vae = splitvae.VAE((1, SIDE, SIDE), DIM, split, width=4, scales=2, embedding=16 * WIDTHS[-1], latent=latent)
     vae.encoder.features = IntroEncoder(1, SIDE, WIDTHS, norm)
-    vae.decoder = IntroDecoder(DIM, logit_channels(1, split), SIDE, WIDTHS, norm)
+    vae.decoder = IntroDecoder(DIM, count_logit_channels(1, split), SIDE, WIDTHS, norm)
     return vae.to(memory_format=torch.channels_last).train()
 
 
@@ -60,22 +60,22 @@ Step = Callable[[splitvae.VAE, Tensor], Iterator[tuple[str, Tensor]]]
 def gradients(vae: splitvae.VAE, x: Tensor, losses: Step, lr: float = 0.01) -> dict[str, list[Tensor]]:
     """Each player's gradient in one step of plain descent, with the same noise each time."""
     torch.manual_seed(1)
-    found = {}
+    by_player = {}
     players = parameters(vae)
     for player, loss in losses(vae, x):
         vae.zero_grad()
         loss.backward()
-        found[player] = [p.grad.clone() for p in players[player]]
+        by_player[player] = [p.grad.clone() for p in players[player]]
         with torch.no_grad():
             for p in players[player]:
                 p -= lr * p.grad
-    return found
+    return by_player
 
 
 def assert_close(a: dict[str, list[Tensor]], b: dict[str, list[Tensor]], scale: float = 1.0) -> None:
     assert a.keys() == b.keys()
     for player in a:
-        one, two = (torch.cat([g.flatten() for g in found[player]]) for found in (a, b))
+        one, two = (torch.cat([g.flatten() for g in by_player[player]]) for by_player in (a, b))
         torch.testing.assert_close(scale * one, two, rtol=2e-4, atol=2e-5 * float(two.abs().max()))
 
 
@@ -111,7 +111,7 @@ def passes(vae: splitvae.VAE) -> Iterator[dict[str, int]]:
         h.remove()
 
 
-def turn(vae: splitvae.VAE, objective: Objective, step: int = 0, group: Any = None, x: Tensor | None = None) -> None:
+def backward(vae: splitvae.VAE, objective: Objective, step: int = 0, group: Any = None, x: Tensor | None = None) -> None:
     """Both players' backward passes, without a step of the optimizers."""
     for _, loss in objective(vae, images() if x is None else x, group, step):
         loss.backward()
@@ -139,14 +139,14 @@ def algorithm(alpha: float, alpha_decoder: float, beta: float, m: float) -> Step
 
 
 @pytest.mark.parametrize("norm", [True, False])
-@pytest.mark.parametrize(("alpha", "painted", "beta", "margin"), [(0.25, None, 0.5, 50.0), (0.7, 0.5, 0.05, 20.0)])
+@pytest.mark.parametrize(("alpha", "alpha_decoder", "beta", "margin"), [(0.25, None, 0.5, 50.0), (0.7, 0.5, 0.05, 20.0)])
 def test_both_gradients_are_those_of_algorithm_1(
-    alpha: float, painted: float | None, beta: float, margin: float, norm: bool
+    alpha: float, alpha_decoder: float | None, beta: float, margin: float, norm: bool
 ) -> None:
-    objective = Intro(alpha, beta, margin, painted).build()
+    objective = Intro(alpha, beta, margin, alpha_decoder).build()
     ours = gradients(model(norm=norm), images(), objective)
     assert objective.logs["hinge_rec"] > 0 and objective.logs["hinge_fake"] > 0
-    assert_close(ours, gradients(model(norm=norm), images(), algorithm(alpha, painted or alpha, beta, margin)))
+    assert_close(ours, gradients(model(norm=norm), images(), algorithm(alpha, alpha_decoder or alpha, beta, margin)))
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5])
@@ -165,16 +165,16 @@ def test_both_gradients_are_those_of_the_soft_algorithm(gamma: float) -> None:
         loss = s * (beta_rec * sse(xr, x).mean() + beta_kl * q.kl().mean())
         for fake in (xr.detach(), xp.detach()):
             qf = vae.encode(fake)
-            again = vae.decode(qf.rsample()).image
-            loss = loss + 0.25 * torch.exp(-2 * s * (beta_rec * sse(again, fake) + beta_neg * qf.kl())).mean()
+            reconstruction = vae.decode(qf.rsample()).image
+            loss = loss + 0.25 * torch.exp(-2 * s * (beta_rec * sse(reconstruction, fake) + beta_neg * qf.kl())).mean()
         yield "encoder", loss
         xr, xp = vae.decode(z.detach()).image, vae.decode(zp).image
         loss = s * beta_rec * sse(xr, x).mean()
         for fake in (xr, xp):
             qf = vae.encode(fake)
-            again = vae.decode(qf.rsample().detach()).image if gamma else fake
+            reconstruction = vae.decode(qf.rsample().detach()).image if gamma else fake
             loss = loss + s * 0.5 * beta_kl * qf.kl().mean()
-            loss = loss + s * 0.5 * gamma * beta_rec * sse(again, fake.detach()).mean()
+            loss = loss + s * 0.5 * gamma * beta_rec * sse(reconstruction, fake.detach()).mean()
         yield "decoder", loss
 
     ours = gradients(model(), images(), SoftIntro(beta_rec, beta_kl, beta_neg, gamma).build())
@@ -203,7 +203,7 @@ def test_a_step_of_the_official_code_has_the_same_gradients_up_to_the_weight_of_
     assert_close(gradients(model(), images(), Intro(**arguments).build()), official, scale=w_kl)
 
 
-def test_yukunchen113s_three_numbers_are_the_papers() -> None:
+def test_yukunchen113s_three_numbers_have_the_papers_units() -> None:
     alpha, m, beta = 0.25, 70.0, 0.05
     ours = gradients(model(norm=False), images(), Intro(**from_yukunchen(alpha, m, beta)).build())
     assert_close(ours, gradients(model(norm=False), images(), algorithm(alpha, alpha, beta, m)))
@@ -262,7 +262,7 @@ def test_the_bound_in_evaluation_is_the_elbos_with_a_variance_of_one_over_beta()
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_held_out_images_cost_one_pass_and_move_nothing(kind: type[Introspective]) -> None:
+def test_held_out_images_take_one_pass_and_change_nothing(kind: type[Introspective]) -> None:
     vae = model().eval()
     before = {name: value.clone() for name, value in vae.state_dict().items()}
     for objective, grad in ((kind().build().eval(), True), (kind().build().eval(), False), (kind().build(), False)):
@@ -276,14 +276,14 @@ def test_held_out_images_cost_one_pass_and_move_nothing(kind: type[Introspective
 def test_the_logged_bound_is_the_kl_and_beta_times_the_error_in_training_too() -> None:
     vae, objective = model(), Intro(beta=0.3, margin=40).build()
     torch.manual_seed(4)
-    turn(vae, objective)
+    backward(vae, objective)
     logs = objective.logs
     torch.testing.assert_close(logs["loss"], logs["kl"] + 0.3 * logs["rec"])
     torch.testing.assert_close(logs["rec"], logs["mse"] * SIDE**2 / 2)
     hinges = logs["hinge_rec"] + logs["hinge_fake"]
     torch.testing.assert_close(logs["loss_encoder"], logs["loss"] + 0.25 * hinges)
-    painted = logs["kl_rec_decoder"] + logs["kl_fake_decoder"]
-    torch.testing.assert_close(logs["loss_decoder"], 0.3 * logs["rec"] + 0.25 * painted)
+    fakes = logs["kl_rec_decoder"] + logs["kl_fake_decoder"]
+    torch.testing.assert_close(logs["loss_decoder"], 0.3 * logs["rec"] + 0.25 * fakes)
     torch.testing.assert_close(logs["hinge_rec"], 40 - logs["kl_rec"])
 
 
@@ -301,11 +301,11 @@ def test_the_hinge_is_of_the_batchs_mean_or_of_each_image() -> None:
 
 def test_the_chosen_hinge_is_the_one_in_the_loss() -> None:
     def energies(objective: Intro) -> Tensor:
-        vae, found = model(norm=False), []
-        vae.encoder.latent.register_forward_hook(lambda _, __, q: found.append(q.kl().detach()))
+        vae, kls = model(norm=False), []
+        vae.encoder.latent.register_forward_hook(lambda _, __, q: kls.append(q.kl().detach()))
         torch.manual_seed(5)
-        turn(vae, objective)
-        return found[1]  # of xr, in the encoder's loss
+        backward(vae, objective)
+        return kls[1]  # of xr, in the encoder's loss
 
     kl = energies(Intro().build())
     m = float(kl.mean())  # so that the hinge is active for some images and not for others
@@ -316,7 +316,7 @@ def test_the_chosen_hinge_is_the_one_in_the_loss() -> None:
     assert hinge(kl, m, 6, "sample") > 2 * hinge(kl, m, 6, "batch")
 
 
-def test_above_the_margin_the_encoder_feels_nothing_of_the_fakes() -> None:
+def test_above_the_margin_fakes_give_the_encoder_no_gradient() -> None:
     plain = gradients(model(), images(), Intro(alpha=0).build())["encoder"]
     for alpha in (0.25, 100.0):
         objective = Intro(alpha=alpha, margin=1e-6).build()
@@ -325,22 +325,22 @@ def test_above_the_margin_the_encoder_feels_nothing_of_the_fakes() -> None:
         assert all(torch.equal(a, b) for a, b in zip(ours, plain, strict=True))
 
 
-def test_the_decoder_feels_the_fakes_kl_with_slope_alpha_even_above_the_margin() -> None:
+def test_the_decoders_gradient_of_the_fakes_kl_is_alpha_even_above_the_margin() -> None:
     logs = []
     for alpha in (0.25, 0.75):
         objective = Intro(alpha, margin=1e-6).build()
         torch.manual_seed(6)
-        turn(model(), objective)  # neither player moves
+        backward(model(), objective)  # neither player moves
         logs.append(objective.logs)
     kl = logs[0]["kl_rec_decoder"] + logs[0]["kl_fake_decoder"]
     torch.testing.assert_close(logs[1]["loss_decoder"] - logs[0]["loss_decoder"], 0.5 * kl, rtol=1e-4, atol=1e-5)
 
 
-def test_a_decoders_alpha_of_its_own_is_not_the_encoders() -> None:
+def test_alpha_decoder_changes_only_the_decoders_loss() -> None:
     objective = Intro(alpha=0, alpha_decoder=0.5).build()
     vae = model()
     with passes(vae) as counts:
-        turn(vae, objective)
+        backward(vae, objective)
     assert counts == {"encoder": 3, "decoder": 2}  # the encoder's loss needs no fakes
     assert "kl_fake_decoder" in objective.logs and "kl_fake" not in objective.logs
 
@@ -348,14 +348,14 @@ def test_a_decoders_alpha_of_its_own_is_not_the_encoders() -> None:
 # ---------------------------------------------------------------- Soft-IntroVAE
 
 
-def test_the_exponentials_are_one_where_nothing_is_lost_and_less_elsewhere() -> None:
+def test_the_exponentials_are_one_for_fakes_without_loss_and_less_for_others() -> None:
     vae, objective = model(), SoftIntro(beta_neg=5).build()
-    turn(vae, objective)
+    backward(vae, objective)
     assert 0 < objective.logs["exp_rec"] < 1 and 0 < objective.logs["exp_fake"] < 1
     with torch.no_grad():
         for head in (vae.encoder.latent.mean, vae.encoder.latent.logvar, vae.decoder.head):
             head.weight.zero_(), head.bias.zero_()
-    turn(vae, objective)  # every picture is gray, every posterior the prior
+    backward(vae, objective)  # every picture is gray, every posterior the prior
     assert objective.logs["exp_rec"] == objective.logs["exp_fake"] == 1
 
 
@@ -364,10 +364,10 @@ def test_without_gamma_the_decoders_loss_has_no_reconstruction_of_fakes() -> Non
     for gamma in (0.0, 1.0):
         objective = SoftIntro(beta_rec=0.7, beta_kl=0.9, gamma=gamma).build()
         torch.manual_seed(8)
-        turn(model(), objective)
+        backward(model(), objective)
         logs[gamma] = objective.logs
-    painted = (logs[0.0]["kl_rec_decoder"] + logs[0.0]["kl_fake_decoder"]) / 2
-    torch.testing.assert_close(logs[0.0]["loss_decoder"], s * (0.7 * 2 * logs[0.0]["rec"] + 0.9 * painted))
+    fakes = (logs[0.0]["kl_rec_decoder"] + logs[0.0]["kl_fake_decoder"]) / 2
+    torch.testing.assert_close(logs[0.0]["loss_decoder"], s * (0.7 * 2 * logs[0.0]["rec"] + 0.9 * fakes))
     assert logs[1.0]["loss_decoder"] > logs[0.0]["loss_decoder"]
 
 
@@ -393,19 +393,19 @@ def test_fakes_of_infinite_weight_leave_the_encoder_the_scaled_bound() -> None:
         (SoftIntro(vae_epochs=1).build(), 1, 1),
     ],
 )
-def test_a_step_makes_no_more_passes_than_it_says(objective: Introspective, encoder: int, decoder: int) -> None:
+def test_a_step_makes_as_many_passes_as_its_docstring_states(objective: Introspective, encoder: int, decoder: int) -> None:
     vae = model()
     with passes(vae) as counts:
-        turn(vae, objective)
+        backward(vae, objective)
     assert counts == {"encoder": encoder, "decoder": decoder}
 
 
 @pytest.mark.parametrize(("objective", "inputs"), [(Intro().build(), 3), (SoftIntro(gamma=0).build(), 5)])
-def test_no_weights_gradient_is_computed_in_vain_and_nothing_is_read_back(objective: Introspective, inputs: int) -> None:
+def test_no_gradient_of_weights_is_computed_in_vain_and_nothing_is_read_back(objective: Introspective, inputs: int) -> None:
     vae = model()
     layers = {n: sum(isinstance(m, nn.Conv2d) for m in getattr(vae, n).modules()) for n in ("encoder", "decoder")}
     with Watch() as watch:
-        turn(vae, objective)
+        backward(vae, objective)
     # The encoder learns from x, xr and xp, the decoder from xr and xp.
     assert watch.weights == 3 * layers["encoder"] + 2 * layers["decoder"]
     # No image asks for a gradient in the encoder's own loss, xr and xp do in the decoder's. Through the decoder gradients
@@ -422,8 +422,8 @@ def test_neither_players_loss_reaches_the_other(objective: Introspective) -> Non
     for player, loss in objective(vae, images()):
         vae.zero_grad()
         loss.backward()
-        for name, found in parameters(vae).items():
-            reached = [p.grad is not None and bool(p.grad.isfinite().all()) for p in found]
+        for name, weights in parameters(vae).items():
+            reached = [p.grad is not None and bool(p.grad.isfinite().all()) for p in weights]
             assert all(reached) if name == player else not any(reached)
 
 
@@ -432,12 +432,12 @@ def test_the_players_are_the_two_networks_and_share_nothing(kind: type[Introspec
     vae = model()
     players = kind().build().players(vae)
     assert list(players) == ["encoder", "decoder"]
-    ids = [id(p) for found in players.values() for p in found]
+    ids = [id(p) for weights in players.values() for p in weights]
     assert sorted(ids) == sorted(id(p) for p in vae.parameters()) and len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_what_learns_still_learns_after_a_step_an_abandoned_one_and_an_error(
+def test_weights_still_learn_after_a_step_an_abandoned_step_and_an_error(
     kind: type[Introspective], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vae = model()
@@ -451,10 +451,10 @@ def test_what_learns_still_learns_after_a_step_an_abandoned_one_and_an_error(
         assert unchanged()
     assert unchanged()
     for taken in (1, 2):
-        turns = kind().build()(vae, images())
+        losses = kind().build()(vae, images())
         for _ in range(taken):
-            next(turns)
-        turns.close()
+            next(losses)
+        losses.close()
         assert unchanged()
     calls, encode = itertools.count(), vae.encoder.latent.forward
 
@@ -469,28 +469,28 @@ def test_what_learns_still_learns_after_a_step_an_abandoned_one_and_an_error(
     assert unchanged()
 
 
-def test_the_decoders_loss_is_judged_by_the_encoder_after_its_step() -> None:
+def test_the_decoders_loss_uses_the_encoder_after_its_step() -> None:
     vae, objective = model(), Intro().build()
-    turns = objective(vae, images())
-    next(turns)
+    losses = objective(vae, images())
+    next(losses)
     with torch.no_grad():
         for head in (vae.encoder.latent.mean, vae.encoder.latent.logvar):
             head.weight.zero_(), head.bias.zero_()
-    next(turns)
+    next(losses)
     assert objective.logs["kl_rec"] > 0 and objective.logs["kl_rec_decoder"] == 0
 
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_logs_hold_every_term_and_no_graph(kind: type[Introspective]) -> None:
     objective = kind().build()
-    turn(model(), objective)
+    backward(model(), objective)
     energies = {"kl", "kl_real", "kl_rec", "kl_fake", "kl_rec_decoder", "kl_fake_decoder"}
     common = {"loss", "loss_encoder", "loss_decoder", "mse", "rec", "beta", "v", "spread"} | energies
     own = {"alpha", "alpha_decoder", "margin", "hinge_rec", "hinge_fake"} if kind is Intro else {"exp_rec", "exp_fake"}
     assert objective.logs.keys() == common | own
     assert not any(isinstance(v, Tensor) and (v.requires_grad or v.ndim) for v in objective.logs.values())
     objective = kind(vae_epochs=1).build()
-    turn(model(), objective)
+    backward(model(), objective)
     assert objective.logs.keys() & (energies | own) == {"kl", "kl_real"} | (own & {"alpha", "alpha_decoder", "margin"})
 
 
@@ -499,34 +499,34 @@ def test_spread_is_one_for_perfect_reconstructions_and_none_for_one_picture() ->
     x = images()
     with torch.no_grad():
         vae.decoder.head.weight.zero_()
-    turn(vae, objective, x=x)
+    backward(vae, objective, x=x)
     assert objective.logs["spread"] == 0
     vae.decode = lambda z: splitvae.Canvas(  # type: ignore[method-assign]  # a stand-in
         (x + 0 * z.sum()).unsqueeze(1), torch.ones(len(x), 1, 1, SIDE, SIDE)
     )
-    turn(vae, objective, x=x)
+    backward(vae, objective, x=x)
     torch.testing.assert_close(objective.logs["spread"], torch.ones(()))
 
 
 # ---------------------------------------------------------------- schedules
 
 
-def test_schedules_are_asked_at_the_step() -> None:
-    asked: dict[str, list[int]] = {"alpha": [], "beta": [], "margin": [], "alpha_decoder": []}
+def test_schedules_are_evaluated_at_the_step() -> None:
+    steps_of: dict[str, list[int]] = {"alpha": [], "beta": [], "margin": [], "alpha_decoder": []}
 
     def schedule(name: str, value: float) -> Callable[[int], float]:
         def at(step: int) -> float:
-            asked[name].append(step)
+            steps_of[name].append(step)
             return value * (step + 1)
 
         return at
 
-    objective = Intro(**{name: schedule(name, v) for name, v in zip(asked, (0.1, 0.2, 30.0, 0.4), strict=True)}).build()
+    objective = Intro(**{name: schedule(name, v) for name, v in zip(steps_of, (0.1, 0.2, 30.0, 0.4), strict=True)}).build()
     for step in (0, 17):
-        turn(model(), objective, step)
-        named = [objective.logs[name] for name in asked]
-        assert named == pytest.approx([v * (step + 1) for v in (0.1, 0.2, 30.0, 0.4)])
-    assert all(steps == [0, 17] for steps in asked.values())
+        backward(model(), objective, step)
+        logged = [objective.logs[name] for name in steps_of]
+        assert logged == pytest.approx([v * (step + 1) for v in (0.1, 0.2, 30.0, 0.4)])
+    assert all(evaluated == [0, 17] for evaluated in steps_of.values())
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -539,13 +539,13 @@ def test_the_first_steps_train_a_plain_vae_and_draw_no_prior(kind: type[Introspe
         after_posterior = torch.get_rng_state()
         torch.manual_seed(9)
         with passes(vae) as counts:
-            turn(vae, objective, step)
+            backward(vae, objective, step)
         plain = counts == {"encoder": 1, "decoder": 1}
         assert plain == torch.equal(torch.get_rng_state(), after_posterior) == (step < 3)
         assert ("kl_fake" in objective.logs) == (step >= 3)
 
 
-def test_a_schedule_that_leaves_its_range_says_when() -> None:
+def test_a_schedule_that_leaves_its_range_is_refused_with_the_step() -> None:
     with pytest.raises(UserError, match=r"beta=-1.* at step 12 must be positive"):
         next(Intro(beta=lambda step: 11.0 - step).build()(model(), images(), None, 12))
 
@@ -556,16 +556,16 @@ def test_a_schedule_that_leaves_its_range_says_when() -> None:
 @pytest.mark.parametrize(("kind", "split", "latent"), list(itertools.product(BOTH, (1, 2, 3), LATENTS)))
 def test_every_split_and_latent_trains(kind: type[Introspective], split: int, latent: str) -> None:
     vae, group = model(split, latent), torch.arange(3).repeat_interleave(2)
-    turn(vae, kind(ambiguity=0.1, smoothness=0.1).build(), group=group)
+    backward(vae, kind(ambiguity=0.1, smoothness=0.1).build(), group=group)
     assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
 
 
-def test_penalties_of_the_split_join_the_error() -> None:
+def test_penalties_of_the_split_are_added_to_the_error() -> None:
     x, losses = images(), []
     for weight in (0.0, 0.7):
         vae, objective = model(split=2), Intro(alpha=0, beta=0.3, ambiguity=weight).build()
         torch.manual_seed(10)
-        turn(vae, objective, x=x)
+        backward(vae, objective, x=x)
         losses.append(objective.logs)
     torch.manual_seed(10)
     vae = model(split=2)
@@ -576,10 +576,10 @@ def test_penalties_of_the_split_join_the_error() -> None:
     assert torch.equal(losses[1]["mse"], losses[0]["mse"])
 
 
-def test_the_energy_of_a_code_without_noise_is_half_its_square() -> None:
+def test_the_kl_of_a_code_without_noise_is_half_its_square() -> None:
     vae, objective = model(latent="deterministic"), Intro(margin=1e3).build()
     z = model(latent="deterministic").encode(images()).mean
-    turn(vae, objective)
+    backward(vae, objective)
     torch.testing.assert_close(objective.logs["kl_real"], z.detach().square().sum(1).mean() / 2)
 
 
@@ -588,7 +588,7 @@ def test_fakes_come_in_the_groups_of_the_batch_and_share_their_content() -> None
     vae.decoder.register_forward_pre_hook(lambda _, arguments: decoded.append(arguments[0]))
     groups: list[Any] = []
     vae.encoder.register_forward_pre_hook(lambda _, arguments: groups.append(arguments[1]))
-    turn(vae, Intro().build(), group=torch.tensor([4, 9, 4, 9, 9, 1]))
+    backward(vae, Intro().build(), group=torch.tensor([4, 9, 4, 9, 9, 1]))
     style, content = decoded[1].tensor_split([DIM // 2], 1)
     assert len(style.unique(dim=0)) == 6 and len(content.unique(dim=0)) == 3
     assert (
@@ -597,34 +597,34 @@ def test_fakes_come_in_the_groups_of_the_batch_and_share_their_content() -> None
     assert len(groups) == 5 and all(torch.equal(g.member_of, groups[0].member_of) for g in groups)
 
 
-def test_energies_of_groups_are_summed_over_members_and_averaged_over_groups() -> None:
+def test_kls_of_groups_are_summed_over_members_and_averaged_over_groups() -> None:
     group = torch.tensor([0, 0, 0, 0, 1, 1])
     vae, objective = model(latent="grouped"), Intro().build()
-    turn(vae, objective, group=group)
+    backward(vae, objective, group=group)
     torch.testing.assert_close(
         objective.logs["kl_real"], model(latent="grouped").encode(images(), group).kl().sum().detach() / 2
     )
     torch.testing.assert_close(objective.logs["rec"], objective.logs["mse"] * SIDE**2 / 2 * 3)
 
 
-def test_counted_groups_are_never_looked_at() -> None:
+def test_counted_groups_are_not_read_back() -> None:
     group = as_groups(torch.arange(3).repeat_interleave(2), 6, torch.device("cpu"))
     with Watch() as watch:
-        turn(model(latent="grouped"), Intro().build(), group=group)
+        backward(model(latent="grouped"), Intro().build(), group=group)
     assert "_local_scalar_dense" not in watch.names
 
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_half_precision_trains(kind: type[Introspective]) -> None:
     vae = model(split=2)
-    turns = kind().build()(vae, images())
+    losses = kind().build()(vae, images())
     while True:
         with torch.autocast("cpu", torch.bfloat16):
-            found = next(turns, None)
-        if found is None:
+            player_loss = next(losses, None)
+        if player_loss is None:
             break
-        assert found[1].dtype == torch.float32
-        found[1].backward()
+        assert player_loss[1].dtype == torch.float32
+        player_loss[1].backward()
     assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
 
 

@@ -84,16 +84,16 @@ def test_every_sampler_fits_draws_repeats_and_survives_saving(name: str, noise: 
     sampler = build(name)
     assert sampler.fit(codes) is sampler
     draw = sampler.sample(50, seed=3)
-    assert torch.equal(torch.get_rng_state(), before)  # nobody else's numbers are touched
+    assert torch.equal(torch.get_rng_state(), before)  # the global random stream is not changed
     assert draw.shape == (50, 3)
     assert draw.dtype == torch.float32
     assert torch.equal(draw, sampler.sample(50, seed=3))
     assert not torch.equal(draw, sampler.sample(50, seed=4))
     assert torch.equal(draw, build(name).fit(codes).sample(50, seed=3))
     sampler.save(tmp_path / "s", model="0123")
-    again = load_sampler(tmp_path / "s")
-    assert torch.equal(again.sample(50, seed=3), draw)
-    assert (again.parameters, again.fit_info) == (sampler.parameters, sampler.fit_info)
+    loaded = load_sampler(tmp_path / "s")
+    assert torch.equal(loaded.sample(50, seed=3), draw)
+    assert (loaded.parameters, loaded.fit_info) == (sampler.parameters, sampler.fit_info)
     assert {f.suffix for f in (tmp_path / "s").iterdir()} == {".safetensors", ".json"}
 
 
@@ -138,26 +138,26 @@ def test_damaged_samplers_are_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 class Run:
-    """What `sampler_for` asks of a run."""
+    """The part of a run that `sampler_for` uses."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.asked = path, []
+        self.path, self.splits = path, []
         self.vae = SimpleNamespace(latent_dim=3, fingerprint=lambda: "0123")
 
     def codes(self, split: str) -> Codes:
-        self.asked.append(split)
+        self.splits.append(split)
         return codes_of(12_000 if split == "test" else 600)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_kept_samplers_are_read_and_never_fitted_again(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saved_samplers_are_read_and_not_fitted_again(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, parameters = Run(tmp_path), {"components": None} if name == "gmm" else TINY.get(name, {})
     first = sampler_for(run, name, **parameters).sample(20)
-    assert run.asked == ([] if name == "prior" else ["train"])
+    assert run.splits == ([] if name == "prior" else ["train"])
     if name != "prior":
         monkeypatch.setattr(SAMPLERS[name], "fit", lambda *_: pytest.fail("fitted again"))
-    again = sampler_for(run, name, codes=lambda: pytest.fail("encoded again"), **parameters)
-    assert torch.equal(again.sample(20), first)
+    loaded = sampler_for(run, name, codes=lambda: pytest.fail("encoded again"), **parameters)
+    assert torch.equal(loaded.sample(20), first)
     run.vae.fingerprint = lambda: "4567"
     if name != "prior":
         for changed in ({}, {"seed": 1}):
@@ -165,19 +165,19 @@ def test_kept_samplers_are_read_and_never_fitted_again(name: str, tmp_path: Path
                 sampler_for(run, name, **parameters | changed)
 
 
-def test_protocols_are_kept_apart_and_each_has_its_codes(tmp_path: Path) -> None:
+def test_samplers_of_the_protocols_are_separate_and_each_has_its_codes(tmp_path: Path) -> None:
     run = Run(tmp_path)
     for protocol, split, count in (("clean", "train", 600), ("paper", "test", 10_000)):
         sampler_for(run, "gmm", protocol, components=2)
-        assert run.asked.pop() == split
-        about = json.loads((tmp_path / "samplers" / f"gmm-{protocol}" / "sampler.json").read_text())
-        assert (about["model"], about["codes"]) == ("0123", count)
+        assert run.splits.pop() == split
+        description = json.loads((tmp_path / "samplers" / f"gmm-{protocol}" / "sampler.json").read_text())
+        assert (description["model"], description["codes"]) == ("0123", count)
     far = Codes(codes_of(500).mean + 100, None)
     for codes in (far, lambda: far._replace(mean=far.mean + 100)):
         sampler = sampler_for(run, "gmm", "paper", codes, components=2)
         assert sampler.sample(10).min() > 50  # fitted to what was given, and the other count is not taken for it
-        assert run.asked == []
-    assert sampler.sample(10).max() < 150  # kept from the codes before: the function was not called
+        assert run.splits == []
+    assert sampler.sample(10).max() < 150  # it is the saved one: the function was not called
     with pytest.raises(UserError, match="'paper'"):
         sampler_for(run, "gmm", "papre")
     with pytest.raises(UserError, match="'flow'"):
@@ -194,9 +194,9 @@ def test_expectation_maximisation_is_scikit_learns(covariance: str) -> None:
     theirs = Reference(4, covariance_type=covariance, random_state=0).fit(codes.mean.double().numpy())
     for name in ("weights_", "means_", "covariances_"):
         torch.testing.assert_close(getattr(ours, name), torch.from_numpy(getattr(theirs, name)), atol=1e-7, rtol=1e-7)
-    held = codes_of(500)
-    expected = theirs.score(held.mean.double().numpy())
-    assert ours.mean_log_likelihood(held) == pytest.approx(expected, rel=1e-9)
+    held_out = codes_of(500)
+    expected = theirs.score(held_out.mean.double().numpy())
+    assert ours.mean_log_likelihood(held_out) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("full", [True, False])
@@ -289,10 +289,10 @@ def test_a_second_stage_learns_what_neither_prior_nor_gaussian_can(kind: type[Se
     gaussian = off_the_arc(GaussianMixture(1).fit(codes).sample(3000))
     assert off_the_arc(fitted.sample(3000)) < 0.6 * gaussian < 0.6 * off_the_arc(torch.randn(3000, 2))
     # Its loss bounds the likelihood of codes, E[L] >= -E[log p(z)], and has come near.
-    held = arc(3000)
+    held_out = arc(3000)
     with torch.no_grad():
-        loss = fitted.stage_(held, torch.Generator().manual_seed(0))
-    gap = loss + log_arc(held)
+        loss = fitted.stage_(held_out, torch.Generator().manual_seed(0))
+    gap = loss + log_arc(held_out)
     assert -3 * float(gap.std()) / 3000**0.5 < float(gap.mean()) < 0.7
 
 
@@ -304,7 +304,7 @@ def test_gamma_is_learned_down_to_the_noise() -> None:
     assert 0.8 * s < fitted.fit_info["gamma"] < 1.2 * s
 
 
-def test_noise_is_part_of_samples_where_it_is_asked_for() -> None:
+def test_samples_have_noise_only_if_it_is_set() -> None:
     codes, tiny = codes_of(), TINY["second-stage"]
     noisy, plain = SecondStage(**tiny).fit(codes), SecondStage(**tiny, noise=False).fit(codes)
     difference = noisy.sample(20_000, 1) - plain.sample(20_000, 1)  # the same u
@@ -315,18 +315,18 @@ def test_noise_is_part_of_samples_where_it_is_asked_for() -> None:
     assert "noise" not in quiet.parameters
 
 
-def test_a_second_stage_sees_other_draws_each_epoch() -> None:
+def test_a_second_stage_is_trained_on_new_draws_in_each_epoch() -> None:
     """The deviation of what it is shown is that of z ~ q(z|x), not that of the means."""
-    seen: list[Tensor] = []
+    inputs_of_steps: list[Tensor] = []
 
     class Watching(SecondStage):
-        def _stage(self, dim: int) -> SecondStageVAE:
-            stage = super()._stage(dim)
-            stage.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        def _build_stage(self, dim: int) -> SecondStageVAE:
+            stage = super()._build_stage(dim)
+            stage.register_forward_pre_hook(lambda _, inputs: inputs_of_steps.append(inputs[0]))
             return stage
 
     Watching(epochs=2, width=4, depth=1).fit(Codes(torch.zeros(1000, 3), torch.full((1000, 3), math.log(4.0))))
-    first, second = torch.cat(seen[:10]), torch.cat(seen[10:])
+    first, second = torch.cat(inputs_of_steps[:10]), torch.cat(inputs_of_steps[10:])
     assert float(first.std()) == pytest.approx(2, rel=0.05)
     assert torch.isin(first, second).float().mean() < 0.01
 
@@ -345,10 +345,10 @@ def test_a_diverging_loss_is_refused_in_one_sentence() -> None:
         build("second-stage", lr=1e6, epochs=3).fit(codes_of())
 
 
-def test_progress_is_told_after_each_epoch() -> None:
-    told: list[tuple[int, int]] = []
-    build("flow", epochs=2).fit(codes_of(), lambda *epoch: told.append(epoch))
-    assert told == [(1, 2), (2, 2)]
+def test_progress_is_called_after_each_epoch() -> None:
+    calls: list[tuple[int, int]] = []
+    build("flow", epochs=2).fit(codes_of(), lambda *epoch: calls.append(epoch))
+    assert calls == [(1, 2), (2, 2)]
 
 
 # ---------------------------------------------------------------- flows
@@ -358,18 +358,18 @@ def test_a_flow_is_a_density_and_likelier_than_a_gaussian() -> None:
     def two(n: int) -> Codes:
         return Codes(torch.cat([arc(n), 0.5 * torch.randn(n, 2)]), None)
 
-    codes, held = two(1000), two(1000)
+    codes, held_out = two(1000), two(1000)
     fitted = Flow(epochs=10, width=32, batch=100).fit(codes)
-    gaussian = GaussianMixture(1).fit(codes).mean_log_likelihood(held)
-    truth = torch.stack([log_arc(held.mean), torch.distributions.Normal(0, 0.5).log_prob(held.mean).sum(1)])
-    assert gaussian + 0.3 < fitted.mean_log_likelihood(held) < float(truth.logsumexp(0).mean()) - math.log(2) + 0.05
+    gaussian = GaussianMixture(1).fit(codes).mean_log_likelihood(held_out)
+    truth = torch.stack([log_arc(held_out.mean), torch.distributions.Normal(0, 0.5).log_prob(held_out.mean).sum(1)])
+    assert gaussian + 0.3 < fitted.mean_log_likelihood(held_out) < float(truth.logsumexp(0).mean()) - math.log(2) + 0.05
     side = torch.linspace(-8, 8, 160)
     with torch.no_grad():
         density = (-fitted.density_(torch.cartesian_prod(side, side))).double().exp()
     assert float(density.sum() * (side[1] - side[0]) ** 2) == pytest.approx(1, abs=0.02)
 
 
-def test_noise_and_codes_are_each_others_image() -> None:
+def test_the_inverse_flow_maps_noise_to_codes_that_map_back() -> None:
     density = FlowDensity(5, 3, 16, 2)
     density.mean.fill_(3)
     density.std.fill_(2)

@@ -1,4 +1,4 @@
-"""Training on images in groups: any split, network and balance; resuming; what cannot be grouped; the figures."""
+"""Training on images in groups: every split, network and variance; resuming; images that cannot be grouped; figures."""
 
 from __future__ import annotations
 
@@ -65,26 +65,28 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     splitvae.train("digits-svae", digits, out=tmp_path / "halves", progress=False, **fields | {"epochs": 1})
     halves = splitvae.train("digits-svae", digits, out=tmp_path / "halves", progress=False, resume=True, epochs=2)
     assert whole.vae.fingerprint() == halves.vae.fingerprint()
-    last, again = ({k: v for k, v in run.history[-1].items() if "second" not in k} for run in (whole, halves))
-    assert last == again
+    last, last_resumed = ({k: v for k, v in run.history[-1].items() if "second" not in k} for run in (whole, halves))
+    assert last == last_resumed
     assert {"kl_style", "kl_content", "val_loss"} <= last.keys()
 
 
-def test_groups_are_composed_anew_in_each_epoch_of_images_of_one_label(digits: splitvae.Images) -> None:
+def test_each_epoch_has_new_groups_of_images_of_one_label(digits: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **TINY, group_members=4)
-    loop = Trainer(presets.build_vae(config), config.objective, digits, config)
-    # Silenced: this loop has labels.
-    known = {x.numpy().tobytes(): int(label) for x, label in zip(loop.images.pixels, loop.images.labels, strict=True)}  # type: ignore[arg-type]
+    trainer = Trainer(presets.build_vae(config), config.objective, digits, config)
+    # Silenced: this trainer has labels.
+    label_of = {
+        x.numpy().tobytes(): int(label) for x, label in zip(trainer.images.pixels, trainer.images.labels, strict=True)
+    }  # type: ignore[arg-type]
     companies = []
     for epoch in range(2):
-        loop.epoch, loop.step = epoch, epoch * loop.steps_per_epoch
+        trainer.epoch, trainer.step = epoch, epoch * trainer.steps_per_epoch
         company = set()
-        for x, group in loop.batches():
+        for x, group in trainer.batches():
             assert group is not None
             rows = [(image * 255).round().byte().numpy().tobytes() for image in x]
             for g in range(group.total):
                 members = [row for row, of in zip(rows, group.member_of.tolist(), strict=True) if of == g]
-                assert len({known[row] for row in members}) == 1
+                assert len({label_of[row] for row in members}) == 1
                 company.add(frozenset(members))
         companies.append(company)
     assert len(companies[0] & companies[1]) < len(companies[0]) / 4
@@ -106,7 +108,7 @@ def test_colour_images_are_grouped_by_attributes(faces: splitvae.Images, tmp_pat
     assert run.vae.reconstruct(torch.rand(2, 3, 64, 64)).image.shape == (2, 3, 64, 64)
 
 
-def test_images_without_labels_say_how_to_give_them(digits: splitvae.Images, tmp_path: Path) -> None:
+def test_images_without_labels_are_refused_with_how_to_give_them(digits: splitvae.Images, tmp_path: Path) -> None:
     bare = dataclasses.replace(digits, labels=None, classes=())
     with pytest.raises(UserError, match=r"one subfolder a group.*--latent gaussian"):
         splitvae.train("digits-svae", bare, out=tmp_path / "run", progress=False, **TINY)
@@ -124,10 +126,10 @@ def test_pairs_need_two_of_each_label_and_an_even_batch(digits: splitvae.Images,
     with pytest.raises(UserError, match="--batch-size 26"):
         splitvae.train("digits-svae", digits, out=tmp_path / "b", progress=False, **fields | {"batch_size": 25})
     run = splitvae.train("digits-svae", digits, out=tmp_path / "c", progress=False, **fields)
-    assert run.history[-1]["step"] in (10, 11)  # of 270 images at most ten are left over
+    assert run.history[-1]["step"] in (10, 11)  # of 270 images at most ten have no partner
 
 
-def test_a_weight_of_independence_asks_for_groups() -> None:
+def test_a_weight_of_independence_needs_groups() -> None:
     with pytest.raises(UserError, match="--latent grouped"):
         presets.find_preset("digits-svae", independence=10.0)
 
@@ -137,13 +139,13 @@ def test_the_diagonal_of_swaps_is_reconstructions_and_evidence_is_the_groups(fus
     torch.manual_seed(0)
     vae = splitvae.VAE((1, 16, 16), 6, net="mlp", latent="grouped", embedding=16, fusion=fusion).eval()
     x, labels = torch.rand(20, 1, 16, 16), torch.arange(20) % 3 + 7
-    found = group_figures.select_references(vae, x, labels)
-    assert torch.equal(found.images, x[:3])
-    painted = vae.decode(torch.cat((found.style, found.content), 1)).image
-    torch.testing.assert_close(painted, vae.reconstruct(x[:3]).image)
+    references = group_figures.select_references(vae, x, labels)
+    assert torch.equal(references.images, x[:3])
+    decoded = vae.decode(torch.cat((references.style, references.content), 1)).image
+    torch.testing.assert_close(decoded, vae.reconstruct(x[:3]).image)
     together = vae.encode(x, labels)
-    torch.testing.assert_close(found.evidence, together.mean[:3, 3:])
-    figure = group_figures.draw_swaps(vae, found)
+    torch.testing.assert_close(references.evidence, together.mean[:3, 3:])
+    figure = group_figures.draw_swaps(vae, references)
     assert figure.get_size_inches().min() > 1
     with pytest.raises(UserError, match="--latent grouped"):
         group_figures.select_references(splitvae.VAE((1, 16, 16), 6, net="mlp"), x, labels)

@@ -31,6 +31,8 @@ from splitvae.training.interrupts import Interrupted
 from splitvae.training.monitor import Monitor
 from splitvae.training.trainer import Trainer
 
+Same = Callable[[Any, Any], bool]  # the fixture that compares states
+
 TINY: dict[str, Any] = {
     "width": 4,
     "embedding": 32,
@@ -59,12 +61,6 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def images() -> splitvae.Images:
-    found = splitvae.load("digits", side=16)
-    return splitvae.Images(found.pixels[:350], None, (), "digits", "train", ())
-
-
-@pytest.fixture(scope="module")
 def healthy(images: splitvae.Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two epochs, of which the second was judged and found good."""
     out = tmp_path_factory.mktemp("runs") / "healthy"
@@ -80,9 +76,8 @@ def train(images: splitvae.Images, out: Path, **overrides: Any) -> splitvae.Run:
     """Trains digits-svae with the weights of INTRO, or with another objective, which brings its own."""
     others = objective is not None or overrides.get("loss", "intro") != "intro"
     settings = {**INTRO, "epochs": 2, **overrides}
-    settings = {
-        k: v for k, v in settings.items() if k in overrides or not others or k not in ("alpha", "beta", "margin", "loss")
-    }
+    own = {"alpha", "beta", "margin", "loss"} if others else set()
+    settings = {k: v for k, v in settings.items() if k in overrides or k not in own}
     return splitvae.train("digits-svae", images, objective, out=out, progress=False, **settings)
 
 
@@ -98,18 +93,6 @@ def good(run: Path) -> dict[str, Any]:
     return torch.load(run / "good.ckpt", weights_only=True)
 
 
-def same(a: Any, b: Any) -> bool:
-    """Bit for bit equality of nested states, save for clocks."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        clocks = {"seconds", "images_per_second"}
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a.keys() - clocks)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
-
-
 def before_turns(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]) -> None:
     turn = Trainer.train_step
 
@@ -120,7 +103,7 @@ def before_turns(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]
     monkeypatch.setattr(Trainer, "train_step", acted)
 
 
-# ---------------------------------------------------------------- two players in one loop
+# ---------------------------------------------------------------- two players in one trainer
 
 
 @pytest.mark.parametrize(
@@ -129,11 +112,16 @@ def before_turns(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]
     ids=["intro", "soft-intro"],
 )
 def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
-    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], _short: None
+    images: splitvae.Images,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    _short: None,
+    same: Same,
 ) -> None:
     train(images, tmp_path / "whole", on_alarm="warn", epochs=3, **settings)
     with monkeypatch.context() as patch:
-        before_turns(patch, lambda loop: os.kill(os.getpid(), signal.SIGINT) if loop.step == 8 else None)
+        before_turns(patch, lambda trainer: os.kill(os.getpid(), signal.SIGINT) if trainer.step == 8 else None)
         with pytest.raises(Interrupted, match="epoch 2, step 9"):
             train(images, tmp_path / "parts", on_alarm="warn", epochs=3, **settings)
     torch.manual_seed(99)  # whatever happened in between
@@ -234,16 +222,22 @@ DEATHS: dict[str, tuple[dict[str, Any], str]] = {  # how a healthy run is killed
 
 
 def paint_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    def constant(loop: Trainer) -> None:
+    def constant(trainer: Trainer) -> None:
         with torch.no_grad():
-            loop.vae.decoder.head.weight.zero_()
+            trainer.vae.decoder.head.weight.zero_()
 
     before_turns(monkeypatch, constant)
 
 
 @pytest.mark.parametrize("name", DEATHS)
 def test_a_dying_run_stops_at_its_last_good_checkpoint_and_names_the_weight(
-    healthy: Path, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, _short: None
+    healthy: Path,
+    images: splitvae.Images,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    _short: None,
+    same: Same,
 ) -> None:
     out, (settings, weight) = tmp_path / "run", DEATHS[name]
     shutil.copytree(healthy, out)
@@ -289,10 +283,10 @@ def test_what_is_not_finite_stops_a_run_before_it_is_written(
     before = (out / "good.ckpt").read_bytes()
     if kind == "a weight":
 
-        def overflow(loop: Trainer) -> None:
-            if loop.step == 4 * STEPS - 1:
+        def overflow(trainer: Trainer) -> None:
+            if trainer.step == 4 * STEPS - 1:
                 # In the last player's turn of the epoch, after which nothing is computed with it.
-                loop.vae.decoder.head.bias.register_hook(lambda slope: slope.fill_(float("inf")))
+                trainer.vae.decoder.head.bias.register_hook(lambda slope: slope.fill_(float("inf")))
 
         before_turns(monkeypatch, overflow)
     else:
@@ -354,7 +348,7 @@ def test_a_loss_that_is_not_finite_rolls_back_with_half_the_rate_in_any_objectiv
     assert [row["lr"] for row in run.history] == pytest.approx([1e-3, 0.5 * 0.75e-3, 0.5 * 0.25e-3])
     assert splitvae.Run(run.path).config.training.lr == 5e-4
     assert "the loss became non-finite at step 9" in run.history[1]["notes"][0]
-    assert json.loads((run.path / "config.json").read_text())["on_alarm"] == "rollback"
+    assert json.loads((run.path / "config.json").read_text())["monitoring"]["on_alarm"] == "rollback"
 
 
 def test_a_warning_is_given_once_an_epoch_and_the_good_checkpoint_stays(
@@ -389,7 +383,8 @@ def test_the_command_of_the_message_goes_on(
 ) -> None:
     monkeypatch.setattr(alarms, "WINDOW_STEPS", 15)
     monkeypatch.chdir(tmp_path)
-    words = "--loss intro --beta 5 --margin 0.5 --width 4 --embedding 32 --latent-dim 4 --preview-every 0 --epochs 3 --no-report"
+    words = "--loss intro --beta 5 --margin 0.5 --width 4 --embedding 32 --latent-dim 4 --epochs 3"
+    words += " --preview-every 0 --no-report"
     assert main(["train", "digits-svae", "--out", "run", *words.split()]) == 2
     message = capsys.readouterr().err
     assert "splitvae: stopped by an alarm. reals-over-margin" in message

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ import torch
 
 import splitvae
 from splitvae import presets
+from splitvae.cli import main
 from splitvae.errors import UserError
 from splitvae.models.groups import Groups
 from splitvae.objectives.elbo import ELBO, ELBOLoss
 from splitvae.objectives.variance import Optimal
 from splitvae.training.interrupts import Interrupted
 from splitvae.training.trainer import Trainer
+
+Same = Callable[[Any, Any], bool]  # the fixture that compares states
 
 TINY: dict[str, Any] = {
     "width": 4,
@@ -35,12 +39,6 @@ TINY: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def images() -> splitvae.Images:
-    found = splitvae.load("digits", side=16)
-    return splitvae.Images(found.pixels[:350], None, (), "digits", "train", ())
-
-
 def train(images: splitvae.Images, out: Path, **overrides: Any) -> splitvae.Run:
     settings = {**TINY, "epochs": 2, **overrides}
     return splitvae.train("digits-svae", images, out=out, progress=False, **settings)
@@ -48,18 +46,6 @@ def train(images: splitvae.Images, out: Path, **overrides: Any) -> splitvae.Run:
 
 def checkpoint(run: Path) -> dict[str, Any]:
     return torch.load(run / "state.ckpt", weights_only=True)
-
-
-def same(a: Any, b: Any) -> bool:
-    """Bit for bit equality of nested states, save for clocks."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        clocks = {"seconds", "images_per_second"}
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a.keys() - clocks)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
@@ -85,7 +71,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     ids=["paper", "averaged", "plateau", "cosine"],
 )
 def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
-    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], same: Same
 ) -> None:
     train(images, tmp_path / "whole", epochs=3, **settings)
     with monkeypatch.context() as patch:
@@ -99,7 +85,7 @@ def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
 
 
-def test_more_epochs_go_on_as_if_asked_for_at_once(images: splitvae.Images, tmp_path: Path) -> None:
+def test_more_epochs_go_on_as_if_asked_for_at_once(images: splitvae.Images, tmp_path: Path, same: Same) -> None:
     train(images, tmp_path / "whole", epochs=3)
     train(images, tmp_path / "parts", epochs=1)
     train(images, tmp_path / "parts", epochs=3, resume=True)
@@ -110,7 +96,9 @@ def test_more_epochs_go_on_as_if_asked_for_at_once(images: splitvae.Images, tmp_
     assert same({n: whole["vae"][n] for n in weights}, {n: parts["vae"][n] for n in weights})
 
 
-def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Path) -> None:
+def test_killed_without_warning_it_resumes_from_the_last_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = [
         sys.executable,
         "-m",
@@ -134,11 +122,8 @@ def test_killed_without_warning_it_resumes_from_the_last_checkpoint(tmp_path: Pa
     process.wait()
     rows = len(history.read_text().splitlines())
     assert 1 <= rows < 40
-    again = subprocess.run(
-        [*command[:-1], "--no-report", "--resume", "--epochs", str(rows + 1)], capture_output=True, text=True
-    )
-    assert again.returncode == 0, again.stderr
-    assert f"Resuming {tmp_path / 'run'} at epoch" in again.stdout
+    assert main(["train", "--resume", "--out", str(tmp_path / "run"), "--epochs", str(rows + 1), "--no-report"]) == 0
+    assert f"Resuming {tmp_path / 'run'} at epoch" in capsys.readouterr().out
     assert len(splitvae.Run(tmp_path / "run").history) == rows + 1
 
 
@@ -227,13 +212,13 @@ def test_without_recomputing_the_statistics_it_would_not(
 
 def test_every_epoch_has_another_order_and_every_image_once(images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **{**TINY, "batch_size": 45}, precision="32")
-    loop = Trainer(presets.build_vae(config), config.objective, images, config)
-    first = torch.cat([x for x, _ in loop.batches()])
-    loop.epoch, loop.step = 1, loop.steps_per_epoch
-    second = torch.cat([x for x, _ in loop.batches()])
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config)
+    first = torch.cat([x for x, _ in trainer.batches()])
+    trainer.epoch, trainer.step = 1, trainer.steps_per_epoch
+    second = torch.cat([x for x, _ in trainer.batches()])
     assert not torch.equal(first, second)
     order = [x.flatten(1).sum(1).sort().values for x in (first, second)]
-    assert len(first) == len(loop.images) == 315
+    assert len(first) == len(trainer.images) == 315
     torch.testing.assert_close(order[0], order[1])
 
 
@@ -256,12 +241,12 @@ def test_a_rate_given_on_resume_moves_the_schedule_and_keeps_the_place_in_it(
 
 def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **TINY, precision="32", ema=0.999)
-    loop = Trainer(presets.build_vae(config), config.objective, images, config)
-    assert loop.ema_model is not None
-    parameter, average = (next(model.decoder.parameters()) for model in (loop.vae, loop.ema_model))
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config)
+    assert trainer.ema_model is not None
+    parameter, average = (next(model.decoder.parameters()) for model in (trainer.vae, trainer.ema_model))
     seen = [parameter.detach().clone()]
-    for x, _ in loop.batches():
-        loop.train_step(x)
+    for x, _ in trainer.batches():
+        trainer.train_step(x)
         seen.append(parameter.detach().clone())
     expected = seen[0]
     for t, weight in enumerate(seen[1:]):
@@ -270,7 +255,7 @@ def test_the_average_soon_forgets_where_training_began(images: splitvae.Images) 
 
 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(
-    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Same
 ) -> None:
     losses, weights = iter([3.0, 1.0, 2.0, 1.5]), []
 
@@ -326,10 +311,10 @@ def test_a_jump_of_the_gradient_raises_the_alarm(
 
 def test_mirroring_flips_some_images_and_no_others(images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **TINY, mirror=True, precision="32")
-    loop = Trainer(presets.build_vae(config), config.objective, images, config)
-    order = loop.images.epoch_order(0)
-    x, _ = loop.images.batch(order, 0)
-    plain = loop.images.pixels[order.rows[: len(x)]].float() / 255
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config)
+    order = trainer.images.epoch_order(0)
+    x, _ = trainer.images.batch(order, 0)
+    plain = trainer.images.pixels[order.rows[: len(x)]].float() / 255
     flipped = [torch.equal(a, b.flip(2)) for a, b in zip(x, plain, strict=True)]
     straight = [torch.equal(a, b) for a, b in zip(x, plain, strict=True)]
     assert all(f or s for f, s in zip(flipped, straight, strict=True))
@@ -365,7 +350,7 @@ def test_settings_that_were_asked_for_are_not_chosen_anew(tmp_path: Path) -> Non
     images = splitvae.Images(pixels, None, (), "scans", "train", ())
     asked = {"beta": 1.0, "mirror": False, "epochs": 1, "latent_dim": 32, "width": 4, "preview_every": 0}
     run = splitvae.train(splitvae.Config(), images, out=tmp_path / "run", progress=False, **asked)
-    assert {name: getattr(run.config, name) for name in asked} == asked
+    assert {name: run.config.options()[name] for name in asked} == asked
 
 
 def test_a_resumed_run_takes_another_learning_rate(images: splitvae.Images, tmp_path: Path) -> None:
@@ -379,8 +364,8 @@ def test_validation_weighs_the_kl_as_at_the_end_of_its_schedule(images: splitvae
     for kl in ("constant", "warmup", "cyclical"):
         config = presets.find_preset("digits-svae", **TINY, kl=kl, precision="32")
         torch.manual_seed(0)
-        loop = Trainer(presets.build_vae(config), config.objective, images, config)
-        losses.append(loop.validate()["val_loss"])
+        trainer = Trainer(presets.build_vae(config), config.objective, images, config)
+        losses.append(trainer.validate()["val_loss"])
     assert losses[0] == losses[1] == losses[2]
 
 
@@ -493,17 +478,17 @@ def test_a_step_computes_in_the_precision_asked_for_and_losses_in_float32(
     images: splitvae.Images, precision: str, dtype: torch.dtype
 ) -> None:
     config = presets.find_preset("digits-svae", **TINY, precision=precision)
-    loop = Trainer(presets.build_vae(config), config.objective, images, config)
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config)
     seen: dict[str, Any] = {}
-    convolutions = [m for m in loop.vae.modules() if isinstance(m, torch.nn.Conv2d)]
+    convolutions = [m for m in trainer.vae.modules() if isinstance(m, torch.nn.Conv2d)]
     for i, m in enumerate(convolutions):
         m.register_forward_hook(lambda _m, _i, out, i=i: seen.__setitem__(f"conv {i}", out.dtype))
-    loop.vae.encoder.register_forward_hook(lambda _m, _i, q: seen.update(mean=q.mean.dtype, logvar=q.logvar.dtype))
-    loop.train_step(*next(iter(loop.batches())))
+    trainer.vae.encoder.register_forward_hook(lambda _m, _i, q: seen.update(mean=q.mean.dtype, logvar=q.logvar.dtype))
+    trainer.train_step(*next(iter(trainer.batches())))
     assert seen.pop("mean") == seen.pop("logvar") == torch.float32
     assert len(seen) == len(convolutions)
     assert set(seen.values()) == {dtype}
-    assert loop.loss.logs["loss"].dtype == torch.float32
+    assert trainer.loss.logs["loss"].dtype == torch.float32
 
 
 def test_images_cut_by_hand_are_tested_as_they_were_trained(tmp_path: Path) -> None:
