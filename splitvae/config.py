@@ -156,10 +156,10 @@ class Config(Settings):
 
     Arguments:
         data: The images and their preparation.
-        model: The model.
-        objective: The objective, an object or its name.
+        model: The shape of an image, the latent, the split, and the network.
+        objective: What training minimises.
         sampler: The density that is fitted to the codes after training, which gives better samples than the prior.
-        training: The training.
+        training: The epochs, the batches, the learning rate, and the seed.
         monitoring: What the training shows, and its response to alarms.
         hardware: The devices and the arithmetic.
         preset: The name of the preset from which the settings were made; empty if there is none.

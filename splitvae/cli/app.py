@@ -1,5 +1,6 @@
-"""The command line: `splitvae COMMAND --help` explains each."""
+"""The commands, and the function `main` that runs one of them; `splitvae COMMAND --help` explains each."""
 
+import inspect
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +21,10 @@ from .sample import Sample
 from .sweep import sweep
 from .train import train
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
 
+# A dataclass of options that is called, or, where the options depend on a preset, a function of the arguments.
 COMMANDS: dict[str, Any] = {
     "train": train,
     "evaluate": Evaluate,
@@ -40,30 +42,14 @@ COMMANDS: dict[str, Any] = {
 }
 
 
-def usage() -> str:
-    lines = ["usage: splitvae COMMAND [ARGUMENTS]   (splitvae COMMAND --help explains one)", ""]
-    lines += [f"  {name:<12} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
-    return "\n".join([*lines, "", "Begin with: splitvae train digits-svae", "or:         splitvae train --data MY_PHOTOS"])
-
-
-def dispatch(arguments: Sequence[str]) -> None:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(usage())
-        return
-    name, rest = arguments[0], arguments[1:]
-    if name not in COMMANDS:
-        raise UserError(f"no command is called {name!r}; {nearest(name, COMMANDS)} `splitvae --help` shows them all.")
-    if name in ("train", "sweep"):  # their options depend on the preset
-        COMMANDS[name](rest)
-    else:
-        parse(COMMANDS[name], rest, f"splitvae {name}", COMMANDS[name].__doc__)()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns 0, 2 for a mistake, 130 for Ctrl-C."""
-    from_shell = sys.argv[1:] if arguments is None else arguments
+    """Runs one command and returns the exit status: 0, 2 for a mistake, or 130 for Ctrl-C.
+
+    Arguments:
+        arguments: The words after `splitvae`; None takes those of the shell.
+    """
     try:
-        dispatch(from_shell)
+        run_command(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
         print(f"splitvae: {error}", file=sys.stderr)
         return error.status
@@ -74,3 +60,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("splitvae: stopped.", file=sys.stderr)
         return 130
     return 0
+
+
+def run_command(arguments: Sequence[str]) -> None:
+    """Runs the command that the arguments name, or prints the list of commands."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(describe_commands())
+        return
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        raise UserError(f"no command is called {name!r}; {nearest(name, COMMANDS)} `splitvae --help` shows them all.")
+    command = COMMANDS[name]
+    if isinstance(command, type):
+        parse(command, rest, f"splitvae {name}", inspect.getdoc(command) or "")()
+    else:
+        command(rest)
+
+
+def describe_commands() -> str:
+    """Returns the help of `splitvae` itself: each command with the first line of its description."""
+    lines = ["usage: splitvae COMMAND [ARGUMENTS]   (splitvae COMMAND --help explains one)", ""]
+    lines += [f"  {name:<12} {(inspect.getdoc(command) or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    return "\n".join([*lines, "", "Begin with: splitvae train digits-svae", "or:         splitvae train --data MY_PHOTOS"])

@@ -1,43 +1,37 @@
-"""The commands that study data alone: what it owes to its labels, and to its mean image."""
+"""The command `categories`: measures how far the classes of a data set are from the whole of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import tyro
+from tyro.conf import Positional
 
-from ..errors import UserError
+from .options import Count, Features, ImageSource, InceptionWeights, OutputFolder, Seed, check_least, show_default
 
 __all__ = ["Categories"]
 
 
-# Heavy imports stand in the commands, so that --help and mistakes answer at once.
-
-
 @dataclass
 class Categories:
-    """Measure how far single classes of a data set are from the whole of it."""
+    """Measure how far single classes of a data set are from the whole of it.
 
-    data: tyro.conf.Positional[str]
-    """Images with labels: a name, folder, file, or hf://org/name."""
-    features: str = "auto"
-    """Where distances are measured: inception, inception-keras, classifier, rotation, or a TorchScript file; auto is
-    classifier where there are classes to learn: made to tell these very classes apart, it shows them far apart."""
-    inception_weights: Path | None = None
-    """File with the weights of inception or inception-keras; by default they are downloaded once."""
-    count: int = 10_000
-    """Images of each class, and of each mix of classes; fewer where there are fewer."""
+    The images need labels. The folder gets categories.json and categories.png. The features `classifier` come from a
+    network that was trained to tell these very classes apart, so their distances are large.
+    """
+
+    data: Positional[ImageSource]
+    features: Features = "auto"
+    inception_weights: InceptionWeights = None
+    count: Count = 10_000
+    """Number of images of each class, and of each mix of classes; all images where there are fewer."""
     mirror: bool = True
-    """Double the training images by their mirror images, as the paper does; mirrored digits are no digits."""
-    seed: int = 0
-    """Seed of what is drawn."""
-    out: Path | None = None
-    """Folder for categories.json and categories.png; by default categories-NAME."""
+    """Whether the mirror images of the training images are added, as in the paper; mirrored digits are not digits."""
+    seed: Seed = 0
+    out: Annotated[OutputFolder, show_default("categories-NAME")] = None
 
     def __call__(self) -> None:
-        if self.count < 2:
-            raise UserError(f"--count {self.count} leaves nothing to compare; give at least 2, better 10000.")
-        if self.seed < 0:
-            raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
+        check_least(2, "leaves nothing to compare", count=self.count)
+        check_least(0, seed=self.seed)
         from ..data.labels import get_labels
         from ..data.sources import load
         from ..features.registry import load_extractor
@@ -47,7 +41,7 @@ class Categories:
         from ..utils.files import write_json
 
         train = load(self.data, "train")
-        get_labels(train)  # before features are learned
+        get_labels(train)  # images without labels are refused before features are learned
         test = load(self.data, "test", side=train.shape[1], channels=train.shape[0])
         extractor = load_extractor(self.features, train, self.inception_weights)
         result = compare_categories(train, test, extractor, self.count, self.seed, mirror=self.mirror)

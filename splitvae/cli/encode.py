@@ -1,27 +1,24 @@
-"""TODO docstring of cli.encode."""
+"""The command `encode`: writes the latent codes of images."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
-import tyro
-
-from .options import print_notes
+from .options import OtherImages, OutputFile, RunFolder, Split, print_notes, show_default
 
 __all__ = ["Encode"]
 
 
 @dataclass
 class Encode:
-    """Turn images into latent codes (.npz with mean, logvar and, where known, labels)."""
+    """Encode images as latent codes.
 
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
-    data: str | None = None
-    """Images to encode; by default those of the run."""
-    split: str = ""
-    """train, test or all; by default all images of --data, or the test part of the run's."""
-    out: Path | None = None
-    """The .npz file; by default RUN/codes-SPLIT.npz."""
+    The file is an .npz with the arrays mean, logvar (where the posterior has one) and labels (where the images have them).
+    """
+
+    run: RunFolder
+    data: OtherImages = None
+    split: Split = ""
+    out: Annotated[OutputFile, show_default("RUN/codes-PART.npz")] = None
 
     def __call__(self) -> None:
         import numpy as np

@@ -1,20 +1,30 @@
 """The command `evaluate`: scores runs, or compares two sets of images without a model."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tyro
+from tyro.conf import arg
 
-from ..data.images import Images
 from ..errors import UserError
-from ..runs import group_runs_by_seed
+from .options import (
+    Components,
+    Count,
+    Features,
+    InceptionWeights,
+    OtherImages,
+    OutputFile,
+    RunFolders,
+    SamplerName,
+    Seed,
+    check_least,
+    check_not_empty,
+    print_notes,
+    show_default,
+)
 
 __all__ = ["Evaluate"]
-
-
-# Modules that import slowly are imported inside the functions, so that --help and mistakes are answered at once.
 
 
 def _list_metrics(_: str) -> str:
@@ -25,82 +35,73 @@ def _list_metrics(_: str) -> str:
 
 @dataclass
 class Evaluate:
-    """Score runs, or compare two sets of images without a model."""
+    """Score runs, or compare two sets of images without a model.
 
-    runs: tyro.conf.Positional[tuple[Path, ...]] = ()
-    """Folders of runs, or folders of seed-N runs; several are compared."""
-    images: tuple[str, str] | None = None
-    """Instead of runs, two sets of images: the real ones, then those to score."""
-    data: str | None = None
-    """Where the images of the runs are now; by default where they were when the model was trained."""
-    metrics: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...", help_behavior_hint=_list_metrics)] = ()
+    A folder of seed-N runs stands for all of them. Several runs are also compared in one table. All numbers of a run are
+    written to RUN/evaluation.json.
+    """
+
+    runs: Annotated[RunFolders, show_default("none, with --images")] = ()
+    images: Annotated[
+        tuple[str, str] | None, arg(metavar="REAL OTHER", help_behavior_hint="(default: runs are scored)")
+    ] = None
+    """Two sets of images that are compared in place of runs: the real images, and those to score."""
+    data: OtherImages = None
+    metrics: Annotated[tuple[str, ...], arg(metavar="NAME ...", help_behavior_hint=_list_metrics)] = ()
     """Metrics of the model on test images."""
     protocol: Literal["clean", "paper", "both"] = "both"
     """What the sampler is fitted to: training codes (clean), or the very test images it is scored against (paper)."""
-    features: str = "auto"
-    """Features in which images are compared: inception, inception-keras, classifier, rotation, or a TorchScript file; auto
-    is classifier where there are labels, else rotation."""
-    inception_weights: Path | None = None
-    """File with the weights of inception or inception-keras; by default they are downloaded once."""
-    sampler: str = ""
-    """Density of the EX-POST samples: gmm, second-stage, second-stage-noiseless, flow; by default the run's."""
-    components: int = 0
-    """Components of a mixture; 0 picks them by held-out likelihood (clean) or takes the run's (paper)."""
-    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 10_000
-    """Real images, and as many generated images of each kind."""
-    draws: tuple[int, ...] = (1, 64)
-    """Draws of the importance-weighted bounds on the likelihood; 1024 is slow without a GPU."""
-    seed: int = 0
-    """Seed of noise and samples."""
-    out: Path | None = None
-    """With --images: a .json file for the numbers."""
+    features: Features = "auto"
+    inception_weights: InceptionWeights = None
+    sampler: Annotated[SamplerName, show_default("that of the run")] = ""
+    components: Components = 0
+    n: Count = 10_000
+    """Number of real images, and of generated images of each kind."""
+    draws: Annotated[tuple[int, ...], arg(metavar="INT ...")] = (1, 64)
+    """Numbers of draws of the importance-weighted bounds on the likelihood; 1024 is slow without a GPU."""
+    seed: Seed = 0
+    out: Annotated[OutputFile, arg(help="File for the numbers of --images, as .json."), show_default("none")] = None
 
     def __call__(self) -> None:
         if self.images and self.runs:
             raise UserError("give runs, or two sets with --images, not both.")
-        if self.seed < 0:
-            raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
-        if self.n < 2:
-            raise UserError(f"-n {self.n} leaves nothing to compare; give at least 2, better 10000.")
-        if self.components < 0:
-            raise UserError(f"--components {self.components} is no number of components; 0 picks one.")
+        check_least(0, seed=self.seed, components=self.components)
+        check_least(2, "leaves nothing to compare", n=self.n)
         if self.images:
             self.compare_image_sets(*self.images)
-        elif self.runs:
-            self.evaluate_runs()
         else:
-            raise UserError("say of which run, such as `splitvae evaluate runs/mnist-svae`, or --images REAL OTHERS.")
+            check_not_empty(
+                self.runs, "run", "splitvae evaluate runs/mnist-svae` or `splitvae evaluate --images REAL OTHER"
+            )
+            self.evaluate_runs()
 
     def evaluate_runs(self) -> None:
         from ..data.geometry import remove_padding
+        from ..data.images import Images
         from ..evaluation.diagnostics import check_metrics, evaluate
         from ..evaluation.fitted_samplers import PROTOCOLS
         from ..evaluation.tables import comparison_tables, evaluation_table, score_table
         from ..features.registry import load_extractor
-        from ..runs import Run
+        from ..runs import Run, group_runs_by_seed
         from ..utils.text import align_columns
 
         metrics = check_metrics(self.metrics)
         protocols = tuple(PROTOCOLS) if self.protocol == "both" else (self.protocol,)
         groups = group_runs_by_seed(self.runs)
         configs = [Run(path).config for paths in groups.values() for path in paths]  # fails before any run is scored
-        parameters: dict[str, Any] = {}
-        if self.components:
-            if any((self.sampler or config.sampler.name) != "gmm" for config in configs):
-                raise UserError("--components are those of a mixture; add --sampler gmm.")
-            parameters["components"] = self.components
-        read: dict[Any, dict[str, Images]] = {}  # the images of the last run, by source and shape
+        parameters = self._mixture_parameters([config.sampler.name for config in configs])
+        cache: dict[Any, dict[str, Images]] = {}  # the images of the last run, by source and geometry
         results: dict[str, list[dict[str, Any]]] = {}
         for name, paths in groups.items():
             for run in map(Run, paths):
                 config = run.config
                 key = self.data or config.data.source, config.model.shape, config.data.pad, config.data.crop
-                if key not in read:
-                    read = {key: {part: run.images(part, self.data) for part in ("train", "test")}}
-                for part, images in read[key].items():
+                if key not in cache:
+                    cache = {key: {part: run.images(part, self.data) for part in ("train", "test")}}
+                for part, images in cache[key].items():
                     run.remember(part, images)
                 train = run.images("train")
-                without_padding = dataclasses.replace(train, pixels=remove_padding(train.pixels, run.config.data.pad))
+                without_padding = dataclasses.replace(train, pixels=remove_padding(train.pixels, config.data.pad))
                 extractor = load_extractor(self.features, without_padding, self.inception_weights)
                 sampler = self.sampler or None
                 result = evaluate(run, extractor, protocols, sampler, self.n, self.draws, self.seed, metrics, **parameters)
@@ -109,21 +110,27 @@ class Evaluate:
                 for score in list(result["scores"].values())[-len(protocols) :]:
                     print(score_table(score))
                 print(f"  All numbers: {run.path / 'evaluation.json'}", flush=True)
-        if len(configs) > 1:
-            for protocol in protocols:
-                for table in comparison_tables(results, protocol):
-                    print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{table.description}.")
-                    print(align_columns(table.headings, table.rows))
+        for protocol in protocols if len(configs) > 1 else ():
+            for table in comparison_tables(results, protocol):
+                print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{table.description}.")
+                print(align_columns(table.headings, table.rows))
 
-    def compare_image_sets(self, real: str, others: str) -> None:
+    def _mixture_parameters(self, samplers: Sequence[str]) -> dict[str, int]:
+        """Returns the parameters that replace those of the runs' samplers, which have the given names."""
+        if not self.components:
+            return {}
+        if any((self.sampler or name) != "gmm" for name in samplers):
+            raise UserError("--components are those of a mixture; add --sampler gmm.")
+        return {"components": self.components}
+
+    def compare_image_sets(self, real: str, other: str) -> None:
         from ..data.sources import load_all
         from ..evaluation.scores import compare_image_sets
         from ..evaluation.tables import image_sets_table
         from ..features.registry import load_extractor
         from ..utils.files import write_json
-        from .options import print_notes
 
-        real_images, other_images = load_all(real), load_all(others)
+        real_images, other_images = load_all(real), load_all(other)
         print_notes(real_images)
         print_notes(other_images)
         extractor = load_extractor(self.features, real_images, self.inception_weights)

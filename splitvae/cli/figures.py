@@ -1,41 +1,35 @@
-"""TODO docstring of cli.figures."""
+"""The command `figures`: draws the figures of runs."""
 
 from dataclasses import dataclass
-from pathlib import Path
-
-import tyro
 
 from ..errors import UserError
+from .options import RunFolders, Seed, check_least, check_not_empty
 
 __all__ = ["Figures"]
 
 
 @dataclass
 class Figures:
-    """Draw every figure of one or more runs again."""
+    """Draw every figure of one or more runs, in RUN/figures."""
 
-    runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders of runs."""
+    runs: RunFolders
     mixture: bool = True
-    """Show samples of a Gaussian mixture fitted to the codes beside the prior's."""
-    seed: int = 0
-    """Seed of what is drawn."""
+    """Whether samples of a Gaussian mixture fitted to the codes are shown beside samples of the prior."""
+    seed: Seed = 0
 
     def __call__(self) -> None:
+        check_not_empty(self.runs, "run", "splitvae figures runs/mnist-svae")
+        check_least(0, seed=self.seed)
         from ..evaluation.fitted_samplers import sampler_for, sampler_parameters
         from ..figures.run import draw_run
         from ..runs import Run
 
-        if not self.runs:
-            raise UserError("say of which run, such as `splitvae figures runs/mnist-svae`.")
-        if self.seed < 0:
-            raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
         for run in [Run(path) for path in self.runs]:
-            extra = {}
+            fitted = {}
             if self.mixture:
                 try:
-                    extra["gmm"] = sampler_for(run, "gmm", **sampler_parameters(run, "gmm")).sample(100, self.seed)
-                except UserError as error:  # such as images that are nowhere to be read
+                    fitted["gmm"] = sampler_for(run, "gmm", **sampler_parameters(run, "gmm")).sample(100, self.seed)
+                except UserError as error:  # for instance, the images are no longer where they were
                     print(f"Note: {run.path} is shown without samples of a mixture: {error}")
-            for path in draw_run(run, extra, self.seed):
+            for path in draw_run(run, fitted, self.seed):
                 print(path)

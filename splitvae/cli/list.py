@@ -1,29 +1,22 @@
-"""The command that shows what there is."""
+"""The command `list`: prints the presets, and every choice by name."""
 
 from dataclasses import dataclass
 
 __all__ = ["List"]
 
-# Heavy imports stand in the commands, so that --help and mistakes answer at once.
-
 
 @dataclass
 class List:
-    """Show the presets, data sets, and every choice by name: networks, latents, losses, samplers, features."""
+    """List the presets, and the names that options take: networks, latents, losses, samplers, features, metrics."""
 
     def __call__(self) -> None:
         from ..data.sources import SOURCE_NAMES
-        from ..evaluation.scores import PROTOCOLS
+        from ..evaluation.fitted_samplers import PROTOCOLS
         from ..features.registry import EXTRACTORS
         from ..metrics.registry import METRICS
-        from ..models.latents import LATENTS
-        from ..networks.registry import NETWORKS
-        from ..objectives.kl_weight import KL_SCHEDULES
-        from ..objectives.registry import OBJECTIVES
-        from ..objectives.variance import VARIANCES
         from ..presets.registry import PRESETS
-        from ..samplers.registry import SAMPLERS
         from ..utils.text import align_columns
+        from .choices import as_flag, list_registries
 
         rows = []
         for name, config in PRESETS.items():
@@ -32,9 +25,10 @@ class List:
             sizes = model.latent_dim, model.split, options.get("width", "-"), config.training.epochs
             rows.append([name, str(config.data.source), shape, model.net.name, *map(str, sizes)])
         print(align_columns(["preset", "data", "image", "network", "latent", "split", "width", "epochs"], rows))
-        print("Presets that end in -own stand on the network, and follow the schedule, of the baseline's own paper.\n")
-        for registry in (NETWORKS, LATENTS, OBJECTIVES, VARIANCES, KL_SCHEDULES, SAMPLERS):
-            print(f"--{registry.option:<10} " + ", ".join(registry))
-        for option, names in {"features": EXTRACTORS, "protocol": PROTOCOLS, "metrics": METRICS}.items():
-            print(f"--{option:<10} " + ", ".join(names))
-        print(f"--{'data':<10} {', '.join(SOURCE_NAMES)}, hf://ORG/NAME, or a folder, parquet, npy or npz file")
+        print("Presets that end in -own have the network and the schedule of the baseline's own paper.\n")
+        names = {registry.option: ", ".join(registry) for registry in list_registries()}
+        names |= {"features": ", ".join(EXTRACTORS), "protocol": ", ".join(PROTOCOLS)}
+        names["data"] = f"{', '.join(SOURCE_NAMES)}, hf://ORG/NAME, or a folder, parquet, npy or npz file"
+        names["metrics"] = ", ".join(METRICS)
+        for option, text in names.items():
+            print(f"{as_flag(option):<12}{text}")

@@ -1,29 +1,30 @@
-"""TODO docstring of cli.means."""
+"""The command `means`: draws the mean images of data sets."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import tyro
+from tyro.conf import arg
 
-from ..errors import UserError
+from .options import ImageSources, OutputFolder, check_not_empty, show_default
 
 __all__ = ["Means"]
 
 
 @dataclass
 class Means:
-    """Show the mean images of data sets, and how much they tell of the images."""
+    """Draw the mean images of data sets, and measure how much of the images they explain.
 
-    data: tyro.conf.Positional[tuple[str, ...]]
-    """Sets of images, whose training parts are averaged: names, folders, files, or hf://org/name."""
-    side: int | None = None
-    """Height and width in pixels that all are brought to; by default each set has its own."""
-    out: Path = Path("means")
-    """Folder for means.json and means.png."""
+    The training images of each data set are averaged. The folder gets means.json and means.png.
+    """
+
+    data: ImageSources
+    side: Annotated[int | None, arg(metavar="PIXELS"), show_default("that of each data set")] = None
+    """Height and width to which all images are resized."""
+    out: Annotated[OutputFolder, show_default("means")] = None
 
     def __call__(self) -> None:
-        if not self.data:
-            raise UserError("say of which images, such as `splitvae means mnist fashion-mnist`.")
+        check_not_empty(self.data, "images", "splitvae means mnist fashion-mnist")
         from ..data.sources import load
         from ..figures.io import save_figure
         from ..figures.mean_images import describe_mean_images, draw_mean_images
@@ -31,11 +32,12 @@ class Means:
         from ..studies.mean_images import mean_image, mean_image_table, measure_mean_images
         from ..utils.files import write_json
 
+        out = self.out or Path("means")
         sets = [load(source, "train", side=self.side) for source in self.data]
         result = measure_mean_images(sets)
         print(mean_image_table(result))
-        write_json(self.out / "means.json", result)
-        print(f"Numbers: {self.out / 'means.json'}")
+        write_json(out / "means.json", result)
+        print(f"Numbers: {out / 'means.json'}")
         means = [mean_image(images) for images in sets]
         figure = draw_mean_images(means, [shorten_source(source) for source in self.data], describe_mean_images(result))
-        print(f"Figure: {save_figure(figure, self.out / 'means.png')}")
+        print(f"Figure: {save_figure(figure, out / 'means.png')}")

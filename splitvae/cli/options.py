@@ -1,68 +1,150 @@
-"""Options of the command line: those that several commands share, and how arguments are parsed."""
+"""What several commands share: the definitions of their common options, checks of values, and the parser."""
 
+import itertools
+import shutil
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from tyro.conf import Positional, arg
 
 from ..errors import UserError
 
 __all__ = [
+    "Components",
     "Count",
-    "DataSource",
+    "Features",
+    "ImageSource",
+    "ImageSources",
+    "InceptionWeights",
+    "OtherImages",
     "OutputFile",
     "OutputFolder",
+    "ProbeIterations",
     "RunFolder",
     "RunFolders",
+    "SamplerName",
     "Seed",
     "Split",
     "check_least",
+    "check_not_empty",
     "find_option",
     "parse",
     "print_notes",
+    "show_default",
 ]
 
-RunFolder = tyro.conf.Positional[Annotated[Path, tyro.conf.arg(help="Folder of the run.")]]
-RunFolders = tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(help="Folders of runs.")]]
-Seed = Annotated[int, tyro.conf.arg(help="Seed of all that is drawn at random.")]
-Count = Annotated[int, tyro.conf.arg(aliases=["-n"], help="Number of images.")]
-DataSource = Annotated[
-    str | None,
-    tyro.conf.arg(help="Images to use: a name, a folder, a file, or hf://org/name; by default those of the run."),
+
+def show_default(text: str) -> Any:
+    """Returns an annotation that changes the default in an option's help: `Annotated[Seed, show_default("the run's")]`."""
+    return arg(help_behavior_hint=f"(default: {text})")
+
+
+RunFolder = Positional[Annotated[Path, arg(metavar="RUN", help="Folder of the run.")]]
+RunFolders = Positional[
+    Annotated[tuple[Path, ...], arg(metavar="RUN ...", help="Folders of runs.", help_behavior_hint="(required)")]
 ]
+
+_IMAGES = "Images: a name, a folder, a file, or hf://org/name."
+ImageSource = Annotated[str, arg(metavar="SOURCE", help=_IMAGES)]
+ImageSources = Positional[
+    Annotated[tuple[str, ...], arg(metavar="SOURCE ...", help=_IMAGES, help_behavior_hint="(required)")]
+]
+OtherImages = Annotated[str | None, arg(metavar="SOURCE", help=_IMAGES), show_default("those of the run")]
 Split = Annotated[
     str,
-    tyro.conf.arg(help="Part of the images: train, test or all; by default all of --data, or the test part of the run's."),
+    arg(metavar="PART", help="Part of the images: train, test or all."),
+    show_default("test; all where --data is given"),
 ]
-OutputFile = Annotated[Path | None, tyro.conf.arg(help="File that is written; by default one in the run's folder.")]
-OutputFolder = Annotated[Path | None, tyro.conf.arg(help="Folder that is written; by default one in the run's folder.")]
+Count = Annotated[int, arg(aliases=["-n"])]  # each command says of what
+Seed = Annotated[int, arg(help="Seed of everything that is drawn at random.")]
+OutputFile = Annotated[Path | None, arg(metavar="FILE", help="File to write.")]
+OutputFolder = Annotated[Path | None, arg(metavar="FOLDER", help="Folder to write to.")]
+Features = Annotated[
+    str,
+    arg(
+        metavar="NAME",
+        help="Features in which images are compared: inception, inception-keras, classifier, rotation, or a TorchScript "
+        "file; auto is classifier where there are labels, and rotation elsewhere.",
+    ),
+]
+InceptionWeights = Annotated[
+    Path | None,
+    arg(metavar="FILE", help="File with the weights of inception or inception-keras."),
+    show_default("downloaded once"),
+]
+SamplerName = Annotated[
+    str,
+    arg(
+        metavar="NAME",
+        help="Density from which latents are drawn: the prior, or one that is fitted to codes, which is gmm, second-stage, "
+        "second-stage-noiseless or flow.",
+    ),
+]
+Components = Annotated[
+    int,
+    arg(help="Number of components of --sampler gmm."),
+    show_default("0, which chooses it by the likelihood of held-out codes"),
+]
+ProbeIterations = Annotated[int, arg(help="Number of training steps of each probe.")]
 
 
-def check_least(least: int, **options: int) -> None:
-    """Raises UserError for an option below the least value that makes sense."""
+def check_least(least: int, why: str = "", **options: int) -> None:
+    """Raises UserError for an option below its least value.
+
+    Arguments:
+        least: The least value.
+        why: What is wrong with a smaller value, such as "leaves nothing to compare".
+        options: The values by the names of the options.
+    """
     for name, value in options.items():
         if value < least:
-            dashes = "-" if len(name) == 1 else "--"
-            raise UserError(f"{dashes}{name.replace('_', '-')} {value} must be at least {least}.")
+            option = f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
+            raise UserError(f"{option} {value} {why + '; it ' if why else ''}must be at least {least}.")
 
 
-def find_option(arguments: Sequence[str], name: str) -> str | None:
-    """Returns the value of an option before the others are parsed; None where it was not typed."""
-    for i, word in enumerate(arguments):
-        if word == name and i + 1 < len(arguments):
-            return arguments[i + 1]
-        if word.startswith(name + "="):
-            return word[len(name) + 1 :]
-    return None
+def check_not_empty(values: Sequence[Any], noun: str, example: str) -> None:
+    """Raises UserError where a command is given nothing to work on; the message shows an example of a command."""
+    if not values:
+        raise UserError(f"say of which {noun}, such as `{example}`.")
 
 
-def parse(kind: Any, arguments: Sequence[str], prog: str, description: str | None, **default: Any) -> Any:
-    """Returns an object of a dataclass from arguments; prints help or a mistake and ends the program where there is one."""
-    return tyro.cli(kind, args=list(arguments), prog=prog, description=description, **default)
+def find_option(arguments: Sequence[str], option: str) -> str | None:
+    """Returns the last value of an option, before all options are parsed; None where it has no value.
+
+    Arguments:
+        arguments: The words of the command line.
+        option: The option as it is typed, such as "--net".
+    """
+    value = None
+    for word, following in itertools.pairwise([*arguments, "-"]):
+        if word == option and not following.startswith("-"):
+            value = following
+        elif word.startswith(option + "="):
+            value = word.removeprefix(option + "=")
+    return value
+
+
+def parse(kind: type, arguments: Sequence[str], prog: str, description: str, **settings: Any) -> Any:
+    """Returns an object of a dataclass whose fields are options; prints the help, or a mistake, and ends the program.
+
+    Arguments:
+        kind: The dataclass.
+        arguments: The words that are parsed.
+        prog: The command as it is typed, for the help.
+        description: The text at the head of the help.
+        settings: Further arguments of `tyro.cli`.
+    """
+    paragraphs = description.split("\n\n")
+    # Indented, since the parser joins lines that begin with a letter into one long line.
+    wrap = textwrap.TextWrapper(shutil.get_terminal_size().columns, initial_indent="  ", subsequent_indent="  ")
+    text = "\n".join(wrap.fill(paragraph) for paragraph in paragraphs)
+    return tyro.cli(kind, args=list(arguments), prog=prog, description=text, **settings)
 
 
 def print_notes(images: Any) -> None:
-    """Prints what is worth knowing about images that were read, such as files that were skipped."""
+    """Prints the notes on images that were read, such as the names of files that were skipped."""
     for note in images.notes:
         print(f"Note: {note}")

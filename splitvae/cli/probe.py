@@ -1,42 +1,43 @@
 """The command `probe`: measures what classifiers predict from the codes of a run."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
-import tyro
+from tyro.conf import arg
 
-from ..errors import UserError
+from .options import (
+    OtherImages,
+    OutputFolder,
+    ProbeIterations,
+    RunFolder,
+    Seed,
+    check_least,
+    show_default,
+)
 
 __all__ = ["Probe"]
 
 
-# Modules that import slowly are imported inside the functions, so that --help and mistakes are answered at once.
-
-
 @dataclass
 class Probe:
-    """Measure what classifiers predict from the codes, compared with an untrained encoder."""
+    """Measure what classifiers predict from the codes of a run, compared with an untrained encoder.
 
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
-    data: str | None = None
-    """Where the images of the run are now, or the same with labels; by default where they were in training."""
-    group_by: str = ""
-    """Attributes to predict if images have no classes, joined by commas; by default those of the run."""
-    iterations: int = 6000
-    """Training steps of each probe."""
-    members: tuple[int, ...] = ()
-    """Numbers of images whose evidence is fused, besides 1; by default 2, 4, ... 256."""
-    seed: int = 0
-    """Seed of probes, groups and draws."""
-    out: Path | None = None
-    """Folder for probes.png and code-maps.png; by default RUN/figures. The numbers are in RUN/probes.json."""
+    All numbers are written to RUN/probes.json, and the figures probes.png and code-maps.png to the folder.
+    """
+
+    run: RunFolder
+    data: OtherImages = None
+    group_by: Annotated[str, show_default("those of the run")] = ""
+    """Attributes to predict where images have no classes, joined by commas."""
+    iterations: ProbeIterations = 6000
+    members: Annotated[tuple[int, ...], arg(metavar="INT ..."), show_default("2 4 ... 256")] = ()
+    """Numbers of images whose evidence is fused; 1 is always among them."""
+    seed: Seed = 0
+    out: Annotated[OutputFolder, show_default("RUN/figures")] = None
 
     def __call__(self) -> None:
-        if self.iterations < 1:
-            raise UserError(f"--iterations {self.iterations} trains no probe; give a number such as 6000.")
-        if self.seed < 0:
-            raise UserError(f"--seed {self.seed} is no seed; it must be at least 0.")
+        check_least(1, iterations=self.iterations)
+        check_least(0, seed=self.seed)
         from ..figures.io import save_figure
         from ..figures.probes import plot_code_maps, plot_probe_accuracy
         from ..probes.labelled_images import load_labelled_images

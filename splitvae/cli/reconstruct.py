@@ -1,32 +1,28 @@
-"""TODO docstring of cli.reconstruct."""
+"""The command `reconstruct`: encodes images and decodes them again."""
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
-import tyro
-
-from ..errors import UserError
-from .options import print_notes
+from .options import Count, OtherImages, OutputFile, RunFolder, Split, check_least, print_notes, show_default
 
 __all__ = ["Reconstruct"]
 
 
 @dataclass
 class Reconstruct:
-    """Encode images and decode them again."""
+    """Encode images and decode them again.
 
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
-    data: str | None = None
-    """Images to reconstruct; by default the test images of the run."""
-    split: str = ""
-    """train, test or all; by default all images of --data, or the test part of the run's."""
-    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64
-    """How many, from the first."""
-    out: Path | None = None
-    """A .png sheet, an .npz of arrays, or a folder of PNGs; by default RUN/reconstructions.png."""
+    The file is a .png with the images and their reconstructions, an .npz with the arrays image, images and masks, or a
+    folder of .png files.
+    """
+
+    run: RunFolder
+    data: OtherImages = None
+    split: Split = ""
+    n: Count = 64
+    """Number of images, counted from the first."""
+    out: Annotated[OutputFile, show_default("RUN/reconstructions.png")] = None
 
     def __call__(self) -> None:
         import torch
@@ -35,12 +31,11 @@ class Reconstruct:
         from ..models.codes import encode
         from ..runs import Run
 
+        check_least(1, n=self.n)
         run = Run(self.run)
-        if self.n < 1:
-            raise UserError(f"-n {self.n} asks for no image; it must be at least 1.")
         images = run.images(self.split or ("all" if self.data else "test"), self.data)
         print_notes(images)
-        some = dataclasses.replace(images, pixels=images.pixels[: self.n], labels=None)
+        first = dataclasses.replace(images, pixels=images.pixels[: self.n], labels=None)
         out = self.out or run.path / "reconstructions.png"
-        write_canvas(out, run.vae, encode(run.vae, some).mean, originals=some.pixels.to(torch.float32) / 255)
-        print(f"{len(some)} reconstructions: {out}")
+        write_canvas(out, run.vae, encode(run.vae, first).mean, originals=first.pixels.to(torch.float32) / 255)
+        print(f"{len(first)} reconstructions: {out}")

@@ -1,43 +1,42 @@
-"""The command that runs a published experiment again."""
+"""The command `reproduce`: runs a published experiment again."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import tyro
+from tyro.conf import Positional, arg
 
 from ..errors import UserError, nearest
+from .options import ImageSource, OutputFolder, ProbeIterations, Seed, check_least, show_default
 
 __all__ = ["Reproduce"]
 
-
-# Heavy imports stand in the commands, so that --help and mistakes answer at once.
 
 EXPERIMENTS = ("ml-vae",)
 
 
 @dataclass
 class Reproduce:
-    """Run a published experiment again, beside controls: ml-vae, the Multi-Level VAE on MNIST (45 minutes on a laptop)."""
+    """Run a published experiment again, and compare it with controls.
 
-    experiment: tyro.conf.Positional[str]
-    """ml-vae."""
-    data: str = "mnist"
-    """Where the images come from."""
-    out: Path | None = None
-    """Folder of its runs, by default runs/EXPERIMENT; what is there is kept, so that the same command goes on."""
+    The experiment ml-vae is the Multi-Level VAE on MNIST, which takes 45 minutes on a laptop. Models that are already in
+    the folder are not trained again, so that the same command continues after an interruption.
+    """
+
+    experiment: Positional[Annotated[str, arg(metavar="EXPERIMENT")]]
+    """The only one is ml-vae."""
+    data: ImageSource = "mnist"
+    out: Annotated[OutputFolder, show_default("runs/EXPERIMENT")] = None
     epochs: int = 8
-    """Passes over the training images of most models."""
-    iterations: int = 6000
-    """Steps of each probe."""
-    seed: int = 0
-    """Seed of models and probes."""
+    """Number of passes over the training images, for most of the models."""
+    iterations: ProbeIterations = 6000
+    seed: Seed = 0
 
     def __call__(self) -> None:
         if self.experiment not in EXPERIMENTS:
             raise UserError(f"no experiment is called {self.experiment!r}; {nearest(self.experiment, EXPERIMENTS)}")
-        for name, least in (("epochs", 1), ("iterations", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise UserError(f"--{name} {getattr(self, name)} must be at least {least}.")
+        check_least(1, epochs=self.epochs, iterations=self.iterations)
+        check_least(0, seed=self.seed)
         from ..studies.ml_vae import reproduce_ml_vae
         from ..studies.ml_vae_tables import ml_vae_table
 

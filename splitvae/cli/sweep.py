@@ -1,6 +1,6 @@
-"""The command that trains a grid of IntroVAEs and shows them on one page."""
+"""The command `sweep`: trains a grid of IntroVAEs and writes one page about them."""
 
-import dataclasses
+import inspect
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,79 +10,83 @@ from typing import Annotated
 from tyro.conf import arg
 
 from ..errors import UserError
+from .options import OutputFolder, show_default
 
 __all__ = ["sweep"]
 
+GRID = ("alpha", "beta", "margin")  # options with several values each
 
-# Heavy imports stand in the commands, so that --help and mistakes answer at once.
-
-GRID = ("alpha", "beta", "margin")
+_GridValues = Annotated[tuple[float, ...], arg(metavar="FLOAT ..."), show_default("that of the preset")]
 
 
 @dataclass
 class SweepOptions:
-    """The options of the command itself."""
+    """The options of the command itself. Those of the grid stand here for the help alone: `parse_grid` reads them."""
 
-    out: Annotated[str, arg(help="Folder of the cells and of sweep.html.")] = "runs/sweep"
+    alpha: Annotated[_GridValues, arg(help="Weights of the hinges.")] = ()
+    beta: Annotated[_GridValues, arg(help="Weights of the reconstruction.")] = ()
+    margin: Annotated[_GridValues, arg(help="Margins of the hinges, in nats.")] = ()
+    out: Annotated[OutputFolder, show_default("runs/sweep-PRESET")] = None
 
 
 def sweep(arguments: Sequence[str]) -> None:
-    """Train IntroVAEs on a grid of weights, and write one page: --alpha, --beta and --margin take several values each.
+    """Train an IntroVAE for each cell of a grid of --alpha, --beta and --margin, and write one page about them.
 
-    `introvae` is the paper's network on your images; presets of IntroVAEs, such as mnist-intro, bring theirs. Finished
-    cells are kept, so that the same command goes on; a cell that an alarm stops is shown as it was.
+    The preset is one of an IntroVAE, such as mnist-intro, or introvae, which is the paper's network for your images and
+    needs values of all three. Cells that are finished are not trained again, so that the same command continues after an
+    interruption. A cell that an alarm stops is part of the page.
     """
-    from ..studies.grid import INTROVAE_BASE, base_config, build_cells
-    from ..studies.grid import train_grid as train_all
+    from ..studies.grid import INTROVAE_BASE, base_config, build_cells, train_grid
     from .config_options import parse_config
 
-    rest, values = several(arguments)
+    rest, values = parse_grid(arguments)
     name, rest = (rest[0], rest[1:]) if rest and not rest[0].startswith("-") else ("introvae", rest)
-    folder = f"runs/sweep-{name}"
-    command = dataclasses.make_dataclass("Sweep", [("out", SweepOptions.__annotations__["out"], folder)])
     base = base_config(name)
-    description = (sweep.__doc__ or "").replace("\n    ", "\n")
-    config, explicit, options = parse_config(base, rest, command, f"splitvae sweep {name}", description)
+    prog = f"splitvae sweep {name}"
+    config, explicit_fields, options = parse_config(base, rest, SweepOptions, prog, inspect.getdoc(sweep) or "")
     if config.data.source is None:
         raise UserError("say what to train on: your images with --data FOLDER, or a preset such as mnist-intro.")
     if missing := [field for field in GRID if base is INTROVAE_BASE and not values[field]]:
         raise UserError(
-            f"introvae has no {missing[0]} of its own; say all three, such as --alpha 0.1 0.25 --beta 8 --margin 60, or "
+            f"introvae has no {missing[0]} of its own; give all three, such as --alpha 0.1 0.25 --beta 8 --margin 60, or "
             "take a preset such as mnist-intro."
         )
     cells = build_cells(*(values[field] or [getattr(base.objective, field)] for field in GRID))
 
     from ..studies.grid_report import write_sweep_page
 
-    outcomes = train_all(base, cells, Path(options.out), explicit)
+    out = options.out or Path(f"runs/sweep-{name}")
+    outcomes = train_grid(base, cells, out, explicit_fields)
     stopped = [outcome.cell.name for outcome in outcomes if outcome.alarm]
     if stopped:
         print(f"{len(stopped)} of {len(cells)} cells were stopped by an alarm: {', '.join(stopped)}.")
-    print(
-        f"Page: {write_sweep_page(outcomes, Path(options.out) / 'sweep.html', shlex.join(['splitvae', 'sweep', *arguments]))}"
-    )
+    print(f"Page: {write_sweep_page(outcomes, out / 'sweep.html', shlex.join(['splitvae', 'sweep', *arguments]))}")
 
 
-def several(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[float]]]:
-    """The words that are not of the grid, and the values of each of its options."""
+def parse_grid(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[float]]]:
+    """Returns the words that do not belong to the grid, and the values of each option of the grid.
+
+    Raises:
+        UserError: For a value that is no number, and for an option without a value.
+    """
     rest: list[str] = []
-    values: dict[str, list[float]] = {field: [] for field in GRID}
-    field = ""  # the option of the grid whose values follow
+    values: dict[str, list[float]] = {option: [] for option in GRID}
+    current = ""  # the option of the grid whose values follow
     for word in arguments:
         option, _, value = word.removeprefix("--").partition("=")
         if word.startswith("--"):
-            field = option if option in GRID else ""
-        if not field:
+            current = option if option in GRID else ""
+        if not current:
             rest.append(word)
             continue
-        given = value if word.startswith("--") else word
+        text = value if word.startswith("--") else word
         try:
-            values[field] += [float(given)] if given else []
+            values[current] += [float(text)] if text else []
         except ValueError:
             raise UserError(
-                f"--{field} {given} is no number; it takes one or several, such as --{field} 1 2, and the preset comes "
+                f"--{current} {text} is no number; it takes one or several, such as --{current} 1 2, and the preset comes "
                 "before all options."
             ) from None
-    if empty := [field for field in GRID if not values[field] and f"--{field}" in arguments]:
+    if empty := [option for option in GRID if not values[option] and f"--{option}" in arguments]:
         raise UserError(f"--{empty[0]} has no value; it takes one or several, such as --{empty[0]} 1 2.")
     return rest, values

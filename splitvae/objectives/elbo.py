@@ -35,8 +35,8 @@ class ELBO(Objective):
 
     Arguments:
         beta: The weight of the KL.
-        variance: The likelihood's variance v, an object or its name; the paper's is "computed".
-        kl: The schedule of the KL's weight, an object or its name.
+        variance: The likelihood's variance v; the paper's is "computed".
+        kl: The schedule of the KL's weight.
         scaling: Whether the bound is in nats per image or group ("units"), or per pixel as in that public code ("pixels").
         independence: The weight, in nats per image, of the dependence (HSIC) between styles and groups; 0 in the paper, 100
             is large.

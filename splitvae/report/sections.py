@@ -86,10 +86,15 @@ def train_command(config: Config, out: str) -> str:
 
 
 def changed_fields(config: Config, base: Config) -> dict[str, Any]:
-    """Returns what to override in `base` so that it becomes `config`, by flat name; choices come before their settings."""
+    """Returns what to override in `base` so that it becomes `config`, by flat name; choices come before their settings.
+
+    Settings that act only with some choices are changed together with the choices, since a `Config` refuses one without the
+    other.
+    """
     ours, theirs = config.options(), base.options()
-    choices = {field.option for _, field, _ in config.walk() if field.registry is not None}
-    changed = {name: ours[name] for name in ours if name in choices and ours[name] != theirs.get(name)}
+    first = {field.option: field for _, field, _ in config.walk() if field.registry is not None or field.acts is not None}
+    absent = {name: None if field.registry is not None else field.default for name, field in first.items()}
+    changed = {name: ours[name] for name in first if ours[name] != theirs.get(name, absent[name])}
     begun = base.override(**changed).options()
     return changed | {name: value for name, value in ours.items() if value != begun[name]}
 

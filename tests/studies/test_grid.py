@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from splitvae.cli.app import main
-from splitvae.cli.sweep import several
+from splitvae.cli.sweep import parse_grid
 from splitvae.errors import UserError
 from splitvae.runs import Run
 from splitvae.studies import grid
@@ -122,7 +122,7 @@ def test_settings_that_cannot_train_are_an_error_and_no_alarm(tmp_path: Path) ->
 
 
 def test_options_of_the_grid_take_several_values_and_the_others_one() -> None:
-    rest, values = several(
+    rest, values = parse_grid(
         ["introvae", "--data", "x", "--alpha", ".1", "0.25", "--epochs", "3", "--beta=2", "--margin", "5"]
     )
     assert rest == ["introvae", "--data", "x", "--epochs", "3"]
