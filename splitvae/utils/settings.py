@@ -160,10 +160,8 @@ class Settings:
         axis = owners[0][0].option
         names = " or ".join(dict.fromkeys(name for registry, name in owners if registry.option == axis))
         here = f"here {style(axis)} is {chosen[axis]}" if axis in chosen else f"nothing chosen here has {style(axis)}"
-        return (
-            f"{style(option)} belongs to {style(axis)} {names}, and {here}; choose {style(axis)} {names}, or leave "
-            f"{style(option)} out."
-        )
+        remedy = "choose one of them" if " or " in names else f"choose {style(axis)} {names}"
+        return f"{style(option)} belongs to {style(axis)} {names}, and {here}; {remedy}, or leave {style(option)} out."
 
     def _override(self, options: Mapping[str, Any]) -> tuple[Self, set[str]]:
         """Returns the changed settings, and the names of those options that they have."""
