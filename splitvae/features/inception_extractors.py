@@ -86,8 +86,8 @@ class _Inception(nn.Module):
     def __init__(self, net: InceptionV3, state: Mapping[str, Tensor], resize: str, note: str, published: bool) -> None:
         super().__init__()
         net.load_state_dict(state, assign=True)
-        # Silenced: torch's stubs lack this overload.
-        net.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.requires_grad_(False)
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.net, self.resize = net, resize
         self.note = (
             note if published else "Inception with weights that are not the published ones: comparable with no other"

@@ -22,7 +22,7 @@ def test_the_deviation_is_taken_over_interleaved_blocks() -> None:
 
 def test_a_metric_cannot_be_changed_in_place() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        metrics.METRICS["mse"].title = "another"  # type: ignore[misc]
+        metrics.METRICS["mse"].title = "another"
 
 
 def test_a_group_that_would_replace_another_part_of_the_evaluation_is_refused() -> None:

@@ -20,7 +20,7 @@ LABELS = torch.tensor([3, 3, 9, 3, 9, -1])
 def model(**fields: object) -> splitvae.VAE:
     torch.manual_seed(0)
     # Silenced: fields of mixed types.
-    return splitvae.VAE(SHAPE, **{"latent_dim": 7, "embedding": 24, "net": "mlp", "latent": "grouped", **fields})  # type: ignore[arg-type]
+    return splitvae.VAE(SHAPE, **{"latent_dim": 7, "embedding": 24, "net": "mlp", "latent": "grouped", **fields})
 
 
 def posterior(draw: str = "group", eps_std: float = 1.0, count: int = 6) -> GroupedPosterior:
@@ -112,9 +112,9 @@ def test_the_bound_is_the_sum_over_groups_divided_by_their_number() -> None:
     constant = x.numel() / 2 * math.log(2 * math.pi * 0.25)
     torch.testing.assert_close(loss, (sse / 0.5 + constant + 2 * kl) / 3)
     # Silenced: a Grouped posterior.
-    torch.testing.assert_close(objective.logs["kl_content"], q.content.kl().mean())  # type: ignore[attr-defined]
+    torch.testing.assert_close(objective.logs["kl_content"], q.content.kl().mean())
     # Silenced: a Grouped posterior.
-    torch.testing.assert_close(objective.logs["kl_style"], q.style.kl().mean())  # type: ignore[attr-defined]
+    torch.testing.assert_close(objective.logs["kl_style"], q.style.kl().mean())
 
 
 def test_scaling_by_pixels_counts_the_content_once_per_member_and_divides_by_pixels() -> None:
@@ -140,7 +140,7 @@ def test_a_grouped_model_survives_saving(tmp_path: object) -> None:
     assert torch.equal(loaded.encode(x, LABELS).mean, vae.eval().encode(x, LABELS).mean)
     q = loaded.encode(x, LABELS)
     # Silenced: a Grouped posterior.
-    assert (q.draw, q.eps_std, q.content.mean.shape) == ("sample", 0.1, (3, 2))  # type: ignore[attr-defined]
+    assert (q.draw, q.eps_std, q.content.mean.shape) == ("sample", 0.1, (3, 2))
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_the_content_of_a_single_image_is_what_the_model_encodes(make_run: Calla
         read, codes = encode_posteriors(run.vae, images.pixels), run.codes("test")
         assert torch.allclose(read["style"].mean, codes.mean[:, :2], atol=1e-6)
         # Silenced: a str that is one of the names.
-        one, _, _ = fuse_label_groups(read["content"], torch.zeros(len(images), dtype=torch.long), 1, fusion)  # type: ignore[arg-type]
+        one, _, _ = fuse_label_groups(read["content"], torch.zeros(len(images), dtype=torch.long), 1, fusion)
         assert torch.allclose(one.mean.sort(0).values, codes.mean[:, 2:].sort(0).values, atol=1e-5)
         assert codes.logvar is not None
         assert torch.allclose(one.logvar.sort(0).values, codes.logvar[:, 2:].sort(0).values, atol=1e-5)
@@ -256,7 +256,7 @@ def test_maps_show_each_code_by_two_methods_and_name_every_class() -> None:
     ]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list("abcdefghij")
     # Silenced: handles are lines.
-    looks = {(h.get_color(), h.get_marker()) for h in figure.legends[0].legend_handles}  # type: ignore[union-attr]
+    looks = {(h.get_color(), h.get_marker()) for h in figure.legends[0].legend_handles}
     assert len(looks) == 10
     many = plot_code_maps({"latent": torch.randn(60, 2)}, torch.arange(60) % 30)
     assert not many.legends

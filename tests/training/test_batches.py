@@ -46,7 +46,7 @@ def test_orders_follow_from_the_seed_and_differ_between_epochs() -> None:
     assert other.groups is not None
     assert torch.equal(first.rows, again.rows)
     # Silenced: these orders have groups.
-    company = [{frozenset(o.rows[o.groups == g].tolist()) for g in range(15)} for o in (first, other)]  # type: ignore[operator]
+    company = [{frozenset(o.rows[o.groups == g].tolist()) for g in range(15)} for o in (first, other)]
     assert len(company[0]) == 15
     assert len(company[0] & company[1]) < 3  # groups are composed anew, not only shuffled
 

@@ -76,7 +76,7 @@ def test_each_epoch_has_new_groups_of_images_of_one_label(digits: splitvae.Image
     # Silenced: this trainer has labels.
     label_of = {
         x.numpy().tobytes(): int(label) for x, label in zip(trainer.images.pixels, trainer.images.labels, strict=True)
-    }  # type: ignore[arg-type]
+    }
     companies = []
     for epoch in range(2):
         trainer.epoch, trainer.step = epoch, epoch * trainer.steps_per_epoch
