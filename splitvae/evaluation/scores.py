@@ -23,11 +23,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data.geometry import remove_padding, resize
-from ..data.images import Images, batches, evenly_spaced
+from ..data.images import Images, evenly_spaced
 from ..errors import UserError, nearest
 from ..features.base import Extractor, extract_features
+from ..features.cache import cached_features
 from ..metrics.distances import measure_distances, measure_frechet
 from ..models.codes import encode
+from ..models.inference import inference_batch_size
 from ..models.split import Canvas
 from ..models.vae import VAE
 from ..runs import Run
@@ -36,6 +38,7 @@ from .fitted_samplers import PROTOCOLS, sampler_for, sampler_parameters
 
 __all__ = ["BANKS", "compare_image_sets", "component_features", "decode_batches", "score"]
 
+MOST_DECODED = 250  # latents at once: each has several columns of images
 BANKS = {"REC": "reconstructions", "GEN": "samples of the prior", "EX-POST": "samples of the fitted density"}
 
 
@@ -110,7 +113,7 @@ def score(
         "generated": count,
         "seed": seed,
     }
-    real = extract_features(extractor, batches(remove_padding(subset.pixels, pad), torch.device("cpu")), notes=notes)
+    real = cached_features(extractor, remove_padding(subset.pixels, pad), notes=notes)
     same_images = reuse is not None and all(reuse[key] == value for key, value in origin.items())
     banks: dict[str, Any] = {}
     for bank, z in latents.items():
@@ -127,7 +130,9 @@ def score(
 
 
 @torch.no_grad()
-def component_features(vae: VAE, z: Tensor, extractor: Extractor, pad: int = 0, seed: int = 0) -> dict[str, Tensor]:
+def component_features(
+    vae: VAE, z: Tensor, extractor: Extractor, pad: int = 0, seed: int = 0, *, quantise: bool = True
+) -> dict[str, Tensor]:
     """Decodes latents (N, D) and returns the features (N, dim) of each column: the blend, each component, and the mix.
 
     Arguments:
@@ -136,16 +141,19 @@ def component_features(vae: VAE, z: Tensor, extractor: Extractor, pad: int = 0, 
         extractor: The network whose features are returned.
         pad: The padding that is cut off from each side of an image.
         seed: The seed of the mix.
+        quantise: Whether images are rounded to 8 bits first, as published tools do.
     """
     parts: dict[str, list[Tensor]] = {}
     for columns in decode_batches(vae, z, pad, seed):
         for name, images in columns.items():
-            parts.setdefault(name, []).append(extract_features(extractor, images))
+            parts.setdefault(name, []).append(extract_features(extractor, images, quantise=quantise))
     return {name: torch.cat(batches) for name, batches in parts.items()}
 
 
 @torch.no_grad()
-def decode_batches(vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, size: int = 250) -> Iterator[dict[str, Tensor]]:
+def decode_batches(
+    vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, size: int | None = None
+) -> Iterator[dict[str, Tensor]]:
     """Decodes latents (N, D) and yields batches of images by column, (B, C, H, W) in float32, without padding.
 
     Arguments:
@@ -153,10 +161,10 @@ def decode_batches(vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, size: int =
         z: The latents, (N, D).
         pad: The padding that is cut off from each side of an image.
         seed: The seed of the mix.
-        size: The number of latents in a batch.
+        size: The number of latents in a batch; by default as many as memory allows, at most 250.
     """
     generator = torch.Generator().manual_seed(seed)
-    for part in z.split(size):
+    for part in z.split(size or inference_batch_size(vae, MOST_DECODED)):
         canvas = vae.decode(part)
         mix = torch.randint(vae.split, (len(part),), generator=generator)
         yield {name: remove_padding(x.float(), pad) for name, x in _images_by_column(canvas, mix).items()}
@@ -195,7 +203,8 @@ def compare_image_sets(real: Images, fake: Images, extractor: Extractor, seed: i
         notes.append(f"{fake.source} was brought from {fake.shape[1]}x{fake.shape[2]} to {real.shape[1]}x{real.shape[2]}")
     if extractor.name in ("classifier", "rotation"):
         notes.append(f"the features were learned from {real.source} itself, so that its own images are known to them")
-    real_features, fake_features = (extract_features(extractor, p, notes=notes) for p in (real.pixels, pixels))
+    real_features = cached_features(extractor, real.pixels, notes=notes)
+    fake_features = extract_features(extractor, pixels, notes=notes)
     return {
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
         "real": {"source": real.source, "images": len(real), "shape": list(real.shape)},
