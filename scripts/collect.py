@@ -18,7 +18,7 @@ import torch
 
 import splitvae
 from splitvae.evaluation.diagnostics import cached_or_diagnose
-from splitvae.evaluation.scores import PROTOCOLS
+from splitvae.evaluation.protocols import PROTOCOLS
 from splitvae.evaluation.tables import comparison_tables
 from splitvae.presets.registry import PRESETS
 from splitvae.report.sections import train_command
@@ -61,9 +61,9 @@ def format_tables(groups: dict[str, list[Path]], runs: Iterable[splitvae.Run]) -
     """Returns a table of scores for each protocol, features and images, with a row for each group of runs."""
     evaluations = {Path(name).name: [splitvae.Run(path).evaluation for path in paths] for name, paths in groups.items()}
     tables = [
-        f"Protocol {protocol}. {description}\n{table.description}.\n{align_columns(table.headings, table.rows)}\n"
-        for protocol, description in PROTOCOLS.items()
-        for table in comparison_tables(evaluations, protocol)
+        f"Protocol {name}. {protocol.description}\n{table.description}.\n{align_columns(table.headings, table.rows)}\n"
+        for name, protocol in PROTOCOLS.items()
+        for table in comparison_tables(evaluations, name)
     ]
     for run in runs:
         if run.config.preset in PRESETS and run.config.data.source:  # no path of one machine

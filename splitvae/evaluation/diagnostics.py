@@ -24,8 +24,11 @@ from ..metrics.outputs import ModelOutputs
 from ..metrics.registry import DEVIATION_BLOCKS, METRICS, Value
 from ..models.vae import VAE
 from ..runs import Run
+from ..samplers.base import Sampler
 from ..utils.files import write_json
+from .protocols import Protocol
 from .scores import score
+from .tables import padding_words
 
 __all__ = ["cached_or_diagnose", "check_metrics", "diagnose", "evaluate", "measured_values"]
 
@@ -72,13 +75,12 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0, metrics: Collection[s
 def evaluate(
     run: Run,
     extractor: Extractor,
-    protocols: Iterable[str] = ("clean", "paper"),
-    sampler: str | None = None,
+    protocols: Iterable[str | Protocol] = ("clean",),
+    sampler: str | Sampler = "",
     images: int = 10_000,
     draws: tuple[int, ...] = (1, 64),
     seed: int = 0,
     metrics: Collection[str] = (),
-    **parameters: Any,
 ) -> dict[str, Any]:
     """Measures everything: the metrics, the bounds on the likelihood, and the scores of each protocol.
 
@@ -87,13 +89,13 @@ def evaluate(
     Arguments:
         run: The run.
         extractor: The network whose features are compared.
-        protocols: Names of `PROTOCOLS`.
-        sampler: The sampler of the bank EX-POST; by default the one in the run's config.
+        protocols: Names of `PROTOCOLS`, or other protocols.
+        sampler: The sampler of the bank EX-POST: a name, whose settings are those of the protocol, or an unfitted sampler;
+            by default that of the run's config.
         images: The largest number of test images to use.
         draws: The numbers of draws of the importance-weighted bounds; none leaves the likelihood out.
         seed: The seed of the noise and of the samples.
         metrics: Names of `METRICS`; by default all.
-        parameters: The parameters of the sampler; by default those in the run's config.
 
     Returns:
         The content of evaluation.json.
@@ -109,8 +111,8 @@ def evaluate(
         write_json(run.path / "evaluation.json", result)
     scores: dict[str, Any] | None = None
     for protocol in protocols:
-        scores = score(run, extractor, protocol, sampler, images, seed, scores, **parameters)
-        name = f"{protocol} {scores['sampler']['name']} {extractor.name}"
+        scores = score(run, extractor, protocol, sampler, images, seed, scores)
+        name = " ".join([scores["protocol"], scores["sampler"]["name"], extractor.name, *padding_words(scores)])
         others = {key: value for key, value in result.get("scores", {}).items() if key != name}
         result["scores"] = others | {name: scores}
         write_json(run.path / "evaluation.json", result)

@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 
 from ..evaluation.diagnostics import measured_values
-from ..evaluation.fitted_samplers import PROTOCOLS
+from ..evaluation.protocols import PROTOCOLS
 from ..evaluation.scores import BANKS
 from ..evaluation.tables import describe_score, score_rows, table_rows
 from ..objectives.introspective import Introspective
@@ -63,7 +63,7 @@ def _render_scores(evaluation: Mapping[str, Any]) -> list[str]:
     """Renders the distances from test images, one table for each protocol, with its images, features and sampler below."""
     parts = []
     for score in evaluation.get("scores", {}).values():
-        description = f"{PROTOCOLS[score['protocol']]} Smaller distances are better, and larger shares."
+        description = f"{PROTOCOLS[score['protocol']].description} Smaller distances are better, and larger shares."
         headings = [f"{bank}: {BANKS[bank]}" for bank in score["banks"]]
         notes = [note for note in (*score["notes"], score["extractor"]["note"]) if note]
         parts += [
