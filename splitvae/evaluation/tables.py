@@ -109,9 +109,9 @@ def format_value(evaluation: Mapping[str, Any], path: str) -> str:
 
 
 def format_measured(measured: Mapping[str, Any]) -> str:
-    """Returns a {"value", "deviation"} as "value ± deviation"."""
+    """Returns a {"value", "deviation"} as "value ± deviation"; without a value, that and the "reason" if it has one."""
     if measured["value"] is None:
-        return "not measured"
+        return f"not measured ({measured['reason']})" if "reason" in measured else "not measured"
     return f"{format_number(measured['value'])} {format_deviation(measured)}".strip()
 
 
