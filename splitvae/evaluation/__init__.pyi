@@ -1,3 +1,4 @@
+from .cautions import find_cautions as find_cautions
 from .diagnostics import cached_or_diagnose as cached_or_diagnose
 from .diagnostics import diagnose as diagnose
 from .diagnostics import evaluate as evaluate

@@ -7,6 +7,7 @@
 | `not_applicable`                               | other metrics that do not apply to this model, if there are any    |
 | `likelihood`                                   | bounds on the likelihood (metrics/likelihood.py)                   |
 | `scores`                                       | distances from the test images (evaluation/scores.py)              |
+| `cautions`                                     | what speaks against these numbers (evaluation/cautions.py)         |
 
 Nothing is trained here, and the model is measured in evaluation mode.
 """
@@ -26,6 +27,7 @@ from ..models.vae import VAE
 from ..runs import Run
 from ..samplers.base import Sampler
 from ..utils.files import write_json
+from .cautions import find_cautions
 from .protocols import Protocol
 from .scores import score
 from .tables import padding_words
@@ -68,6 +70,7 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0, metrics: Collection[s
     result |= _by_group(values)
     if same_model and saved.get("data", {}).get("sha256") == result["data"]["sha256"]:
         result |= {key: saved[key] for key in ("scores", "likelihood") if key in saved}
+    result["cautions"] = find_cautions(result)
     write_json(run.path / "evaluation.json", result)
     return result
 
@@ -108,6 +111,7 @@ def evaluate(
     if draws and v is not None:
         pixels = run.images("test").pixels
         result["likelihood"] = estimate_likelihood(run.vae, pixels, v, draws, LIKELIHOOD_IMAGES, seed)
+        result["cautions"] = find_cautions(result)
         write_json(run.path / "evaluation.json", result)
     scores: dict[str, Any] | None = None
     for protocol in protocols:
@@ -206,6 +210,7 @@ def _describe_model(run: Run, vae: VAE) -> dict[str, Any]:
         "parameters": vae.counts(),
         "seed": run.config.training.seed,
         "epochs": last.get("epoch"),
+        "steps": last.get("step"),
         "seconds": round(sum(row["seconds"] for row in run.history), 1),
     }
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..metrics.registry import METRICS
 from ..utils.text import align_columns, format_deviation, format_number
+from .cautions import find_cautions, qualify
 
 __all__ = [
     "Comparison",
@@ -65,12 +66,12 @@ DISTANCE_TITLES = {
 
 
 def evaluation_table(evaluation: Mapping[str, Any]) -> str:
-    """Returns an evaluation as lines of text."""
+    """Returns an evaluation as lines of text, with its cautions at the end."""
     data = evaluation["data"]
     lines = [f"Measured on {data['images']:,} {data['part']} images of {data['source']}:"]
     for rows in table_rows(evaluation).values():
         lines += [f"  {title:<60}{format_value(evaluation, path)}" for title, path in rows.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  Caution: {caution}" for caution in find_cautions(evaluation))])
 
 
 def table_rows(evaluation: Mapping[str, Any] | None = None) -> dict[str, dict[str, str]]:
@@ -94,6 +95,10 @@ def table_rows(evaluation: Mapping[str, Any] | None = None) -> dict[str, dict[st
 
 def format_value(evaluation: Mapping[str, Any], path: str) -> str:
     """Returns the value at a path of `table_rows` as text; "not applicable" or "not measured" if there is none."""
+    return qualify(_format_plain_value(evaluation, path), evaluation, path)
+
+
+def _format_plain_value(evaluation: Mapping[str, Any], path: str) -> str:
     value: Any = evaluation
     for key in path.split():
         if key in evaluation.get("not_applicable", ()) or value.get(key, 0) is None:
