@@ -249,22 +249,22 @@ def comparison_tables(groups: Mapping[str, Sequence[Mapping[str, Any]]], protoco
     share_headings = [f"{bank} {share}" for bank in SHARE_BANKS for share in SHARES]
     tables = []
     for description, systems in kinds.items():
-        heads, distances, shares = [], [], []
+        distances, shares = [], []
         for (name, sampler), members in systems.items():
             scores = [score for _, score in members]
             parameters = f"{members[0][0]['model']['parameters']['total']:,}"
-            heads.append([name, parameters, sampler, describe_size(scores), str(len(scores))])
-            distances.append([*heads[-1], *_frechet_cells(scores), _sharpness_cell(members)])
+            head = [name, parameters, sampler, describe_size(scores), str(len(scores))]
+            distances.append([*head, *_frechet_cells(scores), _sharpness_cell(members)])
             cells = [
                 _format_over_seeds([score["banks"][bank]["blend"][share] for score in scores])
                 for bank in SHARE_BANKS
                 for share in SHARES
             ]
-            shares.append([*heads[-1], *cells])
+            shares.append([name, sampler, str(len(scores)), *cells])
         is_split = any(len(score["banks"]["GEN"]) > 1 for members in systems.values() for _, score in members)
         what = f"Fréchet distances{f'; {BEST_PART_NOTE}' if is_split else ''}"
         tables.append(Comparison(f"{what}; {description}", ROW_HEADINGS + DISTANCE_HEADINGS, distances))
-        tables.append(Comparison(f"Shares, of x̂; {description}", ROW_HEADINGS + share_headings, shares))
+        tables.append(Comparison(f"Shares, of x̂; {description}", ["system", "density", "seeds", *share_headings], shares))
     return tables
 
 
