@@ -40,7 +40,7 @@ def find_cautions(evaluation: Mapping[str, Any]) -> list[str]:
         )
     images = evaluation.get("data", {}).get("images", MIN_IMAGES)
     if images < MIN_IMAGES:
-        cautions.append(f"{images} test images are too few for reliable numbers; give at least {MIN_IMAGES}.")
+        cautions.append(f"{images} test images are too few for numbers to rely on; give at least {MIN_IMAGES}.")
     bits = (evaluation.get("likelihood") or {}).get("bits_per_dimension", {}).get("value", 0.0)
     if bits > UNIFORM_BITS:
         cautions.append(

@@ -143,7 +143,7 @@ def test_metrics_not_measured_again_are_kept_if_model_images_and_seed_are_the_sa
     full = diagnose(run)
     assert diagnose(run, metrics=["mse"]) == full
     assert list(diagnose(run, seed=1, metrics=["mse"])) == ["model", "data", "reconstruction", "cautions"]
-    assert list(diagnose(run, limit=30, metrics=["kl"])) == ["model", "data", "latent"]
+    assert list(diagnose(run, limit=30, metrics=["kl"])) == ["model", "data", "latent", "cautions"]
 
 
 def test_metrics_that_an_evaluation_lacks_are_measured_for_a_report(run: Run) -> None:
