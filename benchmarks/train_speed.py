@@ -1,6 +1,6 @@
 """Measures how many images per second a training step processes, and what share of the machine's convolution peak that is.
 
-    python benchmarks/train_speed.py [--precision bf16|32] [--device cpu|cuda] [--compile]
+    python benchmarks/train_speed.py [--precision auto|bf16|32] [--device cpu|cuda] [--compile]
 
 The peak is that of the fastest of the network's own 3x3 convolutions, in the forward pass, at the same batch size and
 precision. Steps at widths 64 and 16 and the convolutions are timed in alternation, and medians are printed. A step is the
@@ -24,6 +24,7 @@ from splitvae.models.vae import VAE
 from splitvae.presets.build import build_vae
 from splitvae.presets.registry import find_preset
 from splitvae.training.trainer import Trainer
+from splitvae.utils.machine import has_native_bf16
 
 BATCH_SIZE = 100
 WIDTHS = (64, 16)
@@ -97,12 +98,14 @@ def make_step(width: int, precision: str, device: str, compiled: bool) -> tuple[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--precision", choices=("bf16", "32"), default="bf16")
+    parser.add_argument("--precision", choices=("auto", "bf16", "32"), default="auto")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--alternations", type=int, default=5)
     options = parser.parse_args()
     torch.manual_seed(0)
+    if options.precision == "auto":  # as in training: bf16 only where the device computes it natively
+        options.precision = "bf16" if has_native_bf16(torch.device(options.device).type) else "32"
     dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
 
     work, operations = {}, {}

@@ -18,7 +18,7 @@ import torch
 
 import splitvae
 from splitvae.evaluation.diagnostics import cached_or_diagnose
-from splitvae.evaluation.scores import PROTOCOLS
+from splitvae.evaluation.protocols import PROTOCOLS
 from splitvae.evaluation.tables import comparison_tables
 from splitvae.presets.registry import PRESETS
 from splitvae.report.sections import train_command
@@ -26,6 +26,16 @@ from splitvae.runs import group_runs_by_seed
 from splitvae.utils.text import align_columns
 
 FIGURES = ("components", "samples", "samples-gmm", "maps", "reconstructions", "curves", "latents", "traversals")
+
+
+def name_data(config: splitvae.Config) -> str:
+    """Returns the images that were read, without the path of one machine: the preset's source, or the name of a file.
+
+    Another source than the preset's is not called by the preset's name, since its images may differ.
+    """
+    preset = PRESETS.get(config.preset)
+    source = config.data.source or "images from memory"
+    return source if preset and source == preset.data.source else Path(source).name
 
 
 def collect_run(run: splitvae.Run, prefix: str, folder: Path, figures: Iterable[str]) -> dict[str, object]:
@@ -42,14 +52,14 @@ def collect_run(run: splitvae.Run, prefix: str, folder: Path, figures: Iterable[
         if figure.exists():
             shutil.copyfile(figure, folder / f"{prefix}{name}.png")
     seconds = sum(row["seconds"] for row in run.history)
-    preset = PRESETS.get(run.config.preset)
-    config = run.config.override(data=preset.data.source if preset else "DIR")  # no path of one machine
+    config = run.config.override(data=name_data(run.config))
     evaluation = cached_or_diagnose(run)
     evaluation["data"]["source"] = config.data.source
     for score in evaluation.get("scores", {}).values():
         score["real"]["source"] = config.data.source
     return {
         "command": train_command(config, str(run.path)),
+        "training_images": run.training_sha256,
         "config": config.to_json(),
         "training_seconds": round(seconds, 1),
         "last_epoch": run.history[-1],
@@ -61,13 +71,13 @@ def format_tables(groups: dict[str, list[Path]], runs: Iterable[splitvae.Run]) -
     """Returns a table of scores for each protocol, features and images, with a row for each group of runs."""
     evaluations = {Path(name).name: [splitvae.Run(path).evaluation for path in paths] for name, paths in groups.items()}
     tables = [
-        f"Protocol {protocol}. {description}\n{table.description}.\n{align_columns(table.headings, table.rows)}\n"
-        for protocol, description in PROTOCOLS.items()
-        for table in comparison_tables(evaluations, protocol)
+        f"Protocol {name}. {protocol.description}\n{table.description}.\n{align_columns(table.headings, table.rows)}\n"
+        for name, protocol in PROTOCOLS.items()
+        for table in comparison_tables(evaluations, name)
     ]
     for run in runs:
-        if run.config.preset in PRESETS and run.config.data.source:  # no path of one machine
-            tables = [text.replace(run.config.data.source, str(PRESETS[run.config.preset].data.source)) for text in tables]
+        if run.config.data.source:
+            tables = [text.replace(run.config.data.source, name_data(run.config)) for text in tables]
     return tables
 
 

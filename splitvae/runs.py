@@ -35,7 +35,7 @@ from .utils.machine import default_device
 
 __all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
 
-NON_SETTINGS = ("splitvae", "parameters")  # the entries of config.json that are not settings
+NON_SETTINGS = ("splitvae", "parameters", "images")  # the entries of config.json that are not settings
 
 
 class Run:
@@ -66,15 +66,17 @@ class Run:
         except (TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{file} is damaged ({error}); restore it or train the run anew.") from None
         self._images: dict[str, Images] = {}
+        self.training_sha256 = str(values.get("images") or "")
 
     @staticmethod
-    def begin(path: str | os.PathLike[str], config: Config, counts: dict[str, int]) -> Run:
+    def begin(path: str | os.PathLike[str], config: Config, counts: dict[str, int], images: str = "") -> Run:
         """Creates a run in a folder and returns it.
 
         Arguments:
             path: The folder, which must be empty or not exist.
             config: The settings.
             counts: The numbers of parameters of the model, as `VAE.counts` returns them.
+            images: The hash of the training images, as `Images.sha256` returns it.
 
         Raises:
             UserError: For a folder that is not empty.
@@ -84,17 +86,19 @@ class Run:
             raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder} exists and holds no run; give another folder with --out.")
-        _write_config(folder, config, counts)
+        _write_config(folder, config, counts, images)
         return Run(folder)
 
-    def reconfigure(self, config: Config, counts: dict[str, int]) -> None:
+    def reconfigure(self, config: Config, counts: dict[str, int], images: str = "") -> None:
         """Replaces the settings, also in config.json.
 
         Arguments:
             config: The new settings.
             counts: The numbers of parameters of the model.
+            images: The hash of the training images; "" keeps the present one.
         """
-        _write_config(self.path, config, counts)
+        self.training_sha256 = images or self.training_sha256
+        _write_config(self.path, config, counts, self.training_sha256)
         self.config = config
 
     @property
@@ -166,6 +170,11 @@ class Run:
             self._images[split] = load_for_config(self.config, split)
         return self._images[split]
 
+    @property
+    def images_in_memory(self) -> frozenset[str]:
+        """The splits whose images were read already."""
+        return frozenset(self._images)
+
     def remember(self, split: str, images: Images) -> None:
         """Keeps the images of a split in memory, so that they are not read again.
 
@@ -180,9 +189,10 @@ class Run:
         return encode(self.vae, self.images(split))
 
 
-def _write_config(folder: Path, config: Config, counts: dict[str, int]) -> None:
-    """Writes config.json: the version of splitvae, the settings, and the numbers of parameters of the model."""
-    write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), "parameters": counts})
+def _write_config(folder: Path, config: Config, counts: dict[str, int], images: str) -> None:
+    """Writes config.json: the version, the settings, the numbers of parameters, and the hash of the training images."""
+    values = {"splitvae": version("splitvae"), **config.to_json(), "parameters": counts, "images": images}
+    write_json(folder / "config.json", values)
 
 
 def load_for_config(config: Config, split: str) -> Images:

@@ -50,15 +50,20 @@ class Evaluate:
     data: OtherImages = None
     metrics: Annotated[tuple[str, ...], arg(metavar="NAME ...", help_behavior_hint=_list_metrics)] = ()
     """Metrics of the model on test images."""
-    protocol: Literal["clean", "paper", "both"] = "both"
-    """What the sampler is fitted to: training codes (clean), or the very test images it is scored against (paper)."""
+    protocol: Annotated[tuple[Literal["clean", "paper", "authors"], ...], arg(metavar="NAME ...")] = ("clean",)
+    """What the sampler is fitted to, and the size of a mixture: training codes, with the size by held-out codes (clean) or
+    that of the paper (paper), or as in the paper's code the very test images it is scored against (authors)."""
+    padding: Annotated[Literal["cut", "keep"] | None, show_default("that of the protocol")] = None
+    """Whether the padding of images is cut off before features are taken."""
     features: Features = "auto"
     inception_weights: InceptionWeights = None
     resize: Resize = None
     sampler: Annotated[SamplerName, show_default("that of the run")] = ""
     components: Components = 0
     n: Count = 10_000
-    """Number of real images, and of generated images of each kind."""
+    """Number of real images."""
+    generated: Annotated[int, show_default("as many as real ones")] = 0
+    """Number of generated images of each kind."""
     draws: Annotated[tuple[int, ...], arg(metavar="INT ...")] = (1, 64)
     """Numbers of draws of the importance-weighted bounds on the likelihood; 1024 is slow without a GPU."""
     seed: Seed = 0
@@ -69,6 +74,8 @@ class Evaluate:
             raise UserError("give runs, or two sets with --images, not both.")
         check_least(0, seed=self.seed, components=self.components)
         check_least(2, "leaves nothing to compare", n=self.n)
+        if self.generated:
+            check_least(2, "leaves nothing to compare", generated=self.generated)
         if self.images:
             self.compare_image_sets(*self.images)
         else:
@@ -81,17 +88,17 @@ class Evaluate:
         from ..data.geometry import remove_padding
         from ..data.images import Images
         from ..evaluation.diagnostics import check_metrics, evaluate
-        from ..evaluation.fitted_samplers import PROTOCOLS
+        from ..evaluation.protocols import configure_sampler
         from ..evaluation.tables import comparison_tables, evaluation_table, score_table
         from ..features.registry import load_extractor
         from ..runs import Run, group_runs_by_seed
         from ..utils.text import align_columns
 
         metrics = check_metrics(self.metrics)
-        protocols = tuple(PROTOCOLS) if self.protocol == "both" else (self.protocol,)
+        protocols = self._protocols()
         groups = group_runs_by_seed(self.runs)
         configs = [Run(path).config for paths in groups.values() for path in paths]  # fails before any run is scored
-        parameters = self._mixture_parameters([config.sampler.name for config in configs])
+        self._check_components([config.sampler.name for config in configs])
         cache: dict[Any, dict[str, Images]] = {}  # the images of the last run, by source and geometry
         results: dict[str, list[dict[str, Any]]] = {}
         for name, paths in groups.items():
@@ -105,25 +112,32 @@ class Evaluate:
                 train = run.images("train")
                 without_padding = dataclasses.replace(train, pixels=remove_padding(train.pixels, config.data.pad))
                 extractor = load_extractor(self.features, without_padding, self.inception_weights, resize=self.resize)
-                sampler = self.sampler or None
-                result = evaluate(run, extractor, protocols, sampler, self.n, self.draws, self.seed, metrics, **parameters)
+                sampler = (
+                    configure_sampler(run, self.sampler, components=self.components) if self.components else self.sampler
+                )
+                result = evaluate(run, extractor, protocols, sampler, self.n, self.draws, self.seed, metrics)
                 results.setdefault(name, []).append(result)
                 print(f"\n{run.path}\n{evaluation_table(result)}")
                 for score in list(result["scores"].values())[-len(protocols) :]:
                     print(score_table(score))
                 print(f"  All numbers: {run.path / 'evaluation.json'}", flush=True)
         for protocol in protocols if len(configs) > 1 else ():
-            for table in comparison_tables(results, protocol):
-                print(f"\nProtocol {protocol}. {PROTOCOLS[protocol]}\n{table.description}.")
+            for table in comparison_tables(results, protocol.name):
+                print(f"\nProtocol {protocol.name}. {protocol.description}\n{table.description}.")
                 print(align_columns(table.headings, table.rows))
 
-    def _mixture_parameters(self, samplers: Sequence[str]) -> dict[str, int]:
-        """Returns the parameters that replace those of the runs' samplers, which have the given names."""
-        if not self.components:
-            return {}
-        if any((self.sampler or name) != "gmm" for name in samplers):
+    def _protocols(self) -> tuple[Any, ...]:
+        """Returns the protocols, with the padding and the number of generated images that were given."""
+        from ..evaluation.protocols import find_protocol
+
+        changes: dict[str, Any] = {"padding": self.padding} if self.padding else {}
+        changes |= {"generated": self.generated} if self.generated else {}
+        return tuple(dataclasses.replace(find_protocol(name), **changes) for name in dict.fromkeys(self.protocol))
+
+    def _check_components(self, samplers: Sequence[str]) -> None:
+        """Raises UserError where components are given to samplers, those of the runs or the one given, that have none."""
+        if self.components and any((self.sampler or name) != "gmm" for name in samplers):
             raise UserError("--components are those of a mixture; add --sampler gmm.")
-        return {"components": self.components}
 
     def compare_image_sets(self, real: str, other: str) -> None:
         from ..data.sources import load_all

@@ -20,7 +20,7 @@ class Figures:
     def __call__(self) -> None:
         check_not_empty(self.runs, "run", "splitvae figures runs/mnist-svae")
         check_least(0, seed=self.seed)
-        from ..evaluation.fitted_samplers import sampler_for, sampler_parameters
+        from ..evaluation.fitted_samplers import sampler_for
         from ..figures.run import draw_run
         from ..runs import Run
 
@@ -28,7 +28,7 @@ class Figures:
             fitted = {}
             if self.mixture:
                 try:
-                    fitted["gmm"] = sampler_for(run, "gmm", **sampler_parameters(run, "gmm")).sample(100, self.seed)
+                    fitted["gmm"] = sampler_for(run, "gmm").sample(100, self.seed)
                 except UserError as error:  # for instance, the images are no longer where they were
                     print(f"Note: {run.path} is shown without samples of a mixture: {error}")
             for path in draw_run(run, fitted, self.seed):

@@ -11,7 +11,7 @@ class List:
 
     def __call__(self) -> None:
         from ..data.sources import SOURCE_NAMES
-        from ..evaluation.fitted_samplers import PROTOCOLS
+        from ..evaluation.protocols import PROTOCOLS
         from ..features.registry import EXTRACTORS
         from ..metrics.registry import METRICS
         from ..presets.registry import PRESETS

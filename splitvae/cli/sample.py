@@ -24,17 +24,16 @@ class Sample:
     out: Annotated[OutputFile, show_default("RUN/samples-SAMPLER.png")] = None
 
     def __call__(self) -> None:
-        from ..evaluation.fitted_samplers import sampler_for, sampler_parameters
+        from ..evaluation.fitted_samplers import sampler_for
+        from ..evaluation.protocols import configure_sampler
         from ..figures.export import write_canvas
         from ..runs import Run
 
         check_least(1, n=self.n)
         check_least(0, seed=self.seed, components=self.components)
         run = Run(self.run)
-        parameters = sampler_parameters(run, self.sampler)
-        if self.sampler == "gmm" and self.components:
-            parameters["components"] = self.components
-        z = sampler_for(run, self.sampler, **parameters).sample(self.n, self.seed)
+        sampler = configure_sampler(run, self.sampler, components=self.components)
+        z = sampler_for(run, sampler).sample(self.n, self.seed)
         out = self.out or run.path / f"samples-{self.sampler}.png"
         write_canvas(out, run.vae, z)
         print(f"{self.n} samples: {out}")

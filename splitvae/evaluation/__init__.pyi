@@ -1,9 +1,12 @@
+from .cautions import find_cautions as find_cautions
 from .diagnostics import cached_or_diagnose as cached_or_diagnose
 from .diagnostics import diagnose as diagnose
 from .diagnostics import evaluate as evaluate
-from .fitted_samplers import PROTOCOLS as PROTOCOLS
 from .fitted_samplers import sampler_for as sampler_for
-from .fitted_samplers import sampler_parameters as sampler_parameters
+from .protocols import PROTOCOLS as PROTOCOLS
+from .protocols import Protocol as Protocol
+from .protocols import configure_sampler as configure_sampler
+from .protocols import find_protocol as find_protocol
 from .scores import BANKS as BANKS
 from .scores import compare_image_sets as compare_image_sets
 from .scores import component_features as component_features

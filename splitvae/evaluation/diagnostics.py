@@ -7,6 +7,7 @@
 | `not_applicable`                               | other metrics that do not apply to this model, if there are any    |
 | `likelihood`                                   | bounds on the likelihood (metrics/likelihood.py)                   |
 | `scores`                                       | distances from the test images (evaluation/scores.py)              |
+| `cautions`                                     | what speaks against these numbers (evaluation/cautions.py)         |
 
 Nothing is trained here, and the model is measured in evaluation mode.
 """
@@ -24,8 +25,12 @@ from ..metrics.outputs import ModelOutputs
 from ..metrics.registry import DEVIATION_BLOCKS, METRICS, Value
 from ..models.vae import VAE
 from ..runs import Run
+from ..samplers.base import Sampler
 from ..utils.files import write_json
+from .cautions import find_cautions
+from .protocols import Protocol
 from .scores import score
+from .tables import padding_words
 
 __all__ = ["cached_or_diagnose", "check_metrics", "diagnose", "evaluate", "measured_values"]
 
@@ -65,6 +70,7 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0, metrics: Collection[s
     result |= _by_group(values)
     if same_model and saved.get("data", {}).get("sha256") == result["data"]["sha256"]:
         result |= {key: saved[key] for key in ("scores", "likelihood") if key in saved}
+    result["cautions"] = find_cautions(result)
     write_json(run.path / "evaluation.json", result)
     return result
 
@@ -72,13 +78,12 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0, metrics: Collection[s
 def evaluate(
     run: Run,
     extractor: Extractor,
-    protocols: Iterable[str] = ("clean", "paper"),
-    sampler: str | None = None,
+    protocols: Iterable[str | Protocol] = ("clean",),
+    sampler: str | Sampler = "",
     images: int = 10_000,
     draws: tuple[int, ...] = (1, 64),
     seed: int = 0,
     metrics: Collection[str] = (),
-    **parameters: Any,
 ) -> dict[str, Any]:
     """Measures everything: the metrics, the bounds on the likelihood, and the scores of each protocol.
 
@@ -87,13 +92,13 @@ def evaluate(
     Arguments:
         run: The run.
         extractor: The network whose features are compared.
-        protocols: Names of `PROTOCOLS`.
-        sampler: The sampler of the bank EX-POST; by default the one in the run's config.
+        protocols: Names of `PROTOCOLS`, or other protocols.
+        sampler: The sampler of the bank EX-POST: a name, whose settings are those of the protocol, or an unfitted sampler;
+            by default that of the run's config.
         images: The largest number of test images to use.
         draws: The numbers of draws of the importance-weighted bounds; none leaves the likelihood out.
         seed: The seed of the noise and of the samples.
         metrics: Names of `METRICS`; by default all.
-        parameters: The parameters of the sampler; by default those in the run's config.
 
     Returns:
         The content of evaluation.json.
@@ -106,11 +111,12 @@ def evaluate(
     if draws and v is not None:
         pixels = run.images("test").pixels
         result["likelihood"] = estimate_likelihood(run.vae, pixels, v, draws, LIKELIHOOD_IMAGES, seed)
+        result["cautions"] = find_cautions(result)
         write_json(run.path / "evaluation.json", result)
     scores: dict[str, Any] | None = None
     for protocol in protocols:
-        scores = score(run, extractor, protocol, sampler, images, seed, scores, **parameters)
-        name = f"{protocol} {scores['sampler']['name']} {extractor.name}"
+        scores = score(run, extractor, protocol, sampler, images, seed, scores)
+        name = " ".join([scores["protocol"], scores["sampler"]["name"], extractor.name, *padding_words(scores)])
         others = {key: value for key, value in result.get("scores", {}).items() if key != name}
         result["scores"] = others | {name: scores}
         write_json(run.path / "evaluation.json", result)
@@ -204,6 +210,7 @@ def _describe_model(run: Run, vae: VAE) -> dict[str, Any]:
         "parameters": vae.counts(),
         "seed": run.config.training.seed,
         "epochs": last.get("epoch"),
+        "steps": last.get("step"),
         "seconds": round(sum(row["seconds"] for row in run.history), 1),
     }
 

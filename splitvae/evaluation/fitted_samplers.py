@@ -1,110 +1,95 @@
-"""The sampler of a run: fitted once under a protocol, and kept in the folder of the run.
+"""The sampler of a run: fitted once to given codes, and kept in the folder of the run.
 
-| protocol | the sampler is fitted to              | its samples are scored against |
-| -------- | ------------------------------------- | ------------------------------ |
-| `clean`  | codes of the training images          | test images                    |
-| `paper`  | codes of the first 10,000 test images | the same test images           |
+    samplers/gmm-clean            fitted to the images of the run's training (for `authors`: to its test images)
+    samplers/gmm-clean-0a1b2c3d   fitted to other codes, with the first digits of their hash
 
-`paper` is what the public code of the Split-VAE does. Its scores are too good if the density has enough components to
-repeat the images that it is scored against; with few components it merely has fewer codes to learn from.
+A saved sampler is read again only if the model, the settings of the sampler, and the images or codes are the same; the
+file sampler.json holds the hash of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
 from typing import Any
 
 import torch
 
-from ..errors import UserError, nearest
-from ..models.codes import Codes
+from ..data.images import Images
+from ..models.codes import Codes, encode
 from ..runs import Run
 from ..samplers.base import Prior, Sampler
-from ..samplers.registry import SAMPLERS, load_sampler
+from ..samplers.registry import load_sampler
 from ..utils.console import Progress
 from ..utils.files import read_json
+from .protocols import AUTHORS_CODES, Protocol, configure_sampler, find_protocol
 
-__all__ = ["PROTOCOLS", "sampler_for", "sampler_parameters"]
-
-PROTOCOLS = {
-    "clean": "The density is fitted to codes of training images and scored against test images.",
-    "paper": "The density is fitted to the very test images it is scored against: this flatters if it can repeat them.",
-}
-
-PAPER_CODES = 10_000  # test images that the public code fits to
-PAPER_COMPONENTS = 100  # of the mixture of the public code, on every data set
-MIN_EPOCHS = 20  # of a sampler that is trained by gradients
+__all__ = ["sampler_for"]
 
 
 def sampler_for(
     run: Run,
-    name: str = "prior",
-    protocol: str = "clean",
-    codes: Codes | Callable[[], Codes] | None = None,
+    sampler: str | Sampler = "prior",
+    protocol: str | Protocol = "clean",
+    codes: Codes | None = None,
     progress: Progress | None = None,
-    **parameters: Any,
 ) -> Sampler:
-    """Reads a sampler of a run from samplers/NAME-PROTOCOL if it is of the present model, else fits it and writes it there.
+    """Reads a sampler of a run if it was fitted to the same codes with the same settings, else fits it and writes it.
 
     Arguments:
-        run: The run.
-        name: One of `SAMPLERS`.
-        protocol: One of `PROTOCOLS`.
-        codes: The codes to fit to, or a function that returns them, which is only called if a fit is needed; by default
-            those of the protocol.
+        run: The run. Its model must not change meanwhile.
+        sampler: A name of `SAMPLERS`, with the settings of the protocol, or an unfitted sampler.
+        protocol: One of `PROTOCOLS`, which says what the sampler is fitted to.
+        codes: Other codes to fit to.
         progress: Called with (epoch, epochs) while a sampler is trained.
-        parameters: The parameters of the sampler. What the sampler chooses by itself is read with it, not chosen again.
 
     Raises:
         UserError: If the name or the protocol is unknown, if files are damaged, or if the codes are too few or not finite.
     """
-    if name not in SAMPLERS:
-        raise UserError(f"no sampler is called {name!r}; {nearest(name, SAMPLERS)}")
-    if protocol not in PROTOCOLS:
-        raise UserError(f"no protocol is called {protocol!r}; {nearest(protocol, PROTOCOLS)}")
-    sampler: Sampler = SAMPLERS[name](**parameters)
+    protocol = find_protocol(protocol)
+    if isinstance(sampler, str):
+        sampler = configure_sampler(run, sampler, protocol)
     if isinstance(sampler, Prior):
         return sampler.fit(Codes(torch.zeros(1, run.vae.latent_dim), None))
-    folder = run.path / "samplers" / f"{name}-{protocol}"
-    wanted: dict[str, Any] = {"model": run.vae.fingerprint(), "parameters": sampler.parameters}
-    if isinstance(codes, Codes):
-        wanted["codes"] = len(codes.mean)
+    origin, is_own = _describe_codes(run, protocol) if codes is None else (_hash_codes(codes), False)
+    folder = run.path / "samplers" / f"{sampler.name}-{protocol.name}{'' if is_own else f'-{origin[:8]}'}"
+    wanted = {"model": run.vae.fingerprint(), "parameters": sampler.parameters, "fitted_to": origin}
     if (folder / "sampler.json").exists():
-        saved = read_json(folder / "sampler.json")
+        saved: Any = read_json(folder / "sampler.json")
         if isinstance(saved, dict) and all(saved.get(key) == value for key, value in wanted.items()):
             return load_sampler(folder)
-    if codes is None:
-        codes = codes_for_protocol(run, protocol)
-    elif not isinstance(codes, Codes):
-        codes = codes()
-    sampler.fit(codes, progress).save(folder, model=wanted["model"], codes=len(codes.mean))
-    return sampler
+    codes = codes if codes is not None else _encode(run, protocol)
+    fitted = sampler.fit(codes, progress)
+    fitted.save(folder, model=wanted["model"], fitted_to=origin, codes=len(codes.mean))
+    return fitted
 
 
-def codes_for_protocol(run: Run, protocol: str) -> Codes:
-    """Returns the codes of a run that a protocol fits to."""
-    if protocol == "clean":
+def _encode(run: Run, protocol: Protocol) -> Codes:
+    """Returns the codes that a protocol fits to."""
+    if not protocol.follows_code:
         return run.codes("train")
-    mean, logvar, labels = (value if value is None else value[:PAPER_CODES] for value in run.codes("test"))
-    assert mean is not None
-    return Codes(mean, logvar, labels)
+    test = run.images("test")
+    first = Images(test.pixels[:AUTHORS_CODES], None, (), test.source, test.split, ())
+    return encode(run.vae.eval(), first)
 
 
-def sampler_parameters(run: Run, name: str, protocol: str = "clean") -> dict[str, Any]:
-    """Returns the settings of a sampler as a run fits it; a mixture's size is picked by likelihood but in `paper`.
+def _describe_codes(run: Run, protocol: Protocol) -> tuple[str, bool]:
+    """Returns the hash of the images whose codes a protocol fits to, and whether they are the run's own.
 
-    Arguments:
-        run: The run, whose settings count where its own sampler is the one named.
-        name: The name of the sampler.
-        protocol: The protocol.
+    Training images that are not in memory are the run's own: they need not be read if the run knows their hash.
     """
-    sampler = SAMPLERS.make(name, previous=run.config.sampler)
-    sampler = sampler.for_run(max(MIN_EPOCHS, 2 * len(run.history)), run.config.training.seed)
-    parameters = sampler.parameters
-    if "components" in parameters:
-        size = parameters["components"] or PAPER_COMPONENTS
-        parameters |= {"components": size if protocol == "paper" else None, "covariance": None}
-    return parameters
+    if protocol.follows_code:
+        return hashlib.sha256(f"{run.images('test').sha256} {AUTHORS_CODES}".encode()).hexdigest()[:16], True
+    own = run.training_sha256
+    if own and "train" not in run.images_in_memory:
+        return own, True
+    present = run.images("train").sha256
+    return present, own in ("", present)
 
 
-MIN_EPOCHS = 20  # of a sampler that is trained by gradients
+def _hash_codes(codes: Codes) -> str:
+    """Returns the first 16 hex digits of the SHA-256 of posterior means and log-variances."""
+    digest = hashlib.sha256(str(tuple(codes.mean.shape)).encode())
+    for value in (codes.mean, codes.logvar):
+        if value is not None:
+            digest.update(value.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()[:16]

@@ -6,16 +6,16 @@ Three banks of images are compared with the same real images, in the features of
     GEN       samples, decoded from z ~ N(0, I)
     EX-POST   samples, decoded from a density that was fitted to codes (the run's sampler)
 
-Each bank has several columns of images: `blend`, the image xhat; `x1`, `x2`, ..., each component alone; and `mix`, for
-each image a component that is drawn at random. Padding is cut off first, so that images are compared as they were before
-training.
+Each bank has several columns of images: `blend`, the image xhat; `x1`, `x2`, ..., each component alone; and `mix`, one
+component of each image.
 
-The protocol says which codes the sampler is fitted to (`PROTOCOLS` in evaluation/fitted_samplers.py).
+The protocol says which codes the sampler is fitted to, and which images are compared (evaluation/protocols.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,20 +24,24 @@ from tqdm import tqdm
 
 from ..data.geometry import remove_padding, resize
 from ..data.images import Images, evenly_spaced
-from ..errors import UserError, nearest
+from ..errors import UserError
 from ..features.base import Extractor, extract_features
 from ..features.cache import cached_features
 from ..metrics.distances import measure_distances, measure_frechet
-from ..models.codes import encode
+from ..models.codes import Codes, encode
 from ..models.inference import inference_batch_size
 from ..models.split import Canvas
 from ..models.vae import VAE
 from ..runs import Run
-from ..samplers.registry import SAMPLERS
-from .fitted_samplers import PROTOCOLS, sampler_for, sampler_parameters
+from ..samplers.base import Sampler
+from ..samplers.gaussian_mixture import GaussianMixture
+from ..utils.console import Progress
+from .fitted_samplers import sampler_for
+from .protocols import AUTHORS_CODES, Protocol, configure_sampler, find_protocol
 
 __all__ = ["BANKS", "compare_image_sets", "component_features", "decode_batches", "score"]
 
+CODES_PER_COMPONENT = 10  # the smallest number of codes that carry a component of a mixture
 MOST_DECODED = 250  # latents at once: each has several columns of images
 BANKS = {"REC": "reconstructions", "GEN": "samples of the prior", "EX-POST": "samples of the fitted density"}
 
@@ -45,25 +49,24 @@ BANKS = {"REC": "reconstructions", "GEN": "samples of the prior", "EX-POST": "sa
 def score(
     run: Run,
     extractor: Extractor,
-    protocol: str = "clean",
-    sampler: str | None = None,
+    protocol: str | Protocol = "clean",
+    sampler: str | Sampler = "",
     images: int = 10_000,
     seed: int = 0,
     reuse: Mapping[str, Any] | None = None,
-    **parameters: Any,
 ) -> dict[str, Any]:
     """Measures the distances of a run's reconstructions and samples from its test images.
 
     Arguments:
         run: The run.
         extractor: The network whose features are compared.
-        protocol: One of `PROTOCOLS`.
-        sampler: The sampler of the bank EX-POST; by default the one in the run's config.
-        images: The number of real images, and of images in each bank; at most the number of test images.
+        protocol: One of `PROTOCOLS`, or another `Protocol`.
+        sampler: The sampler of the bank EX-POST: a name, whose settings are those of the protocol, or an unfitted sampler;
+            by default that of the run's config.
+        images: The number of real images, at most the number of test images. As many are generated for each bank, unless
+            the protocol has a number of its own.
         seed: The seed of the samples and of the mix.
-        reuse: A score of the run under another protocol. If it is of the same images, its banks REC and GEN are not
-            measured again.
-        parameters: The parameters of the sampler; by default those in the run's config.
+        reuse: A score of the run under another protocol. Its banks REC and GEN are not measured again if they are the same.
 
     Returns:
         The distances by bank and column, with where they come from: protocol, model, extractor, images, seed and sampler.
@@ -72,34 +75,26 @@ def score(
         UserError: If the protocol or the sampler is unknown, if there are fewer than two images, or as the sampler and the
             extractor do.
     """
-    if protocol not in PROTOCOLS:
-        raise UserError(f"no protocol is called {protocol!r}; {nearest(protocol, PROTOCOLS)}")
+    protocol = find_protocol(protocol)
     if images < 2:
         raise UserError(f"{images} images leave nothing to compare; give at least 2, better 10000.")
-    name = sampler or run.config.sampler.name
-    if name not in SAMPLERS:
-        raise UserError(f"no sampler is called {name!r}; {nearest(name, SAMPLERS)}")
+    if isinstance(sampler, str):
+        sampler = configure_sampler(run, sampler, protocol)
     vae, test = run.vae.eval(), run.images("test")
-    count, pad = min(images, len(test)), run.config.data.pad
-    rows = evenly_spaced(len(test), count) if protocol == "clean" else torch.arange(count)
+    count, pad = min(images, len(test)), run.config.data.pad if protocol.padding == "cut" else 0
+    generated = protocol.generated or count
+    rows = torch.arange(count) if protocol.follows_code else evenly_spaced(len(test), count)
     subset = Images(test.pixels[rows], None, (), test.source, test.split, ())
     notes: list[str] = list(test.notes)
     if count < images:
         notes.append(f"{images:,} images were asked for, the {test.split} part has {count:,}")
-    codes = encode(vae, subset)
-    settings = sampler_parameters(run, name, protocol) | parameters
-    if protocol == "paper" and name == "gmm" and (settings["components"] or 0) > count // 10:
-        notes.append(f"a mixture of {settings['components']} components was asked for, {count} images carry {count // 10}")
-        settings["components"] = max(1, count // 10)
-    with tqdm(desc=f"fitting {name}", unit="epoch", leave=False, disable=None) as bar:
-
-        def progress(epoch: int, epochs: int) -> None:
-            bar.total = epochs
-            bar.update(epoch - bar.n)
-
-        fitted = sampler_for(run, name, protocol, codes if protocol == "paper" else None, progress, **settings)
-    prior = torch.randn(count, vae.latent_dim, generator=torch.Generator().manual_seed(seed))
-    latents = {"REC": codes.mean, "GEN": prior, "EX-POST": fitted.sample(count, seed)}
+    fitted = sampler_for(run, _limit_components(sampler, run, protocol, notes), protocol, progress=_bar(sampler.name))
+    notes += _describe_convergence(fitted)
+    latents = {
+        "REC": _reconstruction_codes(encode(vae, subset), protocol, seed),
+        "GEN": torch.randn(generated, vae.latent_dim, generator=torch.Generator().manual_seed(seed)),
+        "EX-POST": _draw_latents(fitted, generated, protocol, seed),
+    }
     origin: dict[str, Any] = {
         "model": vae.fingerprint(),
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
@@ -110,28 +105,89 @@ def score(
             "shape": list(remove_padding(subset.pixels[:1], pad).shape[1:]),
             "sha256": subset.sha256,
         },
-        "generated": count,
+        "generated": generated,
+        "padding": protocol.padding if run.config.data.pad else "none",
+        "bits": 8,  # to which generated images are rounded
         "seed": seed,
     }
+    conventions = {"follows_code": protocol.follows_code}
     real = cached_features(extractor, remove_padding(subset.pixels, pad), notes=notes)
-    same_images = reuse is not None and all(reuse[key] == value for key, value in origin.items())
+    same = reuse is not None and all(reuse.get(key) == value for key, value in (origin | conventions).items())
     banks: dict[str, Any] = {}
     for bank, z in latents.items():
-        if reuse is not None and same_images and bank != "EX-POST":
+        if reuse is not None and same and bank != "EX-POST":
             banks[bank] = reuse["banks"][bank]
         else:
-            columns = component_features(vae, z, extractor, pad, seed)
+            columns = component_features(vae, z, extractor, pad, seed, protocol.follows_code)
             banks[bank] = {
                 column: measure_distances(real, fake, seed) if column == "blend" else measure_frechet(real, fake)
                 for column, fake in columns.items()
             }
-    fitted_sampler = {"name": name, "parameters": fitted.parameters, "fit_info": fitted.fit_info}
-    return {"protocol": protocol, **origin, "sampler": fitted_sampler, "notes": notes, "banks": banks}
+    described = {"name": fitted.name, "parameters": fitted.parameters, "fit_info": fitted.fit_info}
+    return {"protocol": protocol.name, **origin, **conventions, "sampler": described, "notes": notes, "banks": banks}
+
+
+def _limit_components(sampler: Sampler, run: Run, protocol: Protocol, notes: list[str]) -> Sampler:
+    """Returns the sampler with at most one component for ten codes, which `notes` then says."""
+    if not isinstance(sampler, GaussianMixture) or sampler.components is None:
+        return sampler
+    available = len(run.images("test" if protocol.follows_code else "train"))
+    codes = min(available, AUTHORS_CODES) if protocol.follows_code else available
+    most = max(1, codes // CODES_PER_COMPONENT)
+    if sampler.components <= most:
+        return sampler
+    notes.append(f"a mixture of {sampler.components} components was asked for, {codes:,} codes carry {most}")
+    return replace(sampler, components=most)
+
+
+def _bar(name: str) -> Progress:
+    """Returns a function that shows the progress of a fit by epochs."""
+    bar: Any = None
+
+    def progress(epoch: int, epochs: int) -> None:
+        nonlocal bar
+        bar = bar or tqdm(desc=f"fitting {name}", unit="epoch", total=epochs, leave=False, disable=None)
+        bar.update(epoch - bar.n)
+        if epoch == epochs:
+            bar.close()
+
+    return progress
+
+
+def _describe_convergence(fitted: Sampler) -> list[str]:
+    """Returns a note on a mixture whose fit ended before it converged; else nothing."""
+    info = fitted.fit_info
+    if info.get("converged", True):
+        return []
+    change = "" if info["gain"] is None else f": the last one changed the log-likelihood by {info['gain']:.2g} nats a code"
+    return [f"the fit of the mixture did not converge in {info['iterations']} iterations{change}"]
+
+
+def _reconstruction_codes(codes: Codes, protocol: Protocol, seed: int) -> Tensor:
+    """Returns the codes from which images are reconstructed: posterior means, or draws as in the public code."""
+    if not protocol.follows_code or codes.logvar is None:
+        return codes.mean
+    noise = torch.randn(codes.mean.shape, generator=torch.Generator().manual_seed(seed))
+    return codes.mean + (codes.logvar / 2).exp() * noise
+
+
+def _draw_latents(fitted: Sampler, count: int, protocol: Protocol, seed: int) -> Tensor:
+    """Returns draws of the fitted density; as in the public code, those of a mixture are in the order of components."""
+    if protocol.follows_code and isinstance(fitted, GaussianMixture):
+        return fitted.sample_by_component(count, seed)
+    return fitted.sample(count, seed)
 
 
 @torch.no_grad()
 def component_features(
-    vae: VAE, z: Tensor, extractor: Extractor, pad: int = 0, seed: int = 0, *, quantise: bool = True
+    vae: VAE,
+    z: Tensor,
+    extractor: Extractor,
+    pad: int = 0,
+    seed: int = 0,
+    halves: bool = False,
+    *,
+    quantise: bool = True,
 ) -> dict[str, Tensor]:
     """Decodes latents (N, D) and returns the features (N, dim) of each column: the blend, each component, and the mix.
 
@@ -141,10 +197,12 @@ def component_features(
         extractor: The network whose features are returned.
         pad: The padding that is cut off from each side of an image.
         seed: The seed of the mix.
+        halves: Whether the mix takes x1 for the first half of the latents and x2 for the second, and so on for K > 2,
+            instead of a random component for each.
         quantise: Whether images are rounded to 8 bits first, as published tools do.
     """
     parts: dict[str, list[Tensor]] = {}
-    for columns in decode_batches(vae, z, pad, seed):
+    for columns in decode_batches(vae, z, pad, seed, halves):
         for name, images in columns.items():
             parts.setdefault(name, []).append(extract_features(extractor, images, quantise=quantise))
     return {name: torch.cat(batches) for name, batches in parts.items()}
@@ -152,7 +210,7 @@ def component_features(
 
 @torch.no_grad()
 def decode_batches(
-    vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, size: int | None = None
+    vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, halves: bool = False, size: int | None = None
 ) -> Iterator[dict[str, Tensor]]:
     """Decodes latents (N, D) and yields batches of images by column, (B, C, H, W) in float32, without padding.
 
@@ -161,12 +219,16 @@ def decode_batches(
         z: The latents, (N, D).
         pad: The padding that is cut off from each side of an image.
         seed: The seed of the mix.
+        halves: How the mix is made; see `component_features`.
         size: The number of latents in a batch; by default as many as memory allows, at most 250.
     """
-    generator = torch.Generator().manual_seed(seed)
-    for part in z.split(size or inference_batch_size(vae, MOST_DECODED)):
+    mixed = torch.arange(len(z)) * vae.split // max(1, len(z))
+    if not halves:
+        generator = torch.Generator().manual_seed(seed)
+        mixed = torch.randint(vae.split, (len(z),), generator=generator)
+    size = size or inference_batch_size(vae, MOST_DECODED)
+    for part, mix in zip(z.split(size), mixed.split(size), strict=True):
         canvas = vae.decode(part)
-        mix = torch.randint(vae.split, (len(part),), generator=generator)
         yield {name: remove_padding(x.float(), pad) for name, x in _images_by_column(canvas, mix).items()}
 
 

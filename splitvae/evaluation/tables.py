@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..metrics.registry import METRICS
 from ..utils.text import align_columns, format_deviation, format_number
+from .cautions import find_cautions, qualify
 
 __all__ = [
     "Comparison",
@@ -17,6 +18,7 @@ __all__ = [
     "format_measured",
     "format_value",
     "image_sets_table",
+    "padding_words",
     "score_rows",
     "score_table",
     "table_rows",
@@ -64,12 +66,12 @@ DISTANCE_TITLES = {
 
 
 def evaluation_table(evaluation: Mapping[str, Any]) -> str:
-    """Returns an evaluation as lines of text."""
+    """Returns an evaluation as lines of text, with its cautions at the end."""
     data = evaluation["data"]
     lines = [f"Measured on {data['images']:,} {data['part']} images of {data['source']}:"]
     for rows in table_rows(evaluation).values():
         lines += [f"  {title:<60}{format_value(evaluation, path)}" for title, path in rows.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  Caution: {caution}" for caution in find_cautions(evaluation))])
 
 
 def table_rows(evaluation: Mapping[str, Any] | None = None) -> dict[str, dict[str, str]]:
@@ -93,6 +95,10 @@ def table_rows(evaluation: Mapping[str, Any] | None = None) -> dict[str, dict[st
 
 def format_value(evaluation: Mapping[str, Any], path: str) -> str:
     """Returns the value at a path of `table_rows` as text; "not applicable" or "not measured" if there is none."""
+    return qualify(_format_plain_value(evaluation, path), evaluation, path)
+
+
+def _format_plain_value(evaluation: Mapping[str, Any], path: str) -> str:
     value: Any = evaluation
     for key in path.split():
         if key in evaluation.get("not_applicable", ()) or value.get(key, 0) is None:
@@ -108,9 +114,9 @@ def format_value(evaluation: Mapping[str, Any], path: str) -> str:
 
 
 def format_measured(measured: Mapping[str, Any]) -> str:
-    """Returns a {"value", "deviation"} as "value ± deviation"."""
+    """Returns a {"value", "deviation"} as "value ± deviation"; without a value, that and the "reason" if it has one."""
     if measured["value"] is None:
-        return "not measured"
+        return f"not measured ({measured['reason']})" if "reason" in measured else "not measured"
     return f"{format_number(measured['value'])} {format_deviation(measured)}".strip()
 
 
@@ -130,20 +136,33 @@ def describe_score(score: Mapping[str, Any]) -> str:
 def describe_images(score: Mapping[str, Any]) -> str:
     """Returns which images are compared with which, and in which features, in one line."""
     real, extractor = score["real"], score["extractor"]
+    size = f"{real['shape'][1]} x {real['shape'][2]} pixels"
     return (
         f"{score['generated']:,} images against {real['images']:,} {real['part']} images of {real['source']} "
-        f"({real['sha256']}); features {extractor['name']} {extractor['fingerprint']}; seed {score['seed']}"
+        f"({real['sha256']}), {', '.join([size, *padding_words(score)])}; "
+        f"features {extractor['name']} {extractor['fingerprint']}; seed {score['seed']}"
     )
 
 
+def padding_words(score: Mapping[str, Any]) -> list[str]:
+    """Returns ["padding kept"] for a score of padded images, and [] for one of images without padding."""
+    return ["padding kept"] if score["padding"] == "keep" else []
+
+
 def describe_sampler(score: Mapping[str, Any]) -> str:
-    """Returns the name of the fitted sampler, with its size and its epochs where it has them."""
+    """Returns the name of the fitted sampler, with its size, its iterations and its epochs where it has them."""
     sampler = score["sampler"]
-    parameters = sampler["parameters"] | sampler["fit_info"].get("chosen", {})
-    shown = [
-        f"{parameters[key]} {key}" for key in ("components", "covariance", "epochs") if parameters.get(key) is not None
-    ]
+    parameters = sampler["parameters"] | sampler["fit_info"].get("chosen", {}) | sampler["fit_info"]
+    names = ("components", "covariance", "iterations", "epochs")
+    shown = [f"{parameters[key]} {key}" for key in names if parameters.get(key) is not None]
     return f"{sampler['name']} ({', '.join(shown)})" if shown else sampler["name"]
+
+
+def describe_size(scores: Sequence[Mapping[str, Any]]) -> str:
+    """Returns the numbers of components of fitted mixtures, such as "20" or "50, 100, 100", and "-" for other samplers."""
+    parameters = [score["sampler"]["parameters"] | score["sampler"]["fit_info"].get("chosen", {}) for score in scores]
+    sizes = [each["components"] for each in parameters if each.get("components")]
+    return ", ".join(map(str, sizes[:1] if len(set(sizes)) == 1 else sizes)) or "-"
 
 
 def score_rows(score: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
@@ -189,7 +208,7 @@ class Comparison(NamedTuple):
     """A table of several systems, whose numbers are of the same images in the same features.
 
     Arguments:
-        description: The images and the features.
+        description: What the numbers are, the images and the features.
         headings: The headings of the columns.
         rows: The cells, one row per system and sampler.
     """
@@ -199,67 +218,81 @@ class Comparison(NamedTuple):
     rows: list[list[str]]
 
 
-COMPARISON_HEADINGS = [
-    "system",
-    "parameters",
-    "density",
-    "seeds",
-    "REC x̂",
-    "GEN x̂",
-    "GEN best part",
-    "EX-POST x̂",
-    "EX-POST best part",
-    "GEN sharpness",
-]
+ROW_HEADINGS = ["system", "parameters", "density", "components", "seeds"]
+DISTANCE_HEADINGS = ["REC x̂", "GEN x̂", "GEN best part", "EX-POST x̂", "EX-POST best part", "GEN sharpness"]
+SHARES = ("precision", "density", "recall", "coverage")
+SHARE_BANKS = ("GEN", "EX-POST")
+BEST_PART_NOTE = "the best part of each run was chosen by these distances themselves"
+
+Members = list[tuple[Mapping[str, Any], Mapping[str, Any]]]  # the evaluation and the score of each seed
 
 
 def comparison_tables(groups: Mapping[str, Sequence[Mapping[str, Any]]], protocol: str) -> list[Comparison]:
-    """Returns tables that compare systems, one table for each kind of images and features.
+    """Returns tables that compare systems, two tables for each kind of images and features: distances, and shares.
 
-    Cells are the Fréchet distance, and in the last column the sharpness: the mean over seeds ± the standard deviation over
-    seeds, or for one seed the value ± its own deviation.
+    Cells are the Fréchet distance and the sharpness in the first table, and in the second, of x̂, precision beside density
+    and recall beside coverage: the mean over seeds ± the standard deviation over seeds, or for one seed the value ± its own
+    deviation. The best part is the component or mix of the smallest distance, in each run; components of different runs
+    are exchangeable.
 
     Arguments:
         groups: The evaluations of each system, one per seed.
-        protocol: One of `PROTOCOLS`.
+        protocol: The name of the protocol.
     """
-    kinds: dict[str, dict[tuple[str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]]] = {}
+    kinds: dict[str, dict[tuple[str, str], Members]] = {}
     for name, evaluations in groups.items():
         for evaluation in evaluations:
             for score in evaluation.get("scores", {}).values():
                 if score["protocol"] == protocol:
                     systems = kinds.setdefault(describe_images(score), {})
                     systems.setdefault((name, score["sampler"]["name"]), []).append((evaluation, score))
+    share_headings = [f"{bank} {share}" for bank in SHARE_BANKS for share in SHARES]
     tables = []
     for description, systems in kinds.items():
-        rows = []
+        distances, shares = [], []
         for (name, sampler), members in systems.items():
             scores = [score for _, score in members]
             parameters = f"{members[0][0]['model']['parameters']['total']:,}"
-            samples = [evaluation.get("samples") or {} for evaluation, _ in members]
-            measured = all("sharpness" in each for each in samples)
-            sharpness_cell = _format_over_seeds([each["sharpness"] for each in samples]) if measured else "-"
-            rows.append([name, parameters, sampler, str(len(scores)), *_frechet_cells(scores), sharpness_cell])
-        tables.append(Comparison(description, COMPARISON_HEADINGS, rows))
+            head = [name, parameters, sampler, describe_size(scores), str(len(scores))]
+            distances.append([*head, *_frechet_cells(scores), _sharpness_cell(members)])
+            cells = [
+                _format_over_seeds([score["banks"][bank]["blend"][share] for score in scores])
+                for bank in SHARE_BANKS
+                for share in SHARES
+            ]
+            shares.append([name, sampler, str(len(scores)), *cells])
+        is_split = any(len(score["banks"]["GEN"]) > 1 for members in systems.values() for _, score in members)
+        what = f"Fréchet distances{f'; {BEST_PART_NOTE}' if is_split else ''}"
+        tables.append(Comparison(f"{what}; {description}", ROW_HEADINGS + DISTANCE_HEADINGS, distances))
+        tables.append(Comparison(f"Shares, of x̂; {description}", ["system", "density", "seeds", *share_headings], shares))
     return tables
 
 
 def _frechet_cells(scores: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns the Fréchet distances of one system: of the blend, and of its best component or mix."""
-    parts = [column for column in scores[0]["banks"]["GEN"] if column != "blend"]
+    """Returns the Fréchet distances of one system: of the blend, and of the best component or mix of each run."""
     cells = []
     for bank in ("REC", "GEN", "EX-POST"):
-        cells.append(_format_over_seeds([score["banks"][bank]["blend"]["fid"] for score in scores]))
+        banks = [score["banks"][bank] for score in scores]
+        cells.append(_format_over_seeds([columns["blend"]["fid"] for columns in banks]))
         if bank != "REC":
-            sums = {column: sum(score["banks"][bank][column]["fid"]["value"] for score in scores) for column in parts}
-            best = min(sums, key=sums.__getitem__, default="")
-            distances = [score["banks"][bank][best]["fid"] for score in scores] if best else []
-            cells.append(f"{_format_over_seeds(distances)} ({best})" if best else "-")
+            parts = [{name: column["fid"] for name, column in columns.items() if name != "blend"} for columns in banks]
+            best = [min(part, key=lambda name: part[name]["value"]) for part in parts if part]  # used at once
+            distances = [part[name] for part, name in zip(parts, best, strict=False)]
+            cells.append(f"{_format_over_seeds(distances)} ({', '.join(best)})" if best else "-")
     return cells
+
+
+def _sharpness_cell(members: Members) -> str:
+    """Returns the sharpness of samples of the prior, "-" if a run has none."""
+    samples = [evaluation.get("samples") or {} for evaluation, _ in members]
+    measured = all("sharpness" in each for each in samples)
+    return _format_over_seeds([each["sharpness"] for each in samples]) if measured else "-"
 
 
 def _format_over_seeds(measured: Sequence[Mapping[str, float]]) -> str:
     if len(measured) == 1:
         return format_measured(measured[0])
+    if any(each["value"] is None for each in measured):
+        return "-"
     values = [each["value"] for each in measured]
     return f"{format_number(statistics.fmean(values))} ± {format_number(statistics.stdev(values), 2)}"

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import functools
 import operator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..utils.machine import default_device
-from .fid import Moments, fid_infinity, frechet_distance, frechet_from_streams
+from .fid import MIN_ROWS_PER_COLUMN, Moments, fid_infinity, frechet_distance, frechet_from_streams
 from .mmd import kernel_distance
 from .prdc import neighbour_counts
 
@@ -31,7 +32,7 @@ PRDC_NEIGHBOURS = 5  # k of precision, recall, density and coverage
 KID_BLOCK_ROWS = 1000  # rows of each matrix in a block of the kernel distance
 
 
-def measure_distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, dict[str, float | None]]:
+def measure_distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, dict[str, Any]]:
     """Measures every distance of generated features from real ones.
 
     Arguments:
@@ -41,7 +42,7 @@ def measure_distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, di
 
     Returns:
         A dict from the name of a distance (fid, fid_infinity, kid, precision, recall, density, coverage) to {"value",
-        "deviation"}. Both are None where there are too few images for the distance.
+        "deviation"}. Both are None where there are too few images for the distance; fid_infinity then has a "reason".
 
     Raises:
         UserError: If a matrix has fewer than two rows or values that are not finite, or if the columns differ.
@@ -49,7 +50,10 @@ def measure_distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, di
     real, fake = _to_accelerator(real, fake)
     distances = measure_frechet(real, fake)
     rows = min(len(real), len(fake))
-    if rows > 2 * real.shape[1]:
+    needed = max(2, MIN_ROWS_PER_COLUMN * real.shape[1])
+    if len(fake) < needed:
+        distances["fid_infinity"]["reason"] = f"needs {needed:,} generated images"
+    else:
         limit = fid_infinity(fake, real, seed=seed)
         distances["fid_infinity"] = {"value": limit.value, "deviation": limit.error}
     block_rows = min(KID_BLOCK_ROWS, rows // 2)  # blocks of all rows would be equal
@@ -65,7 +69,7 @@ def measure_distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, di
     return distances
 
 
-def measure_frechet(real: Tensor, fake: Tensor) -> dict[str, dict[str, float | None]]:
+def measure_frechet(real: Tensor, fake: Tensor) -> dict[str, dict[str, Any]]:
     """Measures the Fréchet distance alone, in the form of `measure_distances`, with a "fid_infinity" of None."""
     real, fake = _to_accelerator(real, fake)
     return {

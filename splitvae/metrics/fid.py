@@ -32,13 +32,25 @@ from torch import Tensor
 from ..errors import UserError
 from .checks import check_matrices
 
-__all__ = ["Extrapolation", "Moments", "fid_infinity", "frechet_distance", "frechet_from_moments", "frechet_from_streams"]
+__all__ = [
+    "MIN_ROWS_PER_COLUMN",
+    "Extrapolation",
+    "Moments",
+    "fid_infinity",
+    "frechet_distance",
+    "frechet_from_moments",
+    "frechet_from_streams",
+]
 
 FLOAT64_EPS = torch.finfo(torch.float64).eps
 
 
 # Roots of eigenvalues whose sum rounding may move by a larger share are replaced by singular values.
 MAX_RELATIVE_ROUNDING = 1e-9
+
+# The law of fid_infinity holds for N far above the number d of columns. For equal distributions (d = 64, 12 trials), its
+# limit misses 0 by 5.8 times the error it claims at N = 2.05 d, by 2.2 times at 5 d and by 1.6 times at 10 d.
+MIN_ROWS_PER_COLUMN = 5
 
 
 # ---------------------------------------------------------------- the trace of the root
@@ -224,7 +236,7 @@ def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = 
         a: The features of the generated images, (n, d); their number varies.
         b: The features of the real images, (m, d); all of them are used each time.
         points: The number of N, evenly spaced from `smallest` to n. Each uses the first N rows of a new shuffle.
-        smallest: The smallest N; by default min(5000, n / 2), or d + 1 if that is larger, since the law holds for N > d
+        smallest: The smallest N; by default min(5000, n / 2), for at least 5 d rows, since the law holds for N far above d
             only.
         seed: The seed of the shuffles.
 
@@ -242,12 +254,12 @@ def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = 
     if points < 3:
         raise UserError(f"points={points} are too few for a line and its error; type points=15.")
     if smallest is None:
-        smallest = max(dim + 1, min(5000, rows // 2))
-        if smallest >= rows:
+        if rows < MIN_ROWS_PER_COLUMN * dim:
             raise UserError(
-                f"{rows} generated rows of {dim} columns are too few to extrapolate: give more than {dim + 1}, better "
-                f"{2 * (dim + 1)}, or give smallest=, the rows to begin with."
+                f"{rows} generated rows of {dim} columns are too few to extrapolate: give at least "
+                f"{MIN_ROWS_PER_COLUMN * dim}, or give smallest=, the rows to begin with, and do not trust the error."
             )
+        smallest = max(dim + 1, min(5000, rows // 2))
     if not 2 <= smallest < rows:
         raise UserError(f"smallest={smallest} is not from 2 to {rows - 1}; type smallest={max(2, rows // 2)}.")
     sizes = torch.linspace(smallest, rows, points, dtype=torch.float64).round().long().tolist()

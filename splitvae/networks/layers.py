@@ -11,7 +11,17 @@ from torch.optim.swa_utils import update_bn
 
 from ..errors import UserError
 
-__all__ = ["SIDES", "Down", "SamePadConv2d", "Up", "Upsample2x", "check_side", "glorot_", "recompute_batchnorm"]
+__all__ = [
+    "SIDES",
+    "Down",
+    "SamePadConv2d",
+    "Up",
+    "Upsample2x",
+    "check_side",
+    "glorot_",
+    "recompute_batchnorm",
+    "set_batchnorm",
+]
 
 SIDES = (16, 32, 64, 128)  # the sides, in pixels, of the images that most networks encode and decode
 
@@ -111,6 +121,13 @@ def check_side(side: int, halvings: int = 0) -> None:
             f"scales={halvings} would halve an image of side {side} to less than one pixel; "
             f"the most for this side is scales={side.bit_length() - 1}."
         )
+
+
+def set_batchnorm(module: nn.Module, eps: float, momentum: float) -> None:
+    """Sets the epsilon and the momentum of all BatchNorm layers; Keras's momentum is one minus that of PyTorch."""
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.eps, layer.momentum = eps, momentum
 
 
 def recompute_batchnorm(model: nn.Module, batches: Iterable[dict[str, Any]]) -> None:

@@ -24,7 +24,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from .base import EncoderDecoder, Network
-from .layers import Down, SamePadConv2d, Up, check_side, glorot_
+from .layers import Down, SamePadConv2d, Up, check_side, glorot_, set_batchnorm
 
 __all__ = ["BetaVAE", "InfoGAN", "RegularizedAE", "StridedDecoder", "StridedEncoder"]
 
@@ -50,7 +50,10 @@ class RegularizedAE(Network):
         widths = [self.width * 2**i for i in range(self.scales)]
         encoder = StridedEncoder(channels, side, widths, self.kernel, signed=True)
         widths = [max(1, self.width * 8 // 2**i) for i in range(side.bit_length() - 3)]
-        return EncoderDecoder(encoder, StridedDecoder(latent_dim, outputs, 8, widths, self.kernel, doubling=False))
+        decoder = StridedDecoder(latent_dim, outputs, 8, widths, self.kernel, doubling=False)
+        for part in (encoder, decoder):
+            set_batchnorm(part, eps=1e-3, momentum=0.01)  # Keras's, as in the authors' code
+        return EncoderDecoder(encoder, decoder)
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,10 @@ class InfoGAN(Network):
         channels, side, _ = shape
         widths = [self.width, 2 * self.width]
         encoder = StridedEncoder(channels, side, widths, self.kernel, self.embedding, slope=0.2, first_norm=1)
-        return EncoderDecoder(
-            encoder, StridedDecoder(latent_dim, outputs, side // 4, widths[::-1], self.kernel, self.embedding)
-        )
+        decoder = StridedDecoder(latent_dim, outputs, side // 4, widths[::-1], self.kernel, self.embedding)
+        for part in (encoder, decoder):
+            set_batchnorm(part, eps=1e-5, momentum=1e-3)  # as in the authors' code
+        return EncoderDecoder(encoder, decoder)
 
 
 @dataclass(frozen=True)

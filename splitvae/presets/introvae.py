@@ -36,14 +36,14 @@ def introvae_presets(mnist: Config, celeba: Config) -> dict[str, Config]:
         celeba: The preset of the Split-VAE for CelebA.
     """
     low = celeba.override(net=PlainIntroVAE(width=16), split=1, latent_dim=512, loss=Intro(beta=0.05, margin=500))
-    low = low.override(shape=(3, 256, 256), crop=178, mirror=False, batch_size=32, lr=1e-4, epochs=98)
+    low = low.override(shape=(3, 256, 256), crop=178, batch_size=32, lr=1e-4, epochs=98)
     digits = replace(
         mnist.override(net=BetaVAE(), split=1),
         objective=Intro(beta=8, margin=60, vae_epochs=1),
         training=Training(epochs=40, batch_size=128, lr=5e-4),
     )
     faces = replace(
-        celeba.override(net=BetaVAE(width=16), split=1, latent_dim=64),
+        celeba.override(net=BetaVAE(width=16), split=1, latent_dim=64, mirror=True),
         objective=Intro(beta=5, margin=180, alpha_decoder=0.5, vae_epochs=1),
         training=Training(epochs=6, batch_size=64, lr=5e-4, ema=0.998),
     )

@@ -19,7 +19,7 @@ from .introvae import introvae_presets
 
 __all__ = ["PRESETS", "find_preset"]
 
-# The three systems of the paper, from its section 5 and its public code; only mirroring is added here.
+# The three systems of the paper, from its section 5 and its public code.
 MNIST = Config(
     data=Data("mnist", pad=2),
     model=Model((1, 32, 32), latent_dim=32),
@@ -28,14 +28,14 @@ MNIST = Config(
     training=Training(epochs=250),
 )
 CIFAR10 = Config(
-    data=Data("hf://uoft-cs/cifar10", mirror=True),
+    data=Data("hf://uoft-cs/cifar10"),
     model=Model((3, 32, 32), latent_dim=200),
     objective=ELBO(beta=3),
     sampler=GaussianMixture(100),
     training=Training(epochs=110),
 )
 CELEBA = Config(
-    data=Data("hf://flwrlabs/celeba", crop=128, mirror=True),
+    data=Data("hf://flwrlabs/celeba", crop=128),
     model=Model((3, 64, 64), latent_dim=150),
     objective=ELBO(beta=3),
     sampler=GaussianMixture(100),

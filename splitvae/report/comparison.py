@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evaluation.fitted_samplers import PROTOCOLS
+from ..evaluation.protocols import PROTOCOLS
 from ..evaluation.tables import comparison_tables, table_rows
 from ..figures.io import encode_png
 from ..figures.training_curves import plot_training_curves
@@ -55,11 +55,11 @@ def _render_distances(names: Sequence[str], entries: Sequence[ReportEntry]) -> l
     """Renders the tables of distances from test images, which only compare runs with the same images and features."""
     parts = []
     groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}
-    for protocol, description in PROTOCOLS.items():
-        for table in comparison_tables(groups, protocol):
+    for name, protocol in PROTOCOLS.items():
+        for table in comparison_tables(groups, name):
             parts += [
-                f"<h2>Distance from test images, protocol {protocol}</h2>",
-                f"<p>{escape(description)}</p>",
+                f"<h2>Distance from test images, protocol {name}</h2>",
+                f"<p>{escape(protocol.description)}</p>",
                 render_table(table.headings[1:], [(row[0], row[1:]) for row in table.rows]),
                 f'<p class="note">{escape(table.description)}.</p>',
             ]

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from string import Template
 from typing import Any
 
+from ..evaluation.cautions import find_cautions, trained_too_briefly
 from ..evaluation.diagnostics import measured_values
-from ..evaluation.fitted_samplers import PROTOCOLS
+from ..evaluation.protocols import PROTOCOLS
 from ..evaluation.scores import BANKS
 from ..evaluation.tables import describe_score, score_rows, table_rows
 from ..objectives.introspective import Introspective
@@ -44,6 +45,7 @@ def render_run(entry: ReportEntry) -> str:
     lead = _summarise(entry._replace(evaluation=headline))
     parts = [f"<h1>{escape(run.name)}</h1>", f'<p class="lead">{lead}</p>']
     parts += [f'<p class="note">{escape(note)}</p>' for note in entry.notes]
+    parts += [f'<p class="note"><b>Caution.</b> {escape(caution)}</p>' for caution in find_cautions(evaluation)]
     parts += [_render_headline_numbers(headline, run), "<h2>Figures</h2>"]
     for name, file in entry.figures.items():
         caption = FIGURES.get(name, FigureCaption(f"Samples from {name.removeprefix('samples-')}", ""))
@@ -63,7 +65,7 @@ def _render_scores(evaluation: Mapping[str, Any]) -> list[str]:
     """Renders the distances from test images, one table for each protocol, with its images, features and sampler below."""
     parts = []
     for score in evaluation.get("scores", {}).values():
-        description = f"{PROTOCOLS[score['protocol']]} Smaller distances are better, and larger shares."
+        description = f"{PROTOCOLS[score['protocol']].description} Smaller distances are better, and larger shares."
         headings = [f"{bank}: {BANKS[bank]}" for bank in score["banks"]]
         notes = [note for note in (*score["notes"], score["extractor"]["note"]) if note]
         parts += [
@@ -105,9 +107,11 @@ def _summarise(entry: ReportEntry) -> str:
     mse = entry.evaluation["reconstruction"]["mse"]["value"]
     text += (
         f" On {data['images']:,} test images its mean squared error is {format_number(mse)} "
-        f"with {format_number(latent['kl']['value'])} nats an image; {vae.latent_dim - latent['inactive_by_mean']} of the "
-        f"{vae.latent_dim} latents are in use"
+        f"with {format_number(latent['kl']['value'])} nats an image"
     )
+    if trained_too_briefly(entry.evaluation):
+        return f"{text}."
+    text += f"; {vae.latent_dim - latent['inactive_by_mean']} of the {vae.latent_dim} latents are in use"
     split_type = split and split.get("verdict")
     return text + (f". The split is {split_type}: {SPLIT_DESCRIPTIONS[split_type]}." if split_type else ".")
 
@@ -135,9 +139,13 @@ def _render_headline_numbers(evaluation: Mapping[str, Any], run: Run) -> str:
             ),
             ("Latents in use", f"{dim - latent['inactive_by_mean']} of {dim}", inactive),
         ]
+        early = trained_too_briefly(evaluation)
+        if early:
+            tiles[-1] = ("Latents in use", "too early", inactive)
         if split and "verdict" in split:
             share, overlap = (format_number(split[key]["value"], 2) for key in ("high_frequency_share", "edge_overlap"))
-            tiles.append(("The split is", split["verdict"], f"high frequencies {share}, edge overlap {overlap}"))
+            verdict = "too early" if early else split["verdict"]
+            tiles.append(("The split is", verdict, f"high frequencies {share}, edge overlap {overlap}"))
         else:
             tiles.append(("The split is", "not applicable", "the decoder computes one image"))
     counts = run.vae.counts()

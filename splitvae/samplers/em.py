@@ -9,7 +9,7 @@ With the monomials phi(x) = (1, x_i, x_i x_j for i <= j), or (1, x_i, x_i^2) for
 the natural parameters. So an iteration is two matrix products for each block of points: eta phi gives the responsibilities
 r_nk (the E-step), r phi' the moments sum_n r_nk phi(x_n), which are n_k, n_k m_k and n_k (C_k + m_k m_k') (the M-step). The
 results are those of scikit-learn, which has the same 1e-6 added to variances and the same stopping rule, but are computed
-several times as fast as by its loop over components.
+several times as fast as by its loop over components (benchmarks/mixture_speed.py).
 
 Points are centred first: if their mean is far from zero, the second moments lose digits.
 
@@ -24,10 +24,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Mixture", "expectation_maximisation", "log_density"]
+__all__ = ["Convergence", "Mixture", "expectation_maximisation", "log_density"]
 
 ADDED_VARIANCE = 1e-6  # is added to each variance
-MAX_ITERATIONS = 100
 MIN_GAIN = 1e-3  # iterations end when the log-likelihood changes by fewer nats per point
 CACHE_BLOCK = 2**19  # the number of monomials of a block on the CPU; 4 MB of float64 stay in its cache
 DEVICE_CACHE_BLOCK = 2**26  # the same on an accelerator
@@ -47,14 +46,31 @@ class Mixture(NamedTuple):
     covariances: Tensor
 
 
-def expectation_maximisation(x: Tensor, labels: Tensor, components: int, full: bool) -> Mixture:
-    """Returns the mixture to which expectation maximisation converges from given clusters.
+class Convergence(NamedTuple):
+    """How expectation maximisation ended.
+
+    Arguments:
+        iterations: The number of iterations.
+        converged: Whether the last iteration changed the log-likelihood by less than `MIN_GAIN`.
+        gain: The last change of the log-likelihood, in nats per point; None after a single iteration.
+    """
+
+    iterations: int
+    converged: bool
+    gain: float | None
+
+
+def expectation_maximisation(
+    x: Tensor, labels: Tensor, components: int, full: bool, max_iterations: int
+) -> tuple[Mixture, Convergence]:
+    """Returns the mixture to which expectation maximisation converges from given clusters, and how it ended.
 
     Arguments:
         x: The points, shape (N, D), float64.
         labels: The cluster of each point, shape (N,), from 0 to components - 1.
         components: The number K of components.
         full: Whether covariances are full or diagonal.
+        max_iterations: The largest number of iterations.
 
     Raises:
         torch.linalg.LinAlgError: If a covariance is not positive definite.
@@ -66,8 +82,8 @@ def expectation_maximisation(x: Tensor, labels: Tensor, components: int, full: b
         responsibility = torch.nn.functional.one_hot(label, components).to(points)
         moments.addmm_(responsibility.T, evaluate_monomials(block, full).T)
     mixture = mixture_of_moments(moments, len(centre), full)
-    previous = -math.inf
-    for _ in range(MAX_ITERATIONS):
+    previous, gain, iterations = -math.inf, math.inf, 0
+    while iterations < max_iterations and not abs(gain) < MIN_GAIN:
         eta = natural_parameters(mixture)
         moments.zero_()
         total = points.new_zeros(())
@@ -79,10 +95,9 @@ def expectation_maximisation(x: Tensor, labels: Tensor, components: int, full: b
             moments.addmm_(log.sub_(density).exp_(), phi.T)
         mixture = mixture_of_moments(moments, len(centre), full)
         log_likelihood = float(total) / len(x)
-        if abs(log_likelihood - previous) < MIN_GAIN:
-            break
-        previous = log_likelihood
-    return mixture._replace(means=mixture.means + centre)
+        gain, previous, iterations = log_likelihood - previous, log_likelihood, iterations + 1
+    convergence = Convergence(iterations, abs(gain) < MIN_GAIN, gain if math.isfinite(gain) else None)
+    return mixture._replace(means=mixture.means + centre), convergence
 
 
 def log_density(mixture: Mixture, x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from ..utils.console import Progress
 from ..utils.machine import default_device
 from ..utils.settings import Option
 from .base import Sampler, check_codes
-from .em import Mixture, expectation_maximisation, log_density
+from .em import Convergence, Mixture, expectation_maximisation, log_density
 
 __all__ = ["GaussianMixture"]
 
@@ -33,13 +33,16 @@ class GaussianMixture(Sampler):
 
     Arguments:
         components: The number K of components; None chooses it among 1, 5, 10, 20, 50 and 100 by the likelihood of held-out
-            codes. In evaluations the protocol `clean` always chooses it, and `paper` takes 100 for None.
+            codes. In evaluations the protocol gives it (evaluation/protocols.py).
         covariance: Whether covariances are "full" or "diag"; None is full, or chosen along with the number of components.
+        max_iterations: The largest number of iterations of expectation maximisation, which ends earlier when an iteration
+            changes the log-likelihood by less than .001 nats per code.
         seed: The seed of k-means, whose clusters the fit starts from, and of the codes that are held out.
 
-    The fit sets `weights_` (K,), `means_` (K, D) and `covariances_`, (K, D, D) or (K, D), in float64. If components are
-    chosen, `fit_info["chosen"]` holds the choice and the scores of all candidates, in nats per code. Expectation
-    maximisation runs on a CUDA device if there is one, scikit-learn's k-means on the CPU.
+    The fit sets `weights_` (K,), `means_` (K, D) and `covariances_`, (K, D, D) or (K, D), in float64. `fit_info` holds the
+    number of iterations, whether they converged, and the last change of the log-likelihood; if components are chosen,
+    `fit_info["chosen"]` holds the choice and the scores of all candidates, in nats per code. Expectation maximisation runs
+    on a CUDA device if there is one, scikit-learn's k-means on the CPU.
 
     Reference: From variational to deterministic autoencoders (Ghosh et al., 2020), ex-post density estimation.
     https://arxiv.org/abs/1903.12436
@@ -49,10 +52,13 @@ class GaussianMixture(Sampler):
     prefix: ClassVar[str] = "sampler_"
     components: Annotated[int | None, Option("components")] = None
     covariance: str | None = None
+    max_iterations: int = 200
     seed: Annotated[int, Option("")] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.max_iterations < 1:
+            raise UserError(f"max_iterations={self.max_iterations} of a mixture must be at least 1, such as 200.")
         if self.components is not None and self.components < 1:
             raise UserError(f"components={self.components} must be at least 1; type --components 20.")
         if self.covariance is None and self.components is not None:
@@ -75,13 +81,17 @@ class GaussianMixture(Sampler):
         instead = f" or type --components {max(1, len(codes.mean) // 10)}" if size > 1 else ""
         check_codes(codes, max(2, size), f"{size} components" if components else "a mixture", instead)
         means = codes.mean.detach().cpu().double()
+        chosen: dict[str, Any] = {}
         if components is None:
-            components, covariance = self._choose_size(means)
-        mixture = self._fit_mixture(means, self._cluster(means, components), components, covariance or "full")
-        return self.learn(**dict(zip(("weights_", "means_", "covariances_"), mixture, strict=True)))
+            chosen = self._choose_size(means)
+            components, covariance = chosen["components"], chosen["covariance"]
+        clusters = self._cluster(means, components)
+        mixture, convergence = self._fit_mixture(means, clusters, components, covariance or "full")
+        fit_info = convergence._asdict() | ({"chosen": chosen} if chosen else {})
+        return self.learn(fit_info_=fit_info, **dict(zip(("weights_", "means_", "covariances_"), mixture, strict=True)))
 
-    def _choose_size(self, means: Tensor) -> tuple[int, str]:
-        """Returns the number of components and the covariance under which held-out codes are likeliest.
+    def _choose_size(self, means: Tensor) -> dict[str, Any]:
+        """Returns the number of components and the covariance under which held-out codes are likeliest, and all scores.
 
         For each covariance, sizes are tried in ascending order until the mean log-likelihood falls. A candidate replaces
         the best one before it if it is better by more than the standard error of the difference.
@@ -96,7 +106,7 @@ class GaussianMixture(Sampler):
             open_covariances = [c for c in open_covariances if size == 1 or len(rest) >= size * min_codes[c]]
             clusters = self._cluster(rest, size) if open_covariances else rest
             for covariance in open_covariances.copy():
-                densities = log_density(self._fit_mixture(rest, clusters, size, covariance), held_out)
+                densities = log_density(self._fit_mixture(rest, clusters, size, covariance)[0], held_out)
                 score, gain = float(densities.mean()), densities - best
                 scores.append({"components": size, "covariance": covariance, "log_likelihood": score})
                 if not best.isfinite().all() or gain.mean() > gain.std(correction=0) / len(gain) ** 0.5:
@@ -104,9 +114,7 @@ class GaussianMixture(Sampler):
                 if score <= last_score[covariance]:
                     open_covariances.remove(covariance)
                 last_score[covariance] = score
-        choice = {"components": chosen[0], "covariance": chosen[1], "codes": len(order), "held_out": scores}
-        self.learn(fit_info_={"chosen": choice})
-        return chosen
+        return {"components": chosen[0], "covariance": chosen[1], "codes": len(order), "held_out": scores}
 
     def _cluster(self, means: Tensor, components: int) -> Tensor:
         """Returns the cluster of each code by k-means, shape (N,)."""
@@ -118,18 +126,22 @@ class GaussianMixture(Sampler):
             labels = KMeans(components, n_init=1, random_state=self.seed).fit(means.numpy()).labels_
         return torch.from_numpy(labels).long()
 
-    def _fit_mixture(self, means: Tensor, clusters: Tensor, components: int, covariance: str) -> Mixture:
-        """Returns the mixture, on the CPU, to which expectation maximisation converges from given clusters."""
+    def _fit_mixture(
+        self, means: Tensor, clusters: Tensor, components: int, covariance: str
+    ) -> tuple[Mixture, Convergence]:
+        """Returns the mixture, on the CPU, to which expectation maximisation converges, and how it ended."""
         accelerator = default_device()
         device = accelerator if accelerator.type == "cuda" else torch.device("cpu")  # other devices have no float64
         try:
-            fitted = expectation_maximisation(means.to(device), clusters.to(device), components, covariance == "full")
+            fitted, convergence = expectation_maximisation(
+                means.to(device), clusters.to(device), components, covariance == "full", self.max_iterations
+            )
         except torch.linalg.LinAlgError as error:
             raise UserError(
                 f"no mixture of {components} components fits {len(means)} codes ({str(error).split('.')[0]}); "
                 "type a smaller --components."
             ) from None
-        return Mixture(*(value.cpu() for value in fitted))
+        return Mixture(*(value.cpu() for value in fitted)), convergence
 
     def mean_log_likelihood(self, codes: Codes) -> float:
         """Returns the mean of log p over posterior means, in nats per code."""
@@ -138,6 +150,15 @@ class GaussianMixture(Sampler):
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """Returns `n` draws in random order, shape (n, D)."""
+        return self._draw(n, seed)[0]
+
+    def sample_by_component(self, n: int, seed: int = 0) -> Tensor:
+        """Returns the draws of `sample` in the order of their components, shape (n, D), as scikit-learn's mixture does."""
+        z, component = self._draw(n, seed)
+        return z[component.argsort(stable=True)]
+
+    def _draw(self, n: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Returns `n` draws, shape (n, D), and the component of each, shape (n,)."""
         random = np.random.default_rng(seed)
         weights, means, covariances = (v.numpy() for v in (self.weights_, self.means_, self.covariances_))
         component = random.choice(len(weights), size=n, p=weights / weights.sum())
@@ -148,7 +169,7 @@ class GaussianMixture(Sampler):
             offsets = np.empty_like(noise)
             for k, factor in enumerate(np.linalg.cholesky(covariances)):
                 offsets[component == k] = noise[component == k] @ factor.T
-        return torch.from_numpy((means[component] + offsets).astype(np.float32))
+        return torch.from_numpy((means[component] + offsets).astype(np.float32)), torch.from_numpy(component)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Returns the weights, means and covariances."""

@@ -87,9 +87,9 @@ def train(
         print_once(progress, f"{folder} has no checkpoint yet; starting anew.")
     if trainer.fabric.is_global_zero:
         if run is None:
-            Run.begin(folder, config, vae.counts())
+            Run.begin(folder, config, vae.counts(), parts["train"].sha256)
         else:
-            run.reconfigure(config, vae.counts())
+            run.reconfigure(config, vae.counts(), parts["train"].sha256)
     trainer.fabric.barrier()
     run = Run(folder)
     for part, loaded in parts.items():

@@ -21,6 +21,7 @@ from .fabric import AllReduce
 __all__ = ["Monitor"]
 
 GRADIENT_NORM_EVERY_STEPS = 10  # between two computations of the gradient norm
+LAST_VALUES = ("v",)  # terms of which the history has the value in the last step of an epoch, not the mean
 GRADIENT_SPIKE_FACTOR = 20.0  # a gradient norm above so many times its moving average is counted as a spike
 
 
@@ -36,6 +37,7 @@ class Monitor:
         self.device, self.batch_size = device, batch_size
         self.sums: dict[str, Tensor] = {}  # of each term in this epoch
         self.counts: dict[str, int] = {}  # the number of steps of this epoch that logged each term
+        self.last: dict[str, Tensor | float] = {}  # the `LAST_VALUES` of the last step
         self.first_bad_step = self._all_finite()
         self.norms: dict[str, Tensor] = {}  # the moving average of the gradient norm of each player
         self.rows: list[dict[str, Any]] = []  # of the history
@@ -87,6 +89,7 @@ class Monitor:
     def add_terms(self, logs: dict[str, Tensor | float]) -> None:
         """Adds the terms of one step to the sums of the epoch."""
         self._sum(logs)
+        self.last = {name: logs[name] for name in LAST_VALUES if name in logs}
         self.steps += 1
 
     def _sum(self, terms: dict[str, Tensor | float]) -> None:
@@ -160,6 +163,7 @@ class Monitor:
             totals: The sum of each term, and the number of steps that logged it.
         """
         means = {name: value / count for name, (value, count) in totals.items() if name != "alarms"}
+        means |= {name: float(value) for name, value in self.last.items()}
         spikes = round(totals.get("alarms", (0.0, 0))[0])
         speed = {"seconds": round(self.seconds, 2), "images_per_second": round(self.images_per_second(), 1)}
         self.rows.append({"epoch": epoch, "step": step, **means, **held_out, "lr": lr, "alarms": spikes, **speed})
@@ -229,6 +233,7 @@ class Monitor:
         return {
             "sums": {name: value.cpu() for name, value in self.sums.items()},
             "counts": self.counts,
+            "last": {name: float(value) for name, value in self.last.items()},
             "norms": {player: norm.cpu() for player, norm in self.norms.items()},
             "steps": self.steps,
             "seconds": self.seconds,
@@ -243,6 +248,7 @@ class Monitor:
         self.sums = {name: value.to(self.device) for name, value in state["sums"].items()}
         self.norms = {player: norm.to(self.device) for player, norm in state["norms"].items()}
         self.counts, self.steps, self.seconds = dict(state["counts"]), state["steps"], state["seconds"]
+        self.last = dict(state.get("last", {}))
         self.rows, self.notes, self.rollbacks = state["rows"], state["notes"], state["rollbacks"]
         self.windows, self.first_bad_step = Windows(**state["windows"]), self._all_finite()
 

@@ -16,9 +16,14 @@ Schedulers = Iterable[LRScheduler | ReduceLROnPlateau]
 
 
 def build_learning_rate_schedule(optimizer: torch.optim.Optimizer, training: Training) -> LRScheduler | ReduceLROnPlateau:
-    """Returns the schedule of an optimizer's learning rate, of which each epoch makes one step."""
+    """Returns the schedule of an optimizer's learning rate, of which each epoch makes one step.
+
+    The plateau rule is Keras's, as in the code of regularized autoencoders: an epoch counts as better if its loss is lower
+    than the best one by more than .0001, and the rate is halved at the end of the n-th epoch in a row that is not better.
+    """
     if training.schedule == "plateau":
-        return ReduceLROnPlateau(optimizer, factor=0.5, patience=training.schedule_epochs)
+        patience = training.schedule_epochs - 1  # PyTorch halves the rate one epoch later than Keras
+        return ReduceLROnPlateau(optimizer, factor=0.5, patience=patience, threshold=1e-4, threshold_mode="abs")
     if training.schedule == "cosine":
         return CosineAnnealingLR(optimizer, training.epochs)
     return StepLR(optimizer, training.schedule_epochs, gamma=0.5 if training.schedule == "step" else 1.0)

@@ -131,7 +131,7 @@ def test_a_metric_of_maps_may_apply_to_an_unsplit_model(run: Run, monkeypatch: p
 
 def test_only_chosen_metrics_are_measured(run: Run) -> None:
     result = diagnose(run, metrics=["kl", "mse"])
-    assert list(result) == ["model", "data", "reconstruction", "latent"]
+    assert list(result) == ["model", "data", "reconstruction", "latent", "cautions"]
     assert (list(result["reconstruction"]), list(result["latent"])) == (["mse"], ["kl"])
     text = evaluation_table(result)
     assert text.count("not measured") == len(METRICS) - 2
@@ -142,8 +142,8 @@ def test_only_chosen_metrics_are_measured(run: Run) -> None:
 def test_metrics_not_measured_again_are_kept_if_model_images_and_seed_are_the_same(run: Run) -> None:
     full = diagnose(run)
     assert diagnose(run, metrics=["mse"]) == full
-    assert list(diagnose(run, seed=1, metrics=["mse"])) == ["model", "data", "reconstruction"]
-    assert list(diagnose(run, limit=30, metrics=["kl"])) == ["model", "data", "latent"]
+    assert list(diagnose(run, seed=1, metrics=["mse"])) == ["model", "data", "reconstruction", "cautions"]
+    assert list(diagnose(run, limit=30, metrics=["kl"])) == ["model", "data", "latent", "cautions"]
 
 
 def test_metrics_that_an_evaluation_lacks_are_measured_for_a_report(run: Run) -> None:

@@ -76,7 +76,7 @@ def test_columns_are_the_features_of_the_blend_of_each_component_and_of_a_mix(ru
 
 def test_a_score_holds_where_its_numbers_come_from(runs: dict[str, Run]) -> None:
     extractor = pooled()
-    result = scores.score(runs["split"], extractor, "clean", "gmm", components=2, seed=3)
+    result = scores.score(runs["split"], extractor, "clean", splitvae.GaussianMixture(2), seed=3)
     assert result["extractor"]["fingerprint"] == extractor.fingerprint
     assert (result["protocol"], result["model"]) == ("clean", runs["split"].vae.fingerprint())
     assert (result["generated"], result["real"]["images"], result["real"]["part"]) == (179, 179, "test")
@@ -92,12 +92,12 @@ def test_a_score_holds_where_its_numbers_come_from(runs: dict[str, Run]) -> None
     text = score_table(result)
     assert "protocol clean" in text
     assert extractor.fingerprint in text
-    assert result == scores.score(runs["split"], extractor, "clean", "gmm", components=2, seed=3)
+    assert result == scores.score(runs["split"], extractor, "clean", splitvae.GaussianMixture(2), seed=3)
 
 
 def test_reconstructions_and_samples_have_the_distances_computed_by_hand(runs: dict[str, Run]) -> None:
     run, extractor = runs["split"], pooled()
-    result = scores.score(run, extractor, "clean", "gmm", components=2, seed=3)
+    result = scores.score(run, extractor, "clean", splitvae.GaussianMixture(2), seed=3)
     test = run.images("test")
     real = extract_features(extractor, test.pixels[..., 2:14, 2:14])
     with torch.no_grad():
@@ -108,43 +108,90 @@ def test_reconstructions_and_samples_have_the_distances_computed_by_hand(runs: d
         assert result["banks"][bank]["blend"]["fid"]["value"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_protocol_paper_fits_to_the_images_it_is_scored_against_and_clean_does_not(
-    runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fitted_to = {}
+def test_the_protocol_authors_is_the_public_code(runs: dict[str, Run]) -> None:
+    """The code fits to test codes, keeps padding, reconstructs draws, and takes its mix from x1 and then from x2."""
+    run, extractor, seed = runs["split"], pooled(), 3
+    result = scores.score(run, extractor, "authors", splitvae.GaussianMixture(2), seed=seed)
+    assert (result["real"]["shape"], result["padding"]) == ([1, 16, 16], "keep")
+    assert "16 x 16 pixels, padding kept" in score_table(result)
+    test = run.images("test")
+    real, codes = extract_features(extractor, test.pixels), encode(run.vae, test)
+    noise = torch.randn(codes.mean.shape, generator=torch.Generator().manual_seed(seed))
+    density = splitvae.GaussianMixture(2).fit(codes)
+    with torch.no_grad():
+        blend = run.vae.decode(codes.mean + (codes.logvar / 2).exp() * noise).image
+        canvas = run.vae.decode(density.sample_by_component(179, seed))
+    mix = torch.cat([canvas.images[:90, 0], canvas.images[90:, 1]])
+    for bank, column, images in (("REC", "blend", blend), ("EX-POST", "blend", canvas.image), ("EX-POST", "mix", mix)):
+        expected = frechet_distance(real, extract_features(extractor, images))
+        assert result["banks"][bank][column]["fid"]["value"] == pytest.approx(expected, rel=1e-6)
 
-    def spy(run: Run, name: str, protocol: str, codes: splitvae.Codes | None, *_: object, **__: object) -> object:
-        fitted_to[protocol] = codes
-        return splitvae.Prior().fit(run.codes("test"))
 
-    monkeypatch.setattr(scores, "sampler_for", spy)
-    for protocol in scores.PROTOCOLS:
-        scores.score(runs["plain"], pooled(), protocol, "gmm")
-    assert fitted_to["clean"] is None  # the default: training codes
-    torch.testing.assert_close(fitted_to["paper"].mean, runs["plain"].codes("test").mean)
+def test_draws_by_component_are_the_draws_in_the_order_of_a_scikit_learn_mixture() -> None:
+    mixture = splitvae.GaussianMixture(2).fit(
+        splitvae.Codes(torch.cat([torch.randn(80, 2), torch.randn(120, 2) + 50]), None)
+    )
+    grouped, shuffled = mixture.sample_by_component(100, 5), mixture.sample(100, 5)
+    assert torch.equal(grouped.sort(0).values, shuffled.sort(0).values)
+    is_far = grouped[:, 0] > 25
+    assert int((is_far[1:] != is_far[:-1]).sum()) == 1  # one component after the other
+
+
+def test_padding_is_a_setting_of_the_protocol(runs: dict[str, Run]) -> None:
+    kept = dataclasses.replace(scores.find_protocol("clean"), padding="keep")
+    result = evaluate(runs["plain"], pooled(), ("clean", kept), splitvae.GaussianMixture(2), 100, ())
+    assert [score["real"]["shape"] for score in result["scores"].values()] == [[1, 12, 12], [1, 16, 16]]
+    assert list(result["scores"]) == ["clean gmm pooled", "clean gmm pooled padding kept"]
+    with pytest.raises(UserError, match="'keep'"):
+        dataclasses.replace(kept, padding="kept")
+
+
+def test_the_numbers_of_real_and_generated_images_are_independent(runs: dict[str, Run]) -> None:
+    many = dataclasses.replace(scores.find_protocol("clean"), generated=300)
+    result = scores.score(runs["plain"], pooled(), many, splitvae.GaussianMixture(2), images=100, seed=3)
+    assert (result["real"]["images"], result["generated"]) == (100, 300)
+    rows = scores.evenly_spaced(179, 100)
+    real = extract_features(pooled(), runs["plain"].images("test").pixels[rows][..., 2:14, 2:14])
+    with torch.no_grad():
+        drawn = runs["plain"].vae.sample(300, 3).image[..., 2:14, 2:14]
+    expected = frechet_distance(real, extract_features(pooled(), drawn))
+    assert result["banks"]["GEN"]["blend"]["fid"]["value"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_mixture_that_did_not_converge_says_so(runs: dict[str, Run]) -> None:
+    cut_short = splitvae.GaussianMixture(5, max_iterations=2)
+    result = scores.score(runs["plain"], pooled(), "clean", cut_short)
+    assert result["sampler"]["fit_info"]["iterations"] == 2
+    assert not result["sampler"]["fit_info"]["converged"]
+    assert any("did not converge in 2 iterations" in note for note in result["notes"])
+    full = scores.score(runs["plain"], pooled(), "clean", splitvae.GaussianMixture(5))
+    assert full["sampler"]["fit_info"]["converged"]
+    assert not any("converge" in note for note in full["notes"])
 
 
 def test_the_banks_that_protocols_share_are_measured_once(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
-    clean = scores.score(runs["plain"], pooled(), "clean", "gmm", components=2)
-    separate = scores.score(runs["plain"], pooled(), "paper", "gmm", components=2)
+    mixture = splitvae.GaussianMixture(2)
+    clean = scores.score(runs["plain"], pooled(), "clean", mixture)
+    separate = scores.score(runs["plain"], pooled(), "paper", mixture)
     calls, columns = [], scores.component_features
     monkeypatch.setattr(scores, "component_features", lambda *a: calls.append(0) or columns(*a))
-    assert scores.score(runs["plain"], pooled(), "paper", "gmm", reuse=clean, components=2) == separate
+    assert scores.score(runs["plain"], pooled(), "paper", mixture, reuse=clean) == separate
     assert len(calls) == 1
 
 
 def test_fitted_samplers_are_saved_by_protocol_and_not_fitted_again(
     runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = scores.score(runs["plain"], pooled(), "paper", "gmm", components=3)
+    mixture = splitvae.GaussianMixture(3)
+    first = scores.score(runs["plain"], pooled(), "paper", mixture)
     monkeypatch.setattr(splitvae.GaussianMixture, "fit", lambda *_: pytest.fail("fitted again"))
-    assert scores.score(runs["plain"], pooled(), "paper", "gmm", components=3) == first
+    assert scores.score(runs["plain"], pooled(), "paper", mixture) == first
     assert (runs["plain"].path / "samplers" / "gmm-paper" / "sampler.safetensors").exists()
 
 
 def test_an_evaluation_keeps_its_scores_until_the_model_changes(runs: dict[str, Run]) -> None:
     run = runs["split"]
-    result = evaluate(run, pooled(), ("clean",), "gmm", 100, (1, 4), components=2)
+    result = evaluate(run, pooled(), ("clean",), splitvae.GaussianMixture(2), 100, (1, 4))
     assert list(result["scores"]) == ["clean gmm pooled"]
     assert result["likelihood"]["draws"]["4"]["value"] < 0
     assert diagnose(run)["scores"] == result["scores"]
@@ -156,14 +203,14 @@ def test_an_evaluation_keeps_its_scores_until_the_model_changes(runs: dict[str, 
 
 
 def test_codes_without_noise_are_scored_and_have_no_likelihood(runs: dict[str, Run]) -> None:
-    result = evaluate(runs["bare"], pooled(), ("clean",), "gmm", 100, components=2)
+    result = evaluate(runs["bare"], pooled(), ("clean",), splitvae.GaussianMixture(2), 100)
     assert "likelihood" not in result
     assert evaluation_table(result).count("not applicable") == 5 + 2
     assert result["scores"]["clean gmm pooled"]["banks"]["EX-POST"]["blend"]["fid"]["value"] >= 0
 
 
 def test_a_report_of_codes_without_noise_is_written(runs: dict[str, Run]) -> None:
-    evaluate(runs["bare"], pooled(), ("clean",), "gmm", 100, components=2)
+    evaluate(runs["bare"], pooled(), ("clean",), splitvae.GaussianMixture(2), 100)
     page = report.write_report([runs["bare"]]).read_text()
     assert "Rate of the code" in page
     assert "protocol clean" in page
@@ -174,7 +221,7 @@ def test_a_report_of_codes_without_noise_is_written(runs: dict[str, Run]) -> Non
 
 def test_scores_of_other_images_are_not_kept(runs: dict[str, Run]) -> None:
     run = runs["plain"]
-    evaluate(run, pooled(), ("clean",), "gmm", 100, (), components=2)
+    evaluate(run, pooled(), ("clean",), splitvae.GaussianMixture(2), 100, ())
     assert "scores" in diagnose(run)
     test = run.images("test")
     run.remember("test", dataclasses.replace(test, pixels=255 - test.pixels))

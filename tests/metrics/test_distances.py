@@ -35,6 +35,8 @@ def test_distances_that_need_more_rows_are_none() -> None:
     many = measure_distances(torch.randn(100, 3), torch.randn(100, 3))
     assert many["kid"]["deviation"] > 1e-6  # blocks are smaller than the sets
     assert distances["fid"]["deviation"] is distances["fid_infinity"]["value"] is distances["recall"]["value"] is None
+    assert distances["fid_infinity"]["reason"] == "needs 15 generated images"
+    assert "reason" not in measure_distances(torch.randn(4, 3), torch.randn(15, 3))["fid_infinity"]
     with pytest.raises(UserError):
         measure_distances(torch.randn(1, 3), torch.randn(4, 3))
     with pytest.raises(UserError, match="finite"):

@@ -276,6 +276,18 @@ def test_the_limit_of_equal_distributions_is_zero_where_the_distance_is_not() ->
     assert abs(limit.value) < 3 * limit.error < 0.3 * distance
 
 
+def test_the_limit_errs_by_a_few_of_its_errors_from_five_rows_a_column_on_and_by_more_below() -> None:
+    """The truth is 0. The root mean square of its errors is compared with the mean of those it claims."""
+    real = whitened(20_000, seed=99)
+
+    def ratio(rows: int, **options: int) -> float:
+        limits = [fid_infinity(normal(rows, DIM, seed=i), real, seed=i, **options) for i in range(8)]
+        return float(np.sqrt(np.mean([x.value**2 for x in limits])) / np.mean([x.error for x in limits]))
+
+    assert ratio(5 * DIM) < 3.5
+    assert ratio(2 * DIM, smallest=DIM + 1) > 4
+
+
 def test_the_limit_of_a_shift_is_the_shift_squared() -> None:
     shift = torch.full((DIM,), 0.5, dtype=torch.float64)
     a, b = normal(2000, DIM) + shift, whitened(2000, seed=1)
@@ -337,6 +349,6 @@ def test_extrapolations_from_too_few_points_are_refused() -> None:
     for smallest in (1, 50):
         with pytest.raises(UserError, match=f"smallest={smallest}"):
             fid_infinity(a, a, smallest=smallest)
-    with pytest.raises(UserError, match="more than 25, better 50"):
-        fid_infinity(normal(25, DIM), normal(100, DIM))
+    with pytest.raises(UserError, match=f"give at least {5 * DIM}"):
+        fid_infinity(normal(5 * DIM - 1, DIM), normal(100, DIM))
     assert math.isfinite(fid_infinity(normal(25, DIM), normal(100, DIM), smallest=10).value)

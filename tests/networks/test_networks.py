@@ -170,6 +170,16 @@ def test_batchnorm_has_the_papers_momentum_and_epsilon() -> None:
     assert {(m.momentum, m.eps) for m in norms} == {(1e-3, 1e-5)}
 
 
+@pytest.mark.parametrize(
+    ("net", "eps", "momentum"), [("rae", 1e-3, 1e-2), ("infogan", 1e-5, 1e-3), ("two-stage", 1e-5, 1e-3)]
+)
+def test_batchnorm_of_the_baselines_is_that_of_their_public_code(net: str, eps: float, momentum: float) -> None:
+    vae = splitvae.VAE((1, 32, 32), latent_dim=4, net=net, width=4)
+    norms = [layer for layer in vae.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+    assert len(norms) > 4
+    assert {(layer.eps, layer.momentum) for layer in norms} == {(eps, momentum)}
+
+
 def test_gradients_reach_every_parameter() -> None:
     vae = splitvae.create("digits-svae", width=4)
     vae(torch.rand(4, 1, 16, 16)).image.sum().backward()

@@ -12,7 +12,8 @@ def test_a_command_names_the_preset_and_what_differs_from_it() -> None:
     expected = "splitvae train mnist-svae --data 'my data' --mirror --shape 1 64 64 --latent-dim 16 --out runs/first"
     assert train_command(config, "runs/first") == expected
     assert (
-        train_command(find_preset("cifar10-svae", mirror=False), "x") == "splitvae train cifar10-svae --no-mirror --out x"
+        train_command(find_preset("celeba64-intro", mirror=False), "x")
+        == "splitvae train celeba64-intro --no-mirror --out x"
     )
     assert train_command(Config().override(data="photos", split=3), "x") == "splitvae train --data photos --split 3 --out x"
 

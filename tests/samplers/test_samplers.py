@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import builtins
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +13,6 @@ from sklearn.mixture import GaussianMixture as Reference
 from torch import Tensor
 
 from splitvae.errors import UserError
-from splitvae.evaluation.fitted_samplers import sampler_for
 from splitvae.models.codes import Codes
 from splitvae.objectives.variance import Learned
 from splitvae.samplers.base import Sampler
@@ -137,53 +134,6 @@ def test_damaged_samplers_are_refused_in_one_sentence(tmp_path: Path) -> None:
         load_sampler(tmp_path)
 
 
-class Run:
-    """The part of a run that `sampler_for` uses."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.splits = path, []
-        self.vae = SimpleNamespace(latent_dim=3, fingerprint=lambda: "0123")
-
-    def codes(self, split: str) -> Codes:
-        self.splits.append(split)
-        return codes_of(12_000 if split == "test" else 600)
-
-
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_saved_samplers_are_read_and_not_fitted_again(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, parameters = Run(tmp_path), {"components": None} if name == "gmm" else TINY.get(name, {})
-    first = sampler_for(run, name, **parameters).sample(20)
-    assert run.splits == ([] if name == "prior" else ["train"])
-    if name != "prior":
-        monkeypatch.setattr(SAMPLERS[name], "fit", lambda *_: pytest.fail("fitted again"))
-    loaded = sampler_for(run, name, codes=lambda: pytest.fail("encoded again"), **parameters)
-    assert torch.equal(loaded.sample(20), first)
-    run.vae.fingerprint = lambda: "4567"
-    if name != "prior":
-        for changed in ({}, {"seed": 1}):
-            with pytest.raises(pytest.fail.Exception, match="fitted again"):
-                sampler_for(run, name, **parameters | changed)
-
-
-def test_samplers_of_the_protocols_are_separate_and_each_has_its_codes(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    for protocol, split, count in (("clean", "train", 600), ("paper", "test", 10_000)):
-        sampler_for(run, "gmm", protocol, components=2)
-        assert run.splits.pop() == split
-        description = json.loads((tmp_path / "samplers" / f"gmm-{protocol}" / "sampler.json").read_text())
-        assert (description["model"], description["codes"]) == ("0123", count)
-    far = Codes(codes_of(500).mean + 100, None)
-    for codes in (far, lambda: far._replace(mean=far.mean + 100)):
-        sampler = sampler_for(run, "gmm", "paper", codes, components=2)
-        assert sampler.sample(10).min() > 50  # fitted to what was given, and the other count is not taken for it
-        assert run.splits == []
-    assert sampler.sample(10).max() < 150  # it is the saved one: the function was not called
-    with pytest.raises(UserError, match="'paper'"):
-        sampler_for(run, "gmm", "papre")
-    with pytest.raises(UserError, match="'flow'"):
-        sampler_for(run, "flwo")
-
-
 # ---------------------------------------------------------------- mixtures
 
 
@@ -202,9 +152,9 @@ def test_expectation_maximisation_is_scikit_learns(covariance: str) -> None:
 @pytest.mark.parametrize("full", [True, False])
 def test_blocks_do_not_change_a_fit(full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     x, labels = codes_of(1000).mean.double(), torch.randint(0, 3, (1000,))
-    whole = expectation_maximisation(x, labels, 3, full)
+    whole = expectation_maximisation(x, labels, 3, full, 100)[0]
     monkeypatch.setattr("splitvae.samplers.em.CACHE_BLOCK", 1)
-    for a, b in zip(whole, expectation_maximisation(x, labels, 3, full), strict=True):
+    for a, b in zip(whole, expectation_maximisation(x, labels, 3, full, 100)[0], strict=True):
         torch.testing.assert_close(a, b)
 
 

@@ -183,7 +183,7 @@ def test_the_command_prints_categories_and_writes_their_numbers_and_chart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("splitvae.features.registry.load_extractor", lambda *_: extractor())
+    monkeypatch.setattr("splitvae.features.registry.load_extractor", lambda *_, **__: extractor())
     assert main(["categories", str(save_images(tmp_path / "levels.npz")), "--count", "100", "--no-mirror"]) == 0
     out = capsys.readouterr().out
     result = json.loads(Path("categories-levels/categories.json").read_text())

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import splitvae
+from splitvae.evaluation.diagnostics import saved_epoch_row
 from splitvae.objectives.elbo import ELBOLoss
 from splitvae.objectives.introvae import Intro
 from splitvae.training.monitor import Monitor
@@ -25,6 +26,18 @@ def test_the_history_has_every_term(train: Train, images: splitvae.Images, tmp_p
     assert terms <= set(row)
     assert list((tmp_path / "run" / "tensorboard").iterdir())
     assert json.loads((tmp_path / "run" / "config.json").read_text())["parameters"]["trainable"] > 0
+
+
+def test_the_history_has_the_variance_of_the_last_step_and_not_its_mean(
+    train: Train, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs: list[float] = []
+    add = Monitor.add_terms
+    monkeypatch.setattr(Monitor, "add_terms", lambda self, terms: logs.append(float(terms["v"])) or add(self, terms))
+    (row,) = train(images, tmp_path / "run", epochs=1, variance="computed", v=1.0).history
+    assert row["v"] == logs[-1] < sum(logs) / len(logs)
+    outputs = splitvae.Run(tmp_path / "run")
+    assert saved_epoch_row(outputs)["v"] == logs[-1]  # with which `evaluate` bounds the likelihood
 
 
 def test_a_jump_of_the_gradient_is_counted(

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 import splitvae
+from splitvae.config import Training
+from splitvae.training.schedules import build_learning_rate_schedule
 from splitvae.training.trainer import Trainer
 
 Train = Callable[..., splitvae.Run]  # the type of the fixtures that train
@@ -28,8 +31,36 @@ def test_plateau_halves_the_rate_where_the_validation_loss_stalls(
     train: Train, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Trainer, "validate", lambda self: {"val_loss": 1.0})
-    run = train(images, tmp_path / "run", epochs=4, schedule="plateau", schedule_epochs=1)
+    run = train(images, tmp_path / "run", epochs=4, schedule="plateau", schedule_epochs=2)
     assert [row["lr"] for row in run.history] == [1e-3, 1e-3, 1e-3, 5e-4]
+
+
+def keras_rates(losses: list[float], rate: float, patience: int) -> list[float]:
+    """The rates of Keras's ReduceLROnPlateau(factor=.5, patience) after each epoch: the epoch number `patience` in a row
+    that is not better than the best by min_delta = 1e-4 halves the rate."""
+    best, waited, rates = float("inf"), 0, []
+    for loss in losses:
+        if loss < best - 1e-4:
+            best, waited = loss, 0
+        else:
+            waited += 1
+            if waited >= patience:
+                rate, waited = rate / 2, 0
+        rates.append(rate)
+    return rates
+
+
+def test_the_plateau_rule_is_keras() -> None:
+    noise = torch.rand(80, generator=torch.Generator().manual_seed(0)) * 2e-4
+    losses = (0.02 * 0.8 ** torch.arange(80) + noise).tolist()  # small losses: a relative threshold would act otherwise
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = build_learning_rate_schedule(optimizer, Training(schedule="plateau", schedule_epochs=5))
+    rates = []
+    for loss in losses:
+        schedule.step(loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == keras_rates(losses, 1.0, 5)
+    assert rates[-1] < 0.1
 
 
 def test_a_new_rate_on_resume_scales_the_schedule_and_keeps_the_position_in_it(
