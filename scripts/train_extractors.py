@@ -1,8 +1,9 @@
-"""Trains the extractors that the library carries, one at a time, and prints the hash and the accuracy of each.
+r"""Trains the extractors that the library carries, one at a time, and prints the hash and the accuracy of each.
 
     python scripts/train_extractors.py mnist mnist
     python scripts/train_extractors.py cifar10 FOLDER --described "JPEG copies (quality 75) of the images"
-    python scripts/train_extractors.py celeba FOLDER --described "whole frames squashed to 64x64, and their centres"
+    python scripts/train_extractors.py celeba FOLDER \
+        --described "whole frames of 178x218 pixels squashed to 64x64, and their centres"
 
 It writes splitvae/features/weights/NAME.safetensors. The hash belongs into splitvae/features/shipped.py. Training uses one
 thread, a fixed seed and deterministic operations, so that a second run on the same kind of processor with the same version

@@ -22,7 +22,8 @@ RANGE_TOLERANCE = 1e-3  # how far rounding may move the pixels of a decoder out 
 class Extractor(Protocol):
     """A callable that turns float images (B, C, H, W) in [0, 1] into float32 features (B, dim).
 
-    It reads RGB images, unless it has an attribute `channels` that says otherwise.
+    It reads RGB images, unless it has an attribute `channels` that says otherwise. If it has an attribute `is_cacheable`
+    that is true, its fingerprint determines its features, which may then be kept on the disk (cache.py).
     """
 
     @property
