@@ -50,7 +50,7 @@ class Shipped(NamedTuple):
 SHIPPED = {
     "mnist": Shipped("MNIST", (1, 28, 28), "a67dc41772459c6b01d50d34d73b53c7bbbb865e0c2d056f3383fe6792a1c7db"),
     "cifar10": Shipped("CIFAR-10", (3, 32, 32), "7a5f026de76482a1806c0deed68c2c7db157c6ff41e75be083acc10ce2eff8d5"),
-    "celeba": Shipped("CelebA", (3, 64, 64), "CELEBA_SHA"),
+    "celeba": Shipped("CelebA", (3, 64, 64), "99733ec7479177f351536a4392799a8bb5e7facded3a84533cd924403b54a519"),
 }
 
 MNIST_SOURCES = ("mnist", "hf://mnist", "hf://ylecun/mnist")
