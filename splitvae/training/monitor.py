@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ..runs import Run
 from ..utils.files import write_text
 from .alarms import Windows
-from .fabric import AllReduce
+from .fabric import AllGather, AllReduce
 
 __all__ = ["Monitor"]
 
@@ -224,10 +224,15 @@ class Monitor:
         assert self.run is not None
         write_text(self.run.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
 
-    def state_dict(self) -> dict[str, Any]:
-        """Returns everything that a resumed epoch needs to report the same as one without interruption."""
+    def state_dict(self, all_gather: AllGather) -> dict[str, Any]:
+        """Returns everything that a resumed epoch needs to report the same as one without interruption.
+
+        Arguments:
+            all_gather: The all-gather over processes, each of which has sums of its own.
+        """
+        sums = all_gather(torch.stack(list(self.sums.values()))).cpu().unbind(-1) if self.sums else ()
         return {
-            "sums": {name: value.cpu() for name, value in self.sums.items()},
+            "sums": dict(zip(self.sums, sums, strict=True)),  # scalars, or of several processes shape (processes,)
             "counts": self.counts,
             "norms": {player: norm.cpu() for player, norm in self.norms.items()},
             "steps": self.steps,
@@ -238,9 +243,19 @@ class Monitor:
             "rollbacks": self.rollbacks,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what `state_dict` returned."""
-        self.sums = {name: value.to(self.device) for name, value in state["sums"].items()}
+    def load_state_dict(self, state: dict[str, Any], rank: int, processes: int) -> None:
+        """Restores what `state_dict` returned.
+
+        Arguments:
+            state: The state.
+            rank: The number of this process.
+            processes: The number of processes; if it is another than it was, each takes the mean of the sums.
+        """
+        own = {
+            name: value if not value.ndim else value[rank] if len(value) == processes else value.mean()
+            for name, value in state["sums"].items()
+        }
+        self.sums = {name: value.to(self.device) for name, value in own.items()}
         self.norms = {player: norm.to(self.device) for player, norm in state["norms"].items()}
         self.counts, self.steps, self.seconds = dict(state["counts"]), state["steps"], state["seconds"]
         self.rows, self.notes, self.rollbacks = state["rows"], state["notes"], state["rollbacks"]

@@ -58,8 +58,9 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
     monitor.rollbacks, monitor.notes = rollbacks if goes_on else 0, notes
     action = f"Went back ({rollbacks} of {MAX_ROLLBACKS} times) to" if goes_on else "Stopped, and went back to"
     monitor.note(f"{action} {place}. {alarmed}")
-    if trainer.fabric.is_global_zero and epoch is not None:
-        run.reconfigure(trainer.config, trainer.vae.counts())
+    if epoch is not None:
+        if trainer.fabric.is_global_zero:
+            run.reconfigure(trainer.config, trainer.vae.counts())
         trainer.save(run)
     trainer.fabric.barrier()
     if not goes_on:
@@ -75,11 +76,11 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
 
 def initialise_good(trainer: Trainer, run: Run) -> None:
     """Makes the present state the good checkpoint if this training has none yet."""
-    file = run.path / GOOD
+    file, state = run.path / GOOD, trainer.state_dict()
     if trainer.fabric.is_global_zero and not trainer.keeps_good_checkpoint:
         file.unlink(missing_ok=True)  # of an earlier training that kept one
     elif trainer.fabric.is_global_zero and (trainer.step == 0 or not file.exists()):
-        save(file, trainer.state_dict())
+        save(file, state)
 
 
 def restore_good(trainer: Trainer, run: Run) -> int | None:
