@@ -14,8 +14,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import sys
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from .errors import UserError
 from .models.codes import Codes, encode
 from .models.vae import VAE
 from .utils.files import atomic_write, read_json, write_json
+from .utils.lock import LOCK
 from .utils.machine import default_device
 
 __all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
@@ -82,7 +84,7 @@ class Run:
         folder = Path(path)
         if (folder / "config.json").exists():
             raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or {file.name for file in folder.iterdir()} - {LOCK}):
             raise UserError(f"{folder} exists and holds no run; give another folder with --out.")
         _write_config(folder, config, counts)
         return Run(folder)
@@ -107,7 +109,10 @@ class Run:
         """The model in evaluation mode, on the accelerator if there is one; UserError if it is missing or damaged."""
         folder = self.path / "model"
         if not (folder / "model.safetensors").is_file():
-            raise UserError(f"{self.path} has no model yet; `splitvae train --out {self.path} --resume` trains it.")
+            raise UserError(
+                f"{self.path} has no trained model; `splitvae train --resume --out {self.path}` trains it, or writes it "
+                "again from the last checkpoint."
+            )
         try:
             vae = VAE(**read_json(folder / "config.json"))
             vae.load_state_dict(load_file(folder / "model.safetensors"))
@@ -115,7 +120,18 @@ class Run:
         except UserError:
             raise
         except Exception as error:  # a damaged file may raise an exception of any of three libraries
-            raise UserError(f"{folder} is damaged ({str(error).splitlines()[0]}); resume or train the run anew.") from None
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{folder} is damaged ({reason}); `splitvae train --resume --out {self.path}` writes it again from the last "
+                "checkpoint."
+            ) from None
+
+    def has_model(self) -> bool:
+        """Returns whether there is a model that can be read."""
+        try:
+            return bool(self.vae)
+        except UserError:
+            return False
 
     def save_model(self, vae: VAE) -> None:
         """Writes the model, each file in one piece."""
@@ -129,15 +145,23 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The rows of history.jsonl, one for each epoch; empty if there is no file."""
+        """The rows of history.jsonl, one for each epoch, but for a last row that is cut; empty if there is no file."""
         file = self.path / "history.jsonl"
         if not file.exists():
             return []
-        rows = file.read_text(encoding="utf-8").splitlines()
-        try:
-            return [json.loads(row) for row in rows if row]
-        except ValueError:
-            raise UserError(f"{file} is damaged; delete it, and the run continues without its rows.") from None
+        lines = [line for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        rows = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                rows.append(dict(json.loads(line)))
+            except (ValueError, TypeError):
+                if number < len(lines):
+                    raise UserError(
+                        f"{file} is damaged in line {number}; delete it, and `splitvae train --resume --out {self.path}` "
+                        "writes it again from the last checkpoint."
+                    ) from None
+                _say_that_a_row_is_cut(file)
+        return rows
 
     @property
     def evaluation(self) -> dict[str, Any]:
@@ -178,6 +202,12 @@ class Run:
     def codes(self, split: str = "train") -> Codes:
         """Returns the posterior means and log-variances of the images of a split, on the CPU."""
         return encode(self.vae, self.images(split))
+
+
+@cache
+def _say_that_a_row_is_cut(file: Path) -> None:
+    """Prints once that the last row of a history is left out."""
+    print(f"Note: the last row of {file} is cut, and is left out; --resume writes it again.", file=sys.stderr)
 
 
 def _write_config(folder: Path, config: Config, counts: dict[str, int]) -> None:

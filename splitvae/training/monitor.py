@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..runs import Run
-from ..utils.files import write_text
+from ..utils.files import write_json_lines
 from .alarms import Windows
 from .fabric import AllGather, AllReduce
 
@@ -222,7 +221,7 @@ class Monitor:
     def write_history(self) -> None:
         """Writes history.jsonl."""
         assert self.run is not None
-        write_text(self.run.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_json_lines(self.run.path / "history.jsonl", self.rows)
 
     def state_dict(self, all_gather: AllGather) -> dict[str, Any]:
         """Returns everything that a resumed epoch needs to report the same as one without interruption.
