@@ -14,8 +14,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -37,7 +38,7 @@ from .utils.machine import default_device
 
 __all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
 
-NON_SETTINGS = ("splitvae", "parameters")  # the entries of config.json that are not settings
+NON_SETTINGS = ("splitvae", "parameters", "changed_by_alarms")  # the entries of config.json that are not settings
 
 
 class Run:
@@ -61,6 +62,7 @@ class Run:
         if not isinstance(values, dict):
             raise UserError(f"{file} is damaged (it holds no settings); restore it or train the run anew.")
         settings = {name: value for name, value in values.items() if name not in NON_SETTINGS}
+        self.changed_by_alarms: dict[str, list[Any]] = values.get("changed_by_alarms", {})
         try:
             self.config = Config.from_json(settings)
         except UserError as error:
@@ -89,15 +91,25 @@ class Run:
         _write_config(folder, config, counts)
         return Run(folder)
 
-    def reconfigure(self, config: Config, counts: dict[str, int]) -> None:
+    def reconfigure(self, config: Config, counts: dict[str, int], alarmed: Sequence[str] = ()) -> None:
         """Replaces the settings, also in config.json.
 
         Arguments:
             config: The new settings.
             counts: The numbers of parameters of the model.
+            alarmed: The flat names of the settings that an alarm changed; what they were before is kept.
         """
-        _write_config(self.path, config, counts)
+        old, new, known = self.config.options(), config.options(), self.changed_by_alarms
+        before = {name: known[name][0] if name in known and known[name][1] == old[name] else old[name] for name in alarmed}
+        self.changed_by_alarms = known | {name: [value, new[name]] for name, value in before.items()}
+        _write_config(self.path, config, counts, self.changed_by_alarms)
         self.config = config
+
+    def begun_config(self) -> Config:
+        """Returns the settings without the changes that alarms made; those that a user made later remain."""
+        present = self.config.options()
+        changed = {name: old for name, (old, new) in self.changed_by_alarms.items() if present.get(name) == new}
+        return self.config.override(**changed)
 
     @property
     def name(self) -> str:
@@ -110,7 +122,7 @@ class Run:
         folder = self.path / "model"
         if not (folder / "model.safetensors").is_file():
             raise UserError(
-                f"{self.path} has no trained model; `splitvae train --resume --out {self.path}` trains it, or writes it "
+                f"{self.path} has no trained model; `splitvae train --resume --out {self.path}` trains it or writes it "
                 "again from the last checkpoint."
             )
         try:
@@ -122,8 +134,8 @@ class Run:
         except Exception as error:  # a damaged file may raise an exception of any of three libraries
             reason = str(error).splitlines()[0]
             raise UserError(
-                f"{folder} is damaged ({reason}); `splitvae train --resume --out {self.path}` writes it again from the last "
-                "checkpoint."
+                f"{folder} is damaged ({reason}); `splitvae train --resume --out {self.path}` writes it again from the "
+                "last checkpoint."
             ) from None
 
     def has_model(self) -> bool:
@@ -141,6 +153,11 @@ class Run:
         with atomic_write(folder / "model.safetensors") as draft:
             draft.write_bytes(to_bytes(tensors))
         write_json(folder / "config.json", vae._hub_mixin_config)
+        self.__dict__.pop("vae", None)
+
+    def remove_model(self) -> None:
+        """Removes the model, if there is one."""
+        shutil.rmtree(self.path / "model", ignore_errors=True)
         self.__dict__.pop("vae", None)
 
     @property
@@ -210,9 +227,12 @@ def _say_that_a_row_is_cut(file: Path) -> None:
     print(f"Note: the last row of {file} is cut, and is left out; --resume writes it again.", file=sys.stderr)
 
 
-def _write_config(folder: Path, config: Config, counts: dict[str, int]) -> None:
-    """Writes config.json: the version of splitvae, the settings, and the numbers of parameters of the model."""
-    write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), "parameters": counts})
+def _write_config(
+    folder: Path, config: Config, counts: dict[str, int], changed: Mapping[str, list[Any]] | None = None
+) -> None:
+    """Writes config.json: the version of splitvae, the settings, the numbers of parameters, and what alarms changed."""
+    others = {"parameters": counts} | ({"changed_by_alarms": changed} if changed else {})
+    write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), **others})
 
 
 def load_for_config(config: Config, split: str) -> Images:

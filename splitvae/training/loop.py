@@ -70,8 +70,9 @@ def train(
         if run is None:
             config = config.override(**options)
         else:
-            explicit = {"preset": model} if isinstance(model, str) else config.options()
-            config = resume_config(run, explicit | options, settings)
+            given = {"preset": model} if isinstance(model, str) else config.options()
+            given |= {} if settings is None else settings.options()
+            config = resume_config(run, options, given, settings)
             restore_lost_model(run, progress)
             if len(run.history) >= config.training.epochs and run.has_model():
                 print_once(
@@ -84,6 +85,8 @@ def train(
         parts["train"], config = prepare_images(parts.get("train"), config, frozenset(explicit_options), progress)
         torch.manual_seed(config.training.seed)
         vae = model if isinstance(model, VAE) else build_vae(config)
+        if isinstance(objective, Loss):
+            objective.settings = config.objective
         trainer = Trainer(vae, objective if isinstance(objective, Loss) else config.objective, parts["train"], config)
         if run is not None and load_checkpoint(trainer, folder / STATE):
             print_once(progress, f"Resuming {folder} at epoch {trainer.epoch + 1}, step {trainer.step}.")
@@ -111,9 +114,10 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
         progress: Whether to show a progress bar.
     """
     monitor, epochs = trainer.monitor, trainer.config.training.epochs
-    shows_progress = progress and trainer.fabric.is_global_zero
-    with interruptible() as is_interrupted, monitor.writing(run, shows_progress):
-        if monitor.rows:
+    is_first = trainer.fabric.is_global_zero
+    shows_progress = progress and is_first
+    with interruptible() as is_interrupted, monitor.writing(run, shows_progress, is_first):
+        if monitor.rows and is_first:
             monitor.write_history()  # after a kill, the last row may be in the checkpoint only
         initialise_good(trainer, run)
         while trainer.epoch < epochs:
