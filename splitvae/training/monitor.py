@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..runs import Run
-from ..utils.files import write_text
+from ..utils.files import write_json_lines
 from .alarms import Windows
-from .fabric import AllReduce
+from .fabric import AllGather, AllReduce
 
 __all__ = ["Monitor"]
 
@@ -189,49 +189,81 @@ class Monitor:
     # -- files -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def writing(self, run: Run, progress: bool) -> Iterator[Monitor]:
+    def writing(self, run: Run, progress: bool, writes: bool = True) -> Iterator[Monitor]:
         """Opens the files of TensorBoard for the block; closes them and the progress bar after it.
 
         Arguments:
             run: The run, whose folder receives the files.
             progress: Whether to show a progress bar.
+            writes: Whether this is the process of several that writes files.
         """
-        from torch.utils.tensorboard import SummaryWriter  # takes a second to import, and only training needs it
-
         self.run = run
-        next_step = self.rows[-1]["step"] + 1 if self.rows else 0
-        self.tensorboard = SummaryWriter(str(run.path / "tensorboard"), purge_step=next_step)
+        if writes:
+            self.rewrite_tensorboard()
         self.shows_progress = progress
         try:
             yield self
         finally:
             if self.bar is not None:
                 self.bar.close()
-            with suppress(OSError):
-                self.tensorboard.close()
+            if self.tensorboard is not None:
+                with suppress(OSError):
+                    self.tensorboard.close()
             self.bar = self.tensorboard = None
+
+    def rewrite_tensorboard(self) -> None:
+        """Replaces the files of TensorBoard by one of the rows of the history, to which further epochs are added.
+
+        A file that says from which step earlier ones do not count would be shorter, but not every viewer heeds that.
+        """
+        from torch.utils.tensorboard import SummaryWriter  # takes a second to import, and only training needs it
+
+        assert self.run is not None
+        folder = self.run.path / "tensorboard"
+        if self.tensorboard is not None:
+            self.tensorboard.close()
+        for file in folder.glob("events.out.tfevents.*"):
+            file.unlink(missing_ok=True)
+        self.tensorboard = SummaryWriter(str(folder))
+        times = accumulate((-row["seconds"] for row in reversed(self.rows)), initial=time.time())
+        for row, ended in zip(self.rows, list(times)[-2::-1], strict=True):
+            self._add_to_tensorboard(row, ended)
+        self.tensorboard.flush()
+
+    def _add_to_tensorboard(self, row: dict[str, Any], ended: float) -> None:
+        """Writes a row of the history for TensorBoard.
+
+        Arguments:
+            row: The row.
+            ended: The time at which the epoch ended, in seconds as `time.time` counts them.
+        """
+        for name, value in row.items():
+            if name not in ("epoch", "step", "notes", "restored"):
+                tag = f"{'held out' if name.startswith('val_') else 'train'}/{name}"
+                self.tensorboard.add_scalar(tag, value, row["step"], ended)
 
     def write_epoch(self) -> None:
         """Writes the history, writes its last row for TensorBoard, and prints it."""
         self.write_history()
         row = self.rows[-1]
-        for name, value in row.items():
-            if name not in ("epoch", "step", "notes"):
-                self.tensorboard.add_scalar(
-                    f"{'held out' if name.startswith('val_') else 'train'}/{name}", value, row["step"]
-                )
+        self._add_to_tensorboard(row, time.time())
         self.tensorboard.flush()
         self.print(summarise_epoch(row))
 
     def write_history(self) -> None:
         """Writes history.jsonl."""
         assert self.run is not None
-        write_text(self.run.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_json_lines(self.run.path / "history.jsonl", self.rows)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Returns everything that a resumed epoch needs to report the same as one without interruption."""
+    def state_dict(self, all_gather: AllGather) -> dict[str, Any]:
+        """Returns everything that a resumed epoch needs to report the same as one without interruption.
+
+        Arguments:
+            all_gather: The all-gather over processes, each of which has sums of its own.
+        """
+        sums = all_gather(torch.stack(list(self.sums.values()))).cpu().unbind(-1) if self.sums else ()
         return {
-            "sums": {name: value.cpu() for name, value in self.sums.items()},
+            "sums": dict(zip(self.sums, sums, strict=True)),  # scalars, or of several processes shape (processes,)
             "counts": self.counts,
             "last": {name: float(value) for name, value in self.last.items()},
             "norms": {player: norm.cpu() for player, norm in self.norms.items()},
@@ -243,9 +275,19 @@ class Monitor:
             "rollbacks": self.rollbacks,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what `state_dict` returned."""
-        self.sums = {name: value.to(self.device) for name, value in state["sums"].items()}
+    def load_state_dict(self, state: dict[str, Any], rank: int, processes: int) -> None:
+        """Restores what `state_dict` returned.
+
+        Arguments:
+            state: The state.
+            rank: The number of this process.
+            processes: The number of processes; if it is another than it was, each takes the mean of the sums.
+        """
+        own = {
+            name: value if not value.ndim else value[rank] if len(value) == processes else value.mean()
+            for name, value in state["sums"].items()
+        }
+        self.sums = {name: value.to(self.device) for name, value in own.items()}
         self.norms = {player: norm.to(self.device) for player, norm in state["norms"].items()}
         self.counts, self.steps, self.seconds = dict(state["counts"]), state["steps"], state["seconds"]
         self.last = dict(state.get("last", {}))
