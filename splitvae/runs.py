@@ -239,7 +239,7 @@ def _say_that_a_row_is_cut(file: Path) -> None:
 def _write_config(
     folder: Path, config: Config, counts: dict[str, int], images: str, changed: Mapping[str, list[Any]] | None = None
 ) -> None:
-    """Writes config.json: the version, the settings, the numbers of parameters, the images' hash, and what alarms changed."""
+    """Writes config.json: the version, the settings, the parameters, the hash of the images, and what alarms changed."""
     others: dict[str, Any] = {"parameters": counts, "images": images}
     """Writes config.json: the version, the settings, the parameters, the hash of the images, and what alarms changed."""
     write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), **others})

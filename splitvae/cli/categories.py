@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
-from .options import Count, Features, ImageSource, InceptionWeights, OutputFolder, Seed, check_least, show_default
+from .options import Count, Features, ImageSource, InceptionWeights, OutputFolder, Resize, Seed, check_least, show_default
 
 __all__ = ["Categories"]
 
@@ -22,6 +22,7 @@ class Categories:
     data: Positional[ImageSource]
     features: Features = "auto"
     inception_weights: InceptionWeights = None
+    resize: Resize = None
     count: Count = 10_000
     """Number of images of each class, and of each mix of classes; all images where there are fewer."""
     mirror: bool = True
@@ -43,7 +44,7 @@ class Categories:
         train = load(self.data, "train")
         get_labels(train)  # images without labels are refused before features are learned
         test = load(self.data, "test", side=train.shape[1], channels=train.shape[0])
-        extractor = load_extractor(self.features, train, self.inception_weights)
+        extractor = load_extractor(self.features, train, self.inception_weights, resize=self.resize)
         result = compare_categories(train, test, extractor, self.count, self.seed, mirror=self.mirror)
         print(category_table(result))
         folder = self.out or Path(f"categories-{shorten_source(self.data)}")

@@ -15,6 +15,7 @@ from .options import (
     InceptionWeights,
     OtherImages,
     OutputFile,
+    Resize,
     RunFolders,
     SamplerName,
     Seed,
@@ -56,6 +57,7 @@ class Evaluate:
     """Whether the padding of images is cut off before features are taken."""
     features: Features = "auto"
     inception_weights: InceptionWeights = None
+    resize: Resize = None
     sampler: Annotated[SamplerName, show_default("that of the run")] = ""
     components: Components = 0
     n: Count = 10_000
@@ -109,7 +111,7 @@ class Evaluate:
                     run.remember(part, images)
                 train = run.images("train")
                 without_padding = dataclasses.replace(train, pixels=remove_padding(train.pixels, config.data.pad))
-                extractor = load_extractor(self.features, without_padding, self.inception_weights)
+                extractor = load_extractor(self.features, without_padding, self.inception_weights, resize=self.resize)
                 sampler = (
                     configure_sampler(run, self.sampler, components=self.components) if self.components else self.sampler
                 )
@@ -147,7 +149,7 @@ class Evaluate:
         real_images, other_images = load_all(real), load_all(other)
         print_notes(real_images)
         print_notes(other_images)
-        extractor = load_extractor(self.features, real_images, self.inception_weights)
+        extractor = load_extractor(self.features, real_images, self.inception_weights, resize=self.resize)
         result = compare_image_sets(real_images, other_images, extractor, self.seed)
         print(image_sets_table(result))
         if self.out is not None:

@@ -5,7 +5,7 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional, arg
@@ -23,6 +23,7 @@ __all__ = [
     "OutputFile",
     "OutputFolder",
     "ProbeIterations",
+    "Resize",
     "RunFolder",
     "RunFolders",
     "SamplerName",
@@ -66,14 +67,20 @@ Features = Annotated[
     str,
     arg(
         metavar="NAME",
-        help="Features in which images are compared: inception, inception-keras, classifier, rotation, or a TorchScript "
-        "file; auto is classifier where there are labels, and rotation elsewhere.",
+        help="Features in which images are compared: inception, inception-keras, the shipped mnist, cifar10 and celeba, "
+        "classifier, rotation, or a TorchScript file; auto is the shipped one of the data set, else a classifier where "
+        "there are labels, and rotation elsewhere.",
     ),
 ]
 InceptionWeights = Annotated[
     Path | None,
     arg(metavar="FILE", help="File with the weights of inception or inception-keras."),
     show_default("downloaded once"),
+]
+Resize = Annotated[
+    Literal["tf1", "pytorch-fid", "clean"] | None,
+    arg(help="How --features inception resizes images, as the published tool whose distances are to be compared does."),
+    show_default("tf1"),
 ]
 SamplerName = Annotated[
     str,

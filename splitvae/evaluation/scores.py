@@ -23,11 +23,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data.geometry import remove_padding, resize
-from ..data.images import Images, batches, evenly_spaced
+from ..data.images import Images, evenly_spaced
 from ..errors import UserError
 from ..features.base import Extractor, extract_features
+from ..features.cache import cached_features
 from ..metrics.distances import measure_distances, measure_frechet
 from ..models.codes import Codes, encode
+from ..models.inference import inference_batch_size
 from ..models.split import Canvas
 from ..models.vae import VAE
 from ..runs import Run
@@ -40,6 +42,7 @@ from .protocols import AUTHORS_CODES, Protocol, configure_sampler, find_protocol
 __all__ = ["BANKS", "compare_image_sets", "component_features", "decode_batches", "score"]
 
 CODES_PER_COMPONENT = 10  # the smallest number of codes that carry a component of a mixture
+MOST_DECODED = 250  # latents at once: each has several columns of images
 BANKS = {"REC": "reconstructions", "GEN": "samples of the prior", "EX-POST": "samples of the fitted density"}
 
 
@@ -107,14 +110,14 @@ def score(
         "seed": seed,
     }
     conventions = {"follows_code": protocol.follows_code}
-    real = extract_features(extractor, batches(remove_padding(subset.pixels, pad), torch.device("cpu")), notes=notes)
+    real = cached_features(extractor, remove_padding(subset.pixels, pad), notes=notes)
     same = reuse is not None and all(reuse.get(key) == value for key, value in (origin | conventions).items())
     banks: dict[str, Any] = {}
     for bank, z in latents.items():
         if reuse is not None and same and bank != "EX-POST":
             banks[bank] = reuse["banks"][bank]
         else:
-            columns = component_features(vae, z, extractor, pad, seed, protocol.follows_code)
+            columns = component_features(vae, z, extractor, pad, seed, halves=protocol.follows_code)
             banks[bank] = {
                 column: measure_distances(real, fake, seed) if column == "blend" else measure_frechet(real, fake)
                 for column, fake in columns.items()
@@ -176,7 +179,14 @@ def _draw_latents(fitted: Sampler, count: int, protocol: Protocol, seed: int) ->
 
 @torch.no_grad()
 def component_features(
-    vae: VAE, z: Tensor, extractor: Extractor, pad: int = 0, seed: int = 0, halves: bool = False
+    vae: VAE,
+    z: Tensor,
+    extractor: Extractor,
+    pad: int = 0,
+    seed: int = 0,
+    *,
+    halves: bool = False,
+    quantise: bool = True,
 ) -> dict[str, Tensor]:
     """Decodes latents (N, D) and returns the features (N, dim) of each column: the blend, each component, and the mix.
 
@@ -188,17 +198,18 @@ def component_features(
         seed: The seed of the mix.
         halves: Whether the mix takes x1 for the first half of the latents and x2 for the second, and so on for K > 2,
             instead of a random component for each.
+        quantise: Whether images are rounded to 8 bits first, as published tools do.
     """
     parts: dict[str, list[Tensor]] = {}
     for columns in decode_batches(vae, z, pad, seed, halves):
         for name, images in columns.items():
-            parts.setdefault(name, []).append(extract_features(extractor, images))
+            parts.setdefault(name, []).append(extract_features(extractor, images, quantise=quantise))
     return {name: torch.cat(batches) for name, batches in parts.items()}
 
 
 @torch.no_grad()
 def decode_batches(
-    vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, halves: bool = False, size: int = 250
+    vae: VAE, z: Tensor, pad: int = 0, seed: int = 0, halves: bool = False, size: int | None = None
 ) -> Iterator[dict[str, Tensor]]:
     """Decodes latents (N, D) and yields batches of images by column, (B, C, H, W) in float32, without padding.
 
@@ -208,12 +219,13 @@ def decode_batches(
         pad: The padding that is cut off from each side of an image.
         seed: The seed of the mix.
         halves: How the mix is made; see `component_features`.
-        size: The number of latents in a batch.
+        size: The number of latents in a batch; by default as many as memory allows, at most 250.
     """
     mixed = torch.arange(len(z)) * vae.split // max(1, len(z))
     if not halves:
         generator = torch.Generator().manual_seed(seed)
         mixed = torch.randint(vae.split, (len(z),), generator=generator)
+    size = size or inference_batch_size(vae, MOST_DECODED)
     for part, mix in zip(z.split(size), mixed.split(size), strict=True):
         canvas = vae.decode(part)
         yield {name: remove_padding(x.float(), pad) for name, x in _images_by_column(canvas, mix).items()}
@@ -252,7 +264,8 @@ def compare_image_sets(real: Images, fake: Images, extractor: Extractor, seed: i
         notes.append(f"{fake.source} was brought from {fake.shape[1]}x{fake.shape[2]} to {real.shape[1]}x{real.shape[2]}")
     if extractor.name in ("classifier", "rotation"):
         notes.append(f"the features were learned from {real.source} itself, so that its own images are known to them")
-    real_features, fake_features = (extract_features(extractor, p, notes=notes) for p in (real.pixels, pixels))
+    real_features = cached_features(extractor, real.pixels, notes=notes)
+    fake_features = extract_features(extractor, pixels, notes=notes)
     return {
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
         "real": {"source": real.source, "images": len(real), "shape": list(real.shape)},

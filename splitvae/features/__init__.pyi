@@ -1,6 +1,7 @@
 from .base import Extractor as Extractor
 from .base import ModuleFeatures as ModuleFeatures
 from .base import extract_features as extract_features
+from .cache import cached_features as cached_features
 from .classifier import Classifier as Classifier
 from .classifier import load_or_train as load_or_train
 from .inception_extractors import FIDInception as FIDInception

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..utils.memory import MEASURED_IMAGES, evaluation_mode, images_per_batch
 
-__all__ = ["Extractor", "ModuleFeatures", "deterministic_float32", "extract_features", "fingerprint"]
+__all__ = ["Extractor", "ModuleFeatures", "deterministic_float32", "device_of", "extract_features", "fingerprint"]
 
+MOST_IMAGES = 250  # that are computed at once
 RANGE_TOLERANCE = 1e-3  # how far rounding may move the pixels of a decoder out of [0, 1]
 
 
@@ -64,9 +66,9 @@ class ModuleFeatures(nn.Module):
         """Returns how many channels the module reads, and how many features it gives, by a forward pass."""
         image_channels, *size = shape
         for channels in (1, 3) if image_channels == 1 else (image_channels,):
-            x = torch.full((2, channels, *size), 0.5, device=_device_of(self))
+            x = torch.full((2, channels, *size), 0.5, device=device_of(self))
             try:
-                with _evaluation_mode(self), deterministic_float32(x.device):
+                with evaluation_mode(self), deterministic_float32(x.device):
                     return channels, self(x).shape[1]
             except UserError:
                 raise
@@ -96,9 +98,9 @@ class ModuleFeatures(nn.Module):
 def extract_features(
     extractor: Extractor,
     images: Tensor | Iterable[Tensor],
-    batch_size: int = 250,
+    batch_size: int | None = None,
     *,
-    quantise: bool = False,
+    quantise: bool = True,
     notes: list[str] | None = None,
 ) -> Tensor:
     """Returns the features of images, float64 (N, dim) on the CPU. The size of the batches does not matter.
@@ -107,18 +109,21 @@ def extract_features(
         extractor: The extractor. It is used in evaluation mode, without gradients or autocast, on its own device.
         images: A tensor (N, C, H, W) or batches of it, uint8 or float in [0, 1]. Gray images are repeated to RGB if the
             extractor reads RGB.
-        batch_size: The number of images computed at once.
-        quantise: Whether float images are rounded to 8 bits first, as if they had been written to files.
+        batch_size: The number of images computed at once; by default as many as memory allows, at most 250.
+        quantise: Whether float images are rounded to 8 bits first, as if they had been written to files. Published tools
+            read files or round, so that a distance without it is comparable with none of theirs.
         notes: A list that receives a line if the images were repeated to RGB.
 
     Raises:
         UserError: If there are no images, if the extractor does not read their channels, if values lie outside [0, 1], or
             if features are not finite.
     """
-    device = _device_of(extractor)
+    device = device_of(extractor)
     rows: list[Tensor] = []
-    with _evaluation_mode(extractor), deterministic_float32(device):
+    with evaluation_mode(extractor), deterministic_float32(device):
         for batch in [images] if isinstance(images, Tensor) else images:
+            if batch_size is None and len(batch):
+                batch_size = _measured_batch_size(extractor, batch)
             for chunk in batch.split(batch_size) if len(batch) else ():
                 x = _match_channels(_to_float(chunk.to(device), quantise), extractor, notes)
                 rows.append(extractor(x.contiguous(memory_format=torch.channels_last)).cpu().double())
@@ -131,6 +136,15 @@ def extract_features(
             f"{int(bad[0])}: check whether its pixels are finite, and the extractor's weights."
         )
     return features
+
+
+def _measured_batch_size(extractor: Extractor, images: Tensor) -> int:
+    """Returns the number of images that an extractor computes at once; images that it cannot read are refused later."""
+    channels = int(getattr(extractor, "channels", 3))
+    is_read = images.ndim == 4 and images.shape[1] in (1, channels)
+    if len(images) <= max(MEASURED_IMAGES) or not is_read or not isinstance(extractor, nn.Module):
+        return MOST_IMAGES
+    return images_per_batch(extractor, (channels, *images.shape[2:]), MOST_IMAGES)
 
 
 def _to_float(x: Tensor, quantise: bool) -> Tensor:
@@ -186,23 +200,7 @@ def deterministic_float32(device: torch.device) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _evaluation_mode(extractor: Extractor) -> Iterator[None]:
-    """Sets evaluation mode for the block, and each module's own mode afterwards."""
-    if not isinstance(extractor, nn.Module):
-        yield
-        return
-    training = [module for module in extractor.modules() if getattr(module, "training", False)]  # frozen scripts lack it
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-def _device_of(extractor: Extractor) -> torch.device:
+def device_of(extractor: Extractor) -> torch.device:
     """Returns the device of an extractor's weights; the CPU if it has none."""
     if isinstance(extractor, nn.Module):
         for value in (*extractor.parameters(), *extractor.buffers()):

@@ -1,4 +1,4 @@
-r"""A small network trained on a data set, as an extractor for images that are not photographs, unlike Inception's.
+r"""A small network trained on a data set, as an extractor for data that no published network was trained on.
 
     [convolution, BatchNorm, ReLU] x 4 -> mean over pixels -> dense, BatchNorm = features (64) -> ReLU -> dense = logits
 
@@ -13,11 +13,17 @@ Fréchet distance fits to them, would fit them badly. BatchNorm gives all featur
 
 The rotation task learns shapes and their orientation, but little about the classes.
 
-The network is trained once for a data set: three epochs, but at least 200 and at most 1,500 steps, from a fixed seed. It
-is kept in cache_dir()/features under the hash of pixels and labels. A tenth of the images, at most 2,000, is held out to
-measure its accuracy. The same machine with the same number of threads trains the same network again. Another machine's
-network differs by rounding, and so does its fingerprint: distances are comparable if the fingerprint is the same. To
-compare between machines, copy the file.
+The networks of MNIST, CIFAR-10 and CelebA are shipped with the library (shipped.py). For other data a network is trained
+once: three epochs, but at least 200 and at most 1,500 steps, from a fixed seed. It is kept in cache_dir()/features under
+the hash of pixels and labels. A tenth of the images, at most 2,000, is held out to measure its accuracy.
+
+A CPU trains in one thread, since the order of summation, and with it the weights, would depend on the number of threads.
+A GPU trains with deterministic kernels of cuDNN. The same machine therefore trains the same network again, however many
+threads it has. Another kind of processor's network differs by rounding, and so does its fingerprint: distances are
+comparable if the fingerprint is the same. To compare between machines, copy the file.
+
+Images may have a border of the same width on all sides, as padding adds it, of at most a quarter of the side. The network
+reads it as a part of the image.
 
 Reference:
     S. Gidaris, P. Singh, N. Komodakis, Unsupervised representation learning by predicting image rotations, 2018,
@@ -30,9 +36,10 @@ import copy
 import hashlib
 import json
 import math
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -48,16 +55,37 @@ from ..utils.files import atomic_write
 from ..utils.machine import default_device
 from .base import deterministic_float32, fingerprint
 
-__all__ = ["Classifier", "Task", "load_or_train", "why_unlearnable"]
+__all__ = ["Classifier", "Stage", "Task", "load_or_train", "majority_share", "why_unlearnable"]
 
 Task = Literal["classifier", "rotation"]
-RECIPE_VERSION = 1  # to be increased with each change of network or training, so that older cached files are not found
+RECIPE_VERSION = 2  # to be increased with each change of network or training, so that older cached files are not found
 TRAINING_SEED = 0
-STAGE_CHANNELS = (16, 32, 64, 128)
 FEATURE_DIM = 64
 EPOCHS, MIN_STEPS, MAX_STEPS, BATCH_IMAGES, PEAK_LEARNING_RATE = 3, 200, 1500, 128, 5e-3
 MAX_HELD_OUT_IMAGES = 2000
 MIN_IMAGES = {"classifier": 50, "rotation": 20}
+# A network is called weak if it learned less than this share of what the most frequent value leaves to be learned. Single
+# attributes are harder than classes: their labels contradict each other more often.
+WEAK_SHARE = {"classes": 2 / 3, "attributes": 1 / 3}
+
+
+class Stage(NamedTuple):
+    """A convolution with its BatchNorm and ReLU: the number of its channels, and its kernel and stride in pixels."""
+
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+
+
+def default_stages(side: int) -> tuple[Stage, ...]:
+    """Returns the four stages of a network that is trained where it is needed, for images of a side in pixels."""
+    stages = []
+    for k, channels in enumerate((16, 32, 64, 128)):
+        # The first stage has a larger stride for large images, so that a step hardly takes longer.
+        stride = (2 * max(1, side // 64) if side >= 16 else 1) if k == 0 else 2 if side > 2 else 1
+        stages.append(Stage(channels, (stride + 3) | 1 if k == 0 else 3, stride))
+        side = math.ceil(side / stride)
+    return tuple(stages)
 
 
 class Classifier(nn.Module):
@@ -65,26 +93,36 @@ class Classifier(nn.Module):
 
     Arguments:
         task: The task that it learns.
-        shape: The shape (C, H, W) of the images, which must be squares; it reads no others.
+        shape: The shape (C, H, W) of the images, which must be squares.
         outputs: The number of logits.
         data_name: What notes and messages call the data.
+        stages: The convolutions; by default `default_stages` of the images' side.
     """
 
     dim = FEATURE_DIM
+    is_cacheable = True  # the fingerprint determines the features
 
-    def __init__(self, task: Task, shape: tuple[int, int, int], outputs: int, data_name: str) -> None:
+    def __init__(
+        self,
+        task: Task,
+        shape: tuple[int, int, int],
+        outputs: int,
+        data_name: str,
+        stages: Sequence[Stage] | None = None,
+    ) -> None:
         super().__init__()
-        self.name, self.shape, self.data_name, self.accuracy = task, shape, data_name, math.nan
-        self.channels, side, _ = shape
+        self.name: str = task
+        self.shape, self.data_name = shape, data_name
+        self.accuracy = self.majority = math.nan  # on images held out: its own, and that of always naming the commonest
+        self.learns = "classes"  # or "attributes"
+        self.channels = channels = shape[0]
         layers: list[nn.Module] = []
-        for k, (a, b) in enumerate(zip((self.channels, *STAGE_CHANNELS), STAGE_CHANNELS, strict=False)):
-            # The first stage has a larger stride for large images, so that a step hardly takes longer.
-            stride = (2 * max(1, side // 64) if side >= 16 else 1) if k == 0 else 2 if side > 2 else 1
-            kernel = (stride + 3) | 1 if k == 0 else 3
-            layers += [nn.Conv2d(a, b, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
-            side = math.ceil(side / stride)
+        for b, kernel, stride in default_stages(shape[1]) if stages is None else stages:
+            layers += [nn.Conv2d(channels, b, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(b)]
+            layers.append(nn.ReLU(inplace=True))
+            channels = b
         self.stages = nn.Sequential(*layers)
-        self.features = nn.Sequential(nn.Linear(STAGE_CHANNELS[-1], FEATURE_DIM, bias=False), nn.BatchNorm1d(FEATURE_DIM))
+        self.features = nn.Sequential(nn.Linear(channels, FEATURE_DIM, bias=False), nn.BatchNorm1d(FEATURE_DIM))
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(FEATURE_DIM, outputs))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
@@ -94,7 +132,20 @@ class Classifier(nn.Module):
         what = "classifier trained on" if self.name == "classifier" else "network that tells the rotation of"
         return (
             f"features of a small {what} {self.data_name} (accuracy {self.accuracy:.1%}): "
-            "not comparable with Inception FIDs"
+            f"not comparable with Inception FIDs{self._describe_weakness()}"
+        )
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it learned little of what the most frequent value leaves to be learned."""
+        return self.accuracy - self.majority < WEAK_SHARE[self.learns] * (1 - self.majority)
+
+    def _describe_weakness(self) -> str:
+        if not self.is_weak:
+            return ""
+        return (
+            f"; it is weak (always to name the most frequent answer gives {self.majority:.1%}), so that distances in its "
+            "features say little; type --features inception, or mnist, cifar10 or celeba if the images are like those"
         )
 
     @property
@@ -103,12 +154,19 @@ class Classifier(nn.Module):
         return fingerprint(self, str(self.name), str(self.shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        if tuple(x.shape[1:]) != self.shape:
+        if not self.reads(tuple(x.shape[1:])):
             raise UserError(
                 f"the {self.name} features were learned from images of shape {self.shape} and cannot be taken of images "
                 f"of shape {tuple(x.shape[1:])}: resize the images to that shape, or learn the features from such images."
             )
         return self.features(self.stages(x).mean((2, 3)))
+
+    def reads(self, shape: tuple[int, ...]) -> bool:
+        """Returns whether it reads images of a shape (C, H, W): its own, also with a border as padding adds it."""
+        if len(shape) != 3 or shape[0] != self.shape[0] or shape[1] - self.shape[1] != shape[2] - self.shape[2]:
+            return False
+        border, odd = divmod(shape[1] - self.shape[1], 2)
+        return not odd and 0 <= border <= self.shape[1] // 4
 
     def logits(self, features: Tensor) -> Tensor:
         """Returns the logits (B, outputs) of features (B, 64)."""
@@ -156,6 +214,8 @@ def load_or_train(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(TRAINING_SEED)  # torch.manual_seed would seed the accelerator too
         network = Classifier(task, images.shape, outputs, _source_title(images))
+    network.learns = "attributes" if targets is not None and targets.ndim == 2 else "classes"
+    network.majority = majority_share(targets) if targets is not None else 1 / 4
     file = cache_dir() / "features" / f"{task}-{_cache_key(images, task)}.safetensors"
     if not _load_cached(network, file):
         steps = _training_steps(len(images) - _held_out_count(len(images)))
@@ -188,6 +248,14 @@ def _targets(images: Images, task: Task) -> Tensor | None:
     if images.labels.ndim == 1:
         return images.labels.unique(return_inverse=True)[1]
     return images.labels[:, _varying_columns(images.labels)].float()
+
+
+def majority_share(targets: Tensor) -> float:
+    """Returns the accuracy of always naming the most frequent class (N,), or value of each attribute (N, A) as floats."""
+    if targets.is_floating_point():
+        share = targets.double().mean(0)
+        return float(torch.maximum(share, 1 - share).mean())
+    return int(targets.bincount().max()) / len(targets)
 
 
 def _loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -234,7 +302,7 @@ def _train(network: Classifier, pixels: Tensor, targets: Tensor | None, steps: i
     fused = device.type in ("cpu", "cuda", "mps")
     optimizer = torch.optim.Adam(network.parameters(), lr=PEAK_LEARNING_RATE, fused=fused)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, total_steps=steps)
-    with deterministic_float32(device):
+    with _reproducible_threads(device), deterministic_float32(device):
         with torch.enable_grad():
             network.train()
             for rows in torch.cat(shuffled)[: steps * size].split(size):
@@ -250,6 +318,18 @@ def _train(network: Classifier, pixels: Tensor, targets: Tensor | None, steps: i
                 x, y = load_batch(rows, torch.full((len(rows),), turn))
                 correct.append(_is_correct(network.logits(network(x)), y))
     network.accuracy = float(torch.cat(correct).mean())
+
+
+@contextmanager
+def _reproducible_threads(device: torch.device) -> Iterator[None]:
+    """Computes the block in one thread on a CPU, so that sums do not depend on the number of threads."""
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 # ---------------------------------------------------------------- the cache

@@ -1,19 +1,26 @@
 r"""The extractors `inception` and `inception-keras`: how images are resized, and which weights compute the features.
 
-| extractor         | weights (inception_weights.py)       | network's input x' from x in [0, 1] | resize       |
-| ----------------- | ------------------------------------ | ----------------------------------- | ------------ |
-| `inception`       | TensorFlow's graph of 2015-12-05     | (255 x - 128) / 128                 | "tf1"        |
-| `inception-keras` | Keras's for ImageNet                 | 2 x - 1                             | "half-pixel" |
+| extractor         | weights (inception_weights.py)       | network's input x' from x in [0, 1] | resize        |
+| ----------------- | ------------------------------------ | ----------------------------------- | ------------- |
+| `inception`       | TensorFlow's graph of 2015-12-05     | (255 x - 128) / 128                 | "tf1"         |
+|                   |                                      | 2 x - 1                             | "pytorch-fid" |
+|                   |                                      | (255 x - 128) / 128                 | "clean"       |
+| `inception-keras` | Keras's for ImageNet                 | 2 x - 1                             | "pytorch-fid" |
 
-Both resize an image of any size S to T = 299 pixels by bilinear interpolation without antialiasing. They read the source
-at different positions u for pixel i of the result, which differ by (1 - S / T) / 2 pixels of the source:
+They resize an image of any size S to T = 299 pixels. The first two interpolate bilinearly without antialiasing. They read
+the source at different positions u for pixel i of the result, which differ by (1 - S / T) / 2 pixels of the source:
 
-    tf1:         u(i) = i S / T                      TensorFlow 1, inside the graph of 2015
-    half-pixel:  u(i) = (i + 1/2) S / T - 1/2        TensorFlow 2 and PyTorch
+    tf1:                  u(i) = i S / T                      TensorFlow 1, inside the graph of 2015
+    pytorch-fid, clean:   u(i) = (i + 1/2) S / T - 1/2        TensorFlow 2, PyTorch, Pillow
 
-Reference:
+"clean" is Pillow's bicubic resize of each channel in floating point, with antialiasing, which acts on images larger than T,
+and with values cut to [0, 1] afterwards.
+
+References:
     M. Heusel et al., GANs trained by a two time-scale update rule converge to a local Nash equilibrium, 2017,
     https://arxiv.org/abs/1706.08500 (the distance)
+    G. Parmar, R. Zhang, J.-Y. Zhu, On aliased resizing and surprising subtleties in GAN evaluation, 2022,
+    https://arxiv.org/abs/2104.11222 (the resize "clean")
 """
 
 from __future__ import annotations
@@ -31,7 +38,7 @@ from .base import deterministic_float32, fingerprint
 from .inception_v3 import InceptionV3
 from .inception_weights import KERAS_WEIGHTS, TF2015_WEIGHTS, find_weights, read_keras_h5, read_state_dict
 
-__all__ = ["RESIZES", "FIDInception", "KerasInception", "resize_half_pixel", "resize_tf1"]
+__all__ = ["RESIZES", "FIDInception", "KerasInception", "resize_clean", "resize_half_pixel", "resize_tf1"]
 
 INPUT_SIDE = 299  # pixels
 
@@ -56,6 +63,16 @@ def resize_half_pixel(x: Tensor) -> Tensor:
     return F.interpolate(x, (INPUT_SIDE, INPUT_SIDE), mode="bilinear", align_corners=False, antialias=False)
 
 
+def resize_clean(x: Tensor) -> Tensor:
+    """Resizes images (B, C, H, W) to 299x299 as clean-fid does: Pillow's bicubic, antialiased, cut to [0, 1].
+
+    Pillow's weights are float64. With PyTorch's of float32 results would differ by up to a hundredth of a gray level.
+    """
+    exact = x if x.device.type == "mps" else x.double()  # Metal has no float64
+    resized = F.interpolate(exact, (INPUT_SIDE, INPUT_SIDE), mode="bicubic", align_corners=False, antialias=True)
+    return resized.to(x.dtype).clamp(0, 1)
+
+
 def _tf1_input(x: Tensor) -> Tensor:
     return (255 * resize_tf1(x) - 128) / 128
 
@@ -64,7 +81,13 @@ def _half_pixel_input(x: Tensor) -> Tensor:
     return 2 * resize_half_pixel(x) - 1
 
 
-RESIZES = {"tf1": _tf1_input, "half-pixel": _half_pixel_input}  # from images in [0, 1] to the network's input
+def _clean_input(x: Tensor) -> Tensor:
+    return (255 * resize_clean(x) - 128) / 128
+
+
+# From images in [0, 1] to the network's input. The implementations are those whose distances can be compared.
+RESIZES = {"tf1": _tf1_input, "pytorch-fid": _half_pixel_input, "clean": _clean_input}
+IMPLEMENTATIONS = {"tf1": "TTUR and torch-fidelity", "pytorch-fid": "pytorch-fid", "clean": "clean-fid in its mode clean"}
 
 
 class _Inception(nn.Module):
@@ -82,6 +105,7 @@ class _Inception(nn.Module):
 
     name: str
     dim = 2048
+    is_cacheable = True  # the fingerprint determines the features
 
     def __init__(self, net: InceptionV3, state: Mapping[str, Tensor], resize: str, note: str, published: bool) -> None:
         super().__init__()
@@ -115,7 +139,7 @@ class FIDInception(_Inception):
 
     Arguments:
         weights: The file with the weights; by default the published one, from the cache or the network.
-        resize: "tf1", as the graph itself does, or "half-pixel", as pytorch-fid does.
+        resize: "tf1", as the graph itself does, "pytorch-fid", as that does, or "clean", as clean-fid does.
 
     Raises:
         UserError: If the resize is unknown, the weights cannot be downloaded, or the file holds other tensors.
@@ -127,8 +151,8 @@ class FIDInception(_Inception):
         if resize not in RESIZES:
             raise UserError(f"no resize is called {resize!r}; {nearest(resize, RESIZES)}")
         file, published = find_weights(TF2015_WEIGHTS, weights)
-        implementations = "TTUR and torch-fidelity" if resize == "tf1" else "pytorch-fid"
-        note = f"Inception of 2015, resize {resize}: comparable with distances by {implementations} of the same images"
+        comparable = f"comparable with distances by {IMPLEMENTATIONS[resize]} of the same images"
+        note = f"Inception of 2015, resize {resize}: {comparable}"
         with torch.device("meta"):  # without values, which would be drawn from the random state
             net = InceptionV3()
         super().__init__(net, read_state_dict(file, net.state_dict()), resize, note, published)
@@ -152,4 +176,4 @@ class KerasInception(_Inception):
         with torch.device("meta"):
             net = InceptionV3("avg", scale=False, classes=0)
         state = read_keras_h5(file, net.state_dict(), list(net.layers_by_depth()))
-        super().__init__(net, state, "half-pixel", note, published)
+        super().__init__(net, state, "pytorch-fid", note, published)

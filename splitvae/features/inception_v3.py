@@ -3,7 +3,7 @@ r"""The network Inception-v3 up to its last pool, in the two versions whose feat
 | weights                              | last pool | batch normalisation | input  (inception_extractors.py)      |
 | ------------------------------------ | --------- | ------------------- | ------------------------------------- |
 | TensorFlow's graph of 2015-12-05     | max       | scale and shift     | (255 x - 128) / 128, resize "tf1"     |
-| Keras's for ImageNet                 | average   | shift               | 2 x - 1, resize "half-pixel"          |
+| Keras's for ImageNet                 | average   | shift               | 2 x - 1, resize "pytorch-fid"         |
 
 The features are the mean over pixels of the last map, 2048 numbers. The average pool leaves the padding out of the average.
 The max pool in the last block of the graph of 2015 is thought to be an error, but all published distances were measured

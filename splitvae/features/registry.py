@@ -4,14 +4,17 @@ An extractor f maps images in [0, 1] to vectors. The distance of f(generated) fr
 images. Each extractor therefore says which other numbers its own can be compared with (`note`), and identifies its
 weights (`fingerprint`).
 
-| name              | features of                                                                       |
-| ----------------- | --------------------------------------------------------------------------------- |
-| `classifier`      | a small classifier trained on the data's own labels (classifier.py)               |
-| `rotation`        | the same network, trained to tell by which quarter turn an image was rotated      |
-| `auto`            | `classifier` where there are labels to learn from, else `rotation`                |
-| `inception`       | the Inception network of the Fréchet Inception distance (inception_extractors.py) |
-| `inception-keras` | Keras's Inception network (inception_extractors.py)                               |
-| a file            | a TorchScript module, (B, C, H, W) float in [0, 1] -> (B, dim) or (B, dim, 1, 1)  |
+| name              | features of                                                                          |
+| ----------------- | ------------------------------------------------------------------------------------ |
+| `classifier`      | the shipped classifier of the data set, else one that is trained on its labels       |
+| `rotation`        | a network trained to tell by which quarter turn an image was rotated                 |
+| `auto`            | `classifier` where one is shipped or there are labels to learn from, else `rotation` |
+| `mnist`           | the shipped classifier of MNIST, for any images of (1, 28, 28) (shipped.py)          |
+| `cifar10`         | the shipped classifier of CIFAR-10, for any images of (3, 32, 32)                    |
+| `celeba`          | the shipped classifier of CelebA's attributes, for any images of (3, 64, 64)         |
+| `inception`       | the Inception network of the Fréchet Inception distance (inception_extractors.py)    |
+| `inception-keras` | Keras's Inception network (inception_extractors.py)                                  |
+| a file            | a TorchScript module, (B, C, H, W) float in [0, 1] -> (B, dim) or (B, dim, 1, 1)     |
 
 References:
     M. Heusel et al., GANs trained by a two time-scale update rule converge to a local Nash equilibrium, 2017,
@@ -35,11 +38,13 @@ from .base import Extractor, ModuleFeatures
 
 __all__ = ["EXTRACTORS", "inception", "load_extractor"]
 
-EXTRACTORS = ("auto", "classifier", "rotation", "inception", "inception-keras")
+EXTRACTORS = ("auto", "classifier", "rotation", "mnist", "cifar10", "celeba", "inception", "inception-keras")
 
 
 class _ScriptFeatures(ModuleFeatures):
     """An extractor from a TorchScript file, whose fingerprint is the hash of the file."""
+
+    is_cacheable = True  # the hash determines the features
 
     def __init__(self, file: Path, shape: tuple[int, int, int]) -> None:
         try:
@@ -68,34 +73,46 @@ def load_extractor(
     weights: Path | None = None,
     device: torch.device | None = None,
     progress: bool = True,
+    resize: str | None = None,
 ) -> Extractor:
     """Returns the extractor of a name, or that in a TorchScript file, in evaluation mode.
 
     Arguments:
         name: One of `EXTRACTORS`, or the path of a TorchScript file.
-        images: The training part of the data, from which "auto", "classifier" and "rotation" learn. The trained network is
-            kept in the cache.
+        images: The training part of the data, by which "auto" and "classifier" find the shipped network of the data set,
+            and from which these and "rotation" learn elsewhere. The trained network is kept in the cache.
         weights: The file with the weights of "inception" or "inception-keras".
         device: The device of the extractor; by default this machine's accelerator.
         progress: Whether to print a line if a network is trained.
+        resize: How "inception" resizes images: "tf1", "pytorch-fid" or "clean"; by default "tf1".
 
     Raises:
-        UserError: If the name is unknown, nothing can be learned from the images, or the file is of another kind.
+        UserError: If the name is unknown, or has no weights or no such resize; if nothing can be learned from the images,
+            or the shipped network does not read them; or if the file is of another kind.
     """
     device = device or default_device()
     if weights is not None and name in EXTRACTORS and not name.startswith("inception"):
         raise UserError(f"features {name!r} read no weights, but {weights} was given: leave it out, or take 'inception'.")
-    if name in ("auto", "classifier", "rotation"):
+    if resize is not None and name != "inception":
+        raise UserError(f"features {name!r} have no --resize, which is that of inception; leave it out.")
+    if name in ("auto", "classifier", "rotation", "mnist", "cifar10", "celeba"):
         from .classifier import load_or_train, why_unlearnable
+        from .shipped import SHIPPED, find_shipped, load_shipped
+
+        if name in SHIPPED:
+            return load_shipped(name, images, device)
 
         if images is None:
             raise UserError(f"features {name!r} are learned from images, but none were given: give the training images.")
+        if name != "rotation" and (shipped := find_shipped(images)):
+            return load_shipped(shipped, images, device)
         rotation = name == "rotation" or (name == "auto" and why_unlearnable(images, "classifier"))
         return load_or_train(images, "rotation" if rotation else "classifier", device, progress)
     if name in ("inception", "inception-keras"):
         from .inception_extractors import FIDInception, KerasInception
 
-        return (FIDInception if name == "inception" else KerasInception)(weights).to(device).eval()
+        network = FIDInception(weights, resize or "tf1") if name == "inception" else KerasInception(weights)
+        return network.to(device).eval()
     file = Path(name).expanduser()
     if file.is_file():
         return _ScriptFeatures(file, images.shape if images else (3, 64, 64)).to(device).eval()
@@ -104,10 +121,12 @@ def load_extractor(
     raise UserError(f"no features are called {name!r}; {nearest(name, EXTRACTORS)}")
 
 
-def inception(weights: str | os.PathLike[str] | None = None) -> Extractor:
+def inception(weights: str | os.PathLike[str] | None = None, resize: str = "tf1") -> Extractor:
     """Returns the Inception network of the Fréchet Inception distance.
 
     Arguments:
         weights: The file with its weights; by default it is downloaded once.
+        resize: How images are brought to 299x299 pixels: "tf1" as the first implementation and torch-fidelity do,
+            "pytorch-fid" as that does, or "clean" as clean-fid's mode of that name does.
     """
-    return load_extractor("inception", weights=None if weights is None else Path(weights))
+    return load_extractor("inception", weights=None if weights is None else Path(weights), resize=resize)

@@ -36,6 +36,7 @@ from torch import Tensor
 
 from ..data.images import batches, evenly_spaced
 from ..errors import UserError
+from ..models.inference import inference_batch_size
 from ..models.posteriors import GaussianPosterior
 from .outputs import Autoencoder
 
@@ -69,7 +70,7 @@ def dequantise(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return pixels.cpu().double() + noise
 
 
-def log_weights(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: int = 0, size: int = 500) -> Tensor:
+def log_weights(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: int = 0, size: int = 0) -> Tensor:
     """Returns log w_i = log p(t|z_i) + log p(z_i) - log q(z_i|x) of z_i ~ q(z|x), in nats, (N, draws), float64 on the CPU.
 
     Arguments:
@@ -78,7 +79,8 @@ def log_weights(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: 
         v: The variance of the likelihood, of images in [0, 1].
         draws: The number of draws from the posterior of each image.
         seed: The seed of u and z. The noise is the same on every device, and the global generators are not changed.
-        size: The number of images that are encoded, or of latents that are decoded, at a time.
+        size: The number of images that are encoded, or of latents that are decoded, at a time; 0 is as many as memory
+            allows, at most 500.
 
     Raises:
         UserError: If the code has no noise, if there are no pixels or they are not uint8, if v is not positive, or if
@@ -149,7 +151,7 @@ def _mean_over_images(values: Tensor) -> dict[str, float | None]:
 
 
 @torch.no_grad()
-def _draw_terms(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: int, size: int = 500) -> _DrawTerms | None:
+def _draw_terms(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: int, size: int = 0) -> _DrawTerms | None:
     """Draws z and returns the terms of the weights; None for codes without noise. Arguments are those of `log_weights`."""
     if pixels.dtype != torch.uint8 or not len(pixels):
         raise UserError(f"{len(pixels)} images of {pixels.dtype} have no likelihood; give at least one, of torch.uint8.")
@@ -158,6 +160,7 @@ def _draw_terms(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: 
     if draws < 1:
         raise UserError(f"draws={draws} must be at least 1, such as 64.")
     model.eval()
+    size = size or inference_batch_size(model)
     posteriors = [model.encode(x) for x in batches(pixels, model.device, size)]
     logvars = [p.logvar for p in posteriors if p.logvar is not None]
     if not logvars:

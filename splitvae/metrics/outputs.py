@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from ..data.images import batches
+from ..models.inference import inference_batch_size
 from ..models.posteriors import Posterior
 from ..models.split import Canvas, ambiguity
 from .high_frequencies import high_frequency_power
 from .maps import edge_correlations, map_energies
 
 __all__ = ["Autoencoder", "ModelOutputs"]
-
-IMAGES_PER_BATCH = 500
 
 
 class Autoencoder(Protocol):
@@ -70,6 +69,7 @@ class ModelOutputs:
     def __init__(self, model: Autoencoder, images: Tensor, seed: int = 0) -> None:
         model.eval()
         self.model, self.images, self.seed = model, images, seed
+        self.batch_size = inference_batch_size(model)
 
     @property
     def split(self) -> int:
@@ -134,15 +134,15 @@ class ModelOutputs:
     @cached_property
     def image_power(self) -> Tensor:
         """The power of the test images at high frequencies, (N,)."""
-        return torch.cat([high_frequency_power(x) for x in batches(self.images, torch.device("cpu"))])
+        return torch.cat([high_frequency_power(x) for x in batches(self.images, torch.device("cpu"), self.batch_size)])
 
     def reconstructions(self) -> Iterator[tuple[Tensor, Canvas]]:
         """Yields batches of images, float in [0, 1], and the canvases that their posterior means are decoded to.
 
         This is for metrics that need the maps or the reconstructions themselves, which rarely fit into memory at once.
         """
-        means = self.mean.float().split(IMAGES_PER_BATCH)
-        for x, mean in zip(batches(self.images, self.model.device, IMAGES_PER_BATCH), means, strict=True):
+        means = self.mean.float().split(self.batch_size)
+        for x, mean in zip(batches(self.images, self.model.device, self.batch_size), means, strict=True):
             with torch.no_grad():
                 canvas = self.model.decode(mean)
             yield x, canvas
@@ -150,7 +150,7 @@ class ModelOutputs:
     def samples(self) -> Iterator[Canvas]:
         """Yields batches of the canvases that N draws z ~ N(0, I) are decoded to."""
         z = torch.randn(len(self.images), self.model.latent_dim, generator=torch.Generator().manual_seed(self.seed))
-        for part in z.split(IMAGES_PER_BATCH):
+        for part in z.split(self.batch_size):
             with torch.no_grad():
                 canvas = self.model.decode(part)
             yield canvas
@@ -161,7 +161,7 @@ class ModelOutputs:
         rows: list[list[Tensor | None]] = []
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            for x in batches(self.images, self.model.device, IMAGES_PER_BATCH):
+            for x in batches(self.images, self.model.device, self.batch_size):
                 posterior = self.model.encode(x)
                 canvas = self.model.decode(posterior.mean)
                 high_energy, energy = map_energies(canvas.masks)

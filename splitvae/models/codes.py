@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data.images import Images, batches
+from .inference import inference_batch_size
 from .split import Canvas
 from .vae import VAE
 
@@ -39,21 +40,21 @@ def encode(vae: VAE, images: Images) -> Codes:
         images: The images, in the model's shape.
     """
     device = next(vae.parameters()).device
-    posteriors = [vae.encode(x) for x in batches(images.pixels, device)]
+    posteriors = [vae.encode(x) for x in batches(images.pixels, device, inference_batch_size(vae))]
     mean = torch.cat([p.mean for p in posteriors]).cpu()
     logvars = [p.logvar for p in posteriors if p.logvar is not None]
     return Codes(mean, torch.cat(logvars).cpu() if logvars else None, images.labels)
 
 
 @torch.no_grad()
-def decode(vae: VAE, z: Tensor, batch_size: int = 500) -> Canvas:
+def decode(vae: VAE, z: Tensor, batch_size: int | None = None) -> Canvas:
     """Decodes latents in batches and returns the canvas on the CPU.
 
     Arguments:
         vae: The model.
         z: The latents, shape (N, D), on any device.
-        batch_size: The number of latents that are decoded at once.
+        batch_size: The number of latents that are decoded at once; by default as many as memory allows, at most 500.
     """
     device = next(vae.parameters()).device
-    canvases = [vae.decode(part.to(device)) for part in z.split(batch_size)]
+    canvases = [vae.decode(part.to(device)) for part in z.split(batch_size or inference_batch_size(vae))]
     return Canvas(*(torch.cat([canvas[i].cpu() for canvas in canvases]) for i in range(2)))

@@ -15,8 +15,10 @@ from ..errors import UserError
 from ..networks.base import Network
 from ..networks.registry import NETWORKS
 from ..networks.residual import Residual
+from ..utils.memory import MEASURED_IMAGES
 from ..utils.settings import Settings
 from .groups import Groups
+from .inference import inference_batch_size
 from .latents import LATENTS, Gaussian, Latent
 from .posteriors import Posterior
 from .split import Canvas, compose, count_logit_channels
@@ -143,11 +145,29 @@ class VAE(
                 f"this model reads float images in [0, 1] of shape (B, {', '.join(map(str, self.shape))}), "
                 f"not {x.dtype} of shape {tuple(x.shape)}; `splitvae.resize(pixels, vae.shape) / 255` converts bytes."
             )
-        return self.encoder(x.to(self.device), group)
+        x = x.to(self.device)
+        if size := self._inference_batch_size(len(x)):
+            return self.encoder.latent(torch.cat([self.encoder.features(part) for part in x.split(size)]), group)
+        return self.encoder(x, group)
 
     def decode(self, z: Tensor) -> Canvas:
         """Returns the canvas of latents z, shape (B, D)."""
-        return compose(self.decoder(z.to(self.device)), self.split)
+        z = z.to(self.device)
+        if size := self._inference_batch_size(len(z)):
+            canvases = [compose(self.decoder(part), self.split) for part in z.split(size)]
+            return Canvas(torch.cat([c.images for c in canvases]), torch.cat([c.masks for c in canvases]))
+        return compose(self.decoder(z), self.split)
+
+    def _inference_batch_size(self, count: int) -> int:
+        """Returns the size of the parts in which `count` images are computed to save memory; 0 for all at once.
+
+        Parts are computed only where nothing is trained: BatchNorm in training mode needs the whole batch, and gradients
+        keep all activations anyway.
+        """
+        if self.training or torch.is_grad_enabled() or count <= max(MEASURED_IMAGES):
+            return 0
+        size = inference_batch_size(self)
+        return size if size < count else 0
 
     def forward(self, x: Tensor, group: Groups | Tensor | None = None) -> Canvas:
         """Returns a stochastic reconstruction, decode(z) with z drawn from the posterior."""

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from ..data.images import batches
 from ..errors import UserError
+from ..models.inference import inference_batch_size
 from ..models.latents import GroupedHead
 from ..models.posteriors import DiracPosterior, GaussianPosterior
 from ..models.vae import VAE
@@ -146,7 +147,7 @@ def encode_posteriors(vae: VAE, pixels: Tensor) -> dict[str, GaussianPosterior |
     The content is the evidence of one image, before it is fused with others (or with the prior, if the fusion has one).
     """
     latent, rows = vae.encoder.latent, []
-    for x in batches(pixels, vae.device):
+    for x in batches(pixels, vae.device, inference_batch_size(vae)):
         if isinstance(latent, GroupedHead):
             features = vae.encoder.features(x)
             rows.append([m.cpu() for m in (*latent(features).style, *latent.evidence(features))])
@@ -165,7 +166,7 @@ def _untrained_copy(run: Run, pixels: Tensor, seed: int) -> VAE:
         vae = build_vae(run.config)
     vae = vae.to(default_device())
     order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:BATCHNORM_IMAGES]
-    update_bn(batches(pixels[order], vae.device, 100), vae.encoder)
+    update_bn(batches(pixels[order], vae.device, inference_batch_size(vae, 100)), vae.encoder)
     return vae.eval()
 
 
@@ -265,8 +266,8 @@ def _swap_errors(vae: VAE, test: LabelledImages, seed: int) -> dict[str, Any] | 
     if not isinstance(latent, GroupedHead):
         return None
     others = rows_of_other_label(test.labels, seed)
-    pixels = test.images.pixels
-    mean = torch.cat([vae.encode(x).mean.cpu() for x in batches(pixels, vae.device)])
+    pixels, size = test.images.pixels, inference_batch_size(vae)
+    mean = torch.cat([vae.encode(x).mean.cpu() for x in batches(pixels, vae.device, size)])
     style, content = mean.split((vae.latent_dim - latent.content_dim, latent.content_dim), 1)
     codes = {
         "mse": mean,
@@ -275,7 +276,7 @@ def _swap_errors(vae: VAE, test: LabelledImages, seed: int) -> dict[str, Any] | 
     }
     result: dict[str, Any] = {"images": len(pixels)}
     for name, z in codes.items():
-        parts = zip(batches(pixels, vae.device), z.split(500), strict=True)
+        parts = zip(batches(pixels, vae.device, size), z.split(size), strict=True)
         errors = torch.cat([squared_error(vae.decode(part).image, x).cpu() for x, part in parts])
         result[name] = float(errors.double().mean()) / pixels[0].numel()
     for name in ("content", "style"):

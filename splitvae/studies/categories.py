@@ -29,6 +29,7 @@ from ..data.images import Images, evenly_spaced
 from ..data.labels import get_labels
 from ..errors import UserError
 from ..features.base import Extractor, extract_features
+from ..features.cache import cached_features
 from ..metrics.distances import JACKKNIFE_GROUPS, jackknife_deviation
 from ..metrics.fid import frechet_distance
 from ..utils.text import align_columns, format_deviation, format_number
@@ -73,7 +74,7 @@ def compare_categories(
             raise UserError(f"the {part.split} part of {part.source} has {len(part)} image(s): at least 2 are needed.")
     notes = list(dict.fromkeys((*train.notes, *test.notes)))
     test_rows = evenly_spaced(len(test), MAX_TEST_IMAGES)
-    real = extract_features(extractor, test.pixels[test_rows], notes=notes)
+    real = cached_features(extractor, test.pixels[test_rows], notes=notes)
     fake = extract_features(extractor, train.pixels, notes=notes)
     if mirror:
         mirrored = (block.flip(-1) for block in train.pixels.split(IMAGES_PER_BLOCK))

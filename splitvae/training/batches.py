@@ -13,12 +13,11 @@ from ..data.images import Images
 from ..data.labels import get_group_labels
 from ..errors import UserError
 from ..models.groups import Groups, as_groups
+from ..models.inference import inference_batch_size
 from ..models.vae import VAE
 from .fabric import pixel_storage_device
 
 __all__ = ["EpochOrder", "TrainingImages", "count_held_out", "grouped_epoch_order"]
-
-VALIDATION_BATCH_SIZE = 500
 
 
 class EpochOrder(NamedTuple):
@@ -63,6 +62,7 @@ class TrainingImages:
     def __init__(self, images: Images, config: Config, vae: VAE, device: torch.device) -> None:
         self.source, self.device = images, device
         self.seed, self.batch_size = config.training.seed, config.training.batch_size
+        self.validation_batch_size = inference_batch_size(vae)
         self.mirror, self.group_members, self.needs_pairs = config.data.mirror, config.data.group_members, vae.needs_pairs
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(self.seed))
         count = count_held_out(len(images), config)
@@ -113,7 +113,7 @@ class TrainingImages:
 
     def held_out_batches(self) -> Iterator[tuple[Tensor, Groups | None]]:
         """Yields batches of held-out images and their groups, grouped as in training; they are the same each time."""
-        order, size = EpochOrder(torch.arange(len(self.held_out))), VALIDATION_BATCH_SIZE
+        order, size = EpochOrder(torch.arange(len(self.held_out))), self.validation_batch_size
         if self.held_out_labels is not None:
             generator, size = torch.Generator().manual_seed(self.seed), self.batch_size
             order = self._grouped_order(self.held_out_labels, generator)

@@ -11,10 +11,12 @@ from ..config import Config
 from ..data.geometry import remove_padding
 from ..data.images import Images, evenly_spaced
 from ..evaluation.scores import component_features
-from ..features.base import Extractor, extract_features
+from ..features.base import Extractor
+from ..features.cache import cached_features
 from ..features.registry import load_extractor
 from ..metrics.fid import frechet_distance
 from ..models.vae import VAE
+from ..utils.console import print_once
 from ..utils.files import write_json
 
 __all__ = ["SampleDistance", "draw_preview", "is_due", "remove_previews"]
@@ -25,7 +27,8 @@ IMAGES_PER_SET = 5000  # of the real and of the generated set, at most
 class SampleDistance:
     """Measures the Frechet distance between samples and training images, of the blend and of each component.
 
-    Features are those of a classifier of the training images, by their labels or, without labels, by their rotation.
+    Features are those of the shipped classifier of the data set, else of one that learns the labels of the training images
+    or, without labels, their rotation.
     Latents are drawn from the prior and are the same each time. Distances can be compared within a run only; `splitvae
     evaluate` measures those that can be compared between runs.
 
@@ -40,7 +43,9 @@ class SampleDistance:
         self.pad, self.seed, self.device = config.data.pad, config.training.seed, device
         cropped = dataclasses.replace(images, pixels=remove_padding(images.pixels, self.pad))
         self.extractor: Extractor = load_extractor("auto", cropped, device=device, progress=progress)
-        self.real = extract_features(self.extractor, cropped.pixels[evenly_spaced(len(images), IMAGES_PER_SET)])
+        if getattr(self.extractor, "is_weak", False):
+            print_once(progress, f"Note: {self.extractor.note}")
+        self.real = cached_features(self.extractor, cropped.pixels[evenly_spaced(len(images), IMAGES_PER_SET)])
         self.provenance = {
             "extractor": {name: getattr(self.extractor, name) for name in ("name", "fingerprint", "note")},
             "real": {"source": images.source, "part": images.split, "images": len(self.real), "sha256": images.sha256},

@@ -15,8 +15,8 @@ from splitvae.cli.app import COMMANDS
 Command = Callable[..., Any]
 
 OPTIONS = {  # of each command whose options do not depend on a preset
-    "evaluate": "--images --data --metrics --protocol --features --inception-weights --sampler --components -n --draws "
-    "--seed --out",
+    "evaluate": "--images --data --metrics --protocol --features --inception-weights --resize --sampler --components -n "
+    "--draws --seed --out",
     "sample": "-n --sampler --components --seed --out",
     "encode": "--data --split --out",
     "reconstruct": "--data --split -n --out",
@@ -24,7 +24,7 @@ OPTIONS = {  # of each command whose options do not depend on a preset
     "probe": "--data --group-by --iterations --members --seed --out",
     "report": "--out",
     "reproduce": "--data --out --epochs --iterations --seed",
-    "categories": "--features --inception-weights --count -n --mirror --seed --out",
+    "categories": "--features --inception-weights --resize --count -n --mirror --seed --out",
     "means": "--side --out",
     "list": "",
 }

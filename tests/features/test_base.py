@@ -14,7 +14,7 @@ from splitvae.features.base import ModuleFeatures, extract_features
 from splitvae.features.classifier import Classifier
 
 TEST = load("digits", "test")
-NOISE = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+NOISE = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(0)).mul(255).round().div(255)
 
 
 def test_features_are_those_of_each_image_alone(digits_classifier: Classifier) -> None:
@@ -47,13 +47,13 @@ def test_features_are_taken_in_evaluation_mode_float32_without_gradients(
     assert mixed.training and not mixed.module[1].training  # type: ignore[index, union-attr]  # a Sequential
 
 
-def test_floats_are_rounded_only_when_asked(digits_classifier: Classifier) -> None:
+def test_floats_are_rounded_to_8_bits_unless_told_otherwise(digits_classifier: Classifier) -> None:
     floats = TEST.pixels.float() / 255
     between = (floats + 0.4 / 255).clamp(0, 1)
     whole = extract_features(digits_classifier, TEST.pixels)
     assert torch.equal(extract_features(digits_classifier, floats), whole)
-    assert torch.equal(extract_features(digits_classifier, between, quantise=True), whole)
-    assert (extract_features(digits_classifier, between) - whole).abs().max() > 1e-3
+    assert torch.equal(extract_features(digits_classifier, between), whole)
+    assert (extract_features(digits_classifier, between, quantise=False) - whole).abs().max() > 1e-3
 
 
 def test_gray_becomes_rgb_with_one_note(build_network: Callable[..., nn.Module]) -> None:

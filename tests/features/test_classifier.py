@@ -84,8 +84,32 @@ def test_what_cannot_be_learned_is_refused_with_a_way_out(refused: Callable[...,
 def test_features_of_another_shape_are_refused(
     digits_classifier: Classifier, refused: Callable[..., AbstractContextManager[None]]
 ) -> None:
-    with refused("(1, 8, 8)", "(1, 16, 16)"):
-        extract_features(digits_classifier, torch.zeros(2, 1, 16, 16))
+    for shape in [(1, 16, 16), (1, 11, 11), (1, 7, 7), (1, 12, 10), (3, 12, 12)]:
+        with refused("(1, 8, 8)" if shape[0] == 1 else "of 1 channel", str(shape) if shape[0] == 1 else "3, 12, 12"):
+            extract_features(digits_classifier, torch.zeros(2, *shape))
+
+
+def test_a_border_as_padding_adds_it_is_read(digits_classifier: Classifier) -> None:
+    padded = torch.nn.functional.pad(TEST.pixels, (2, 2, 2, 2))
+    black = extract_features(digits_classifier, padded)
+    assert black.shape == (len(TEST), 64)
+    padded[:, :, 0] = 255
+    assert not torch.allclose(extract_features(digits_classifier, padded), black, atol=1e-2)  # and not cut off
+
+
+def test_a_network_that_learned_little_says_so(quick_cache: Path, digits_classifier: Classifier) -> None:
+    assert not digits_classifier.is_weak and "weak" not in digits_classifier.note
+    hasty = load_or_train(DIGITS, "classifier", CPU, progress=False)
+    assert 0.09 < hasty.majority < 0.12 and hasty.accuracy < 0.6
+    for word in ("weak", f"most frequent answer gives {hasty.majority:.1%}", "--features inception"):
+        assert word in hasty.note
+    assert DIGITS.labels is not None
+    rare = relabelled((DIGITS.labels == 0).long())  # one of ten: 90 % by never naming it
+    named = load_or_train(rare, "classifier", CPU, progress=False)
+    named.accuracy = named.majority + 0.02
+    assert named.is_weak and named.majority > 0.88
+    named.accuracy = 0.99
+    assert not named.is_weak
 
 
 # ---------------------------------------------------------------- the cache
@@ -126,6 +150,19 @@ def test_the_same_images_train_the_same_network_and_others_another(
     load_or_train(relabelled(DIGITS.labels.flip(0)), "classifier", CPU)
     load_or_train(DIGITS, "rotation", CPU)
     assert len(files()) == 4
+
+
+def test_the_number_of_threads_changes_no_weight(quick_cache: Path) -> None:
+    threads, fingerprints = torch.get_num_threads(), set()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            fingerprints.add(load_or_train(DIGITS, "classifier", CPU, progress=False).fingerprint)
+            assert torch.get_num_threads() == count
+            next(quick_cache.iterdir()).unlink()
+    finally:
+        torch.set_num_threads(threads)
+    assert len(fingerprints) == 1
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])

@@ -10,10 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from splitvae.errors import UserError
-from splitvae.features.inception_extractors import RESIZES, FIDInception, KerasInception, resize_half_pixel, resize_tf1
+from splitvae.features.inception_extractors import (
+    RESIZES,
+    FIDInception,
+    KerasInception,
+    resize_clean,
+    resize_half_pixel,
+    resize_tf1,
+)
 from splitvae.features.inception_v3 import InceptionV3
 from splitvae.features.inception_weights import PublishedFile
 from splitvae.utils.download import Checksum
@@ -64,15 +72,31 @@ def test_the_resizes_differ_by_their_shift(side: int, shift: float) -> None:
         assert moved.min() > shift - 1e-3 and moved.max() < shift + 1e-3
 
 
+@pytest.mark.parametrize("size", [(28, 28), (64, 48), (400, 512)])
+def test_clean_resizes_as_pillow_does(size: tuple[int, int]) -> None:
+    pixels = torch.randint(256, (2, 3, *size), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    read = RESIZES["clean"](pixels.float() / 255)
+    for image, expected in zip(pixels, read, strict=True):
+        for channel, mine in zip(image, expected, strict=True):  # the operations of clean-fid, written out
+            resized = Image.fromarray(channel.numpy().astype(np.float32)).resize((299, 299), Image.Resampling.BICUBIC)
+            theirs = (np.asarray(resized).clip(0, 255) - 128) / 128
+            assert np.abs(mine.numpy() - theirs).max() < 1e-5
+
+
 def test_images_of_299_pixels_are_left_alone() -> None:
     image = torch.rand(1, 3, 299, 299)
+    assert torch.allclose(resize_clean(image), image, atol=1e-6)
     assert torch.equal(resize_tf1(image), image)
     assert torch.allclose(resize_half_pixel(image), image, atol=1e-6)
 
 
 def test_each_resize_has_its_range() -> None:
     black_gray_white = torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1, 1).expand(3, 1, 32, 32)
-    for resize, expected in {"tf1": [-1.0, -1 / 256, 127 / 128], "half-pixel": [-1.0, 0.0, 1.0]}.items():
+    for resize, expected in {
+        "tf1": [-1.0, -1 / 256, 127 / 128],
+        "pytorch-fid": [-1.0, 0.0, 1.0],
+        "clean": [-1.0, -1 / 256, 127 / 128],
+    }.items():
         read = RESIZES[resize](black_gray_white)
         assert torch.allclose(read, torch.tensor(expected).view(3, 1, 1, 1).expand(3, 1, 299, 299), atol=1e-6)
 
@@ -110,7 +134,7 @@ def test_an_extractor_says_what_it_is(
     extractor: FIDInception, drawn_inception: Any, inception_file: Path, tmp_path: Path
 ) -> None:
     before = torch.get_rng_state()
-    other = FIDInception(inception_file, "half-pixel")
+    other = FIDInception(inception_file, "pytorch-fid")
     assert torch.equal(torch.get_rng_state(), before)  # no weights were drawn
     assert extractor.name == other.name == "inception" and len(extractor.fingerprint) == 16
     assert not any(p.requires_grad for p in extractor.parameters())
@@ -126,11 +150,13 @@ def test_an_extractor_says_what_it_is(
     torch.save(drawn_inception.state | {"fc.bias": torch.full((1008,), 1e-3)}, tmp_path / "other.pth")
     fingerprints = {extractor.fingerprint, other.fingerprint, FIDInception(tmp_path / "other.pth").fingerprint}
     assert len(fingerprints) == 3
-    with pytest.raises(UserError, match="half-pixel"):
-        FIDInception(inception_file, "halfpixel")
+    with pytest.raises(UserError, match="pytorch-fid"):
+        FIDInception(inception_file, "pytorchfid")
 
 
-@pytest.mark.parametrize(("resize", "implementation"), [("tf1", "TTUR"), ("half-pixel", "pytorch-fid")])
+@pytest.mark.parametrize(
+    ("resize", "implementation"), [("tf1", "TTUR"), ("pytorch-fid", "pytorch-fid"), ("clean", "clean-fid")]
+)
 def test_the_published_weights_are_taken_from_the_cache_and_noted(
     drawn_inception: Any,
     inception_file: Path,

@@ -19,7 +19,7 @@ from splitvae.features.registry import load_extractor
 
 CPU = torch.device("cpu")
 DIGITS = load("digits")
-NOISE = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+NOISE = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(0)).mul(255).round().div(255)
 
 
 def test_auto_prefers_labels_that_differ(quick_cache: Path) -> None:
@@ -74,11 +74,13 @@ def test_names_are_checked(tmp_path: Path, refused: Callable[..., AbstractContex
         load_extractor("classifier", DIGITS, weights=tmp_path)
 
 
-def test_inception_is_given_its_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_inception_is_given_its_weights_and_resize(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refused: Callable[..., AbstractContextManager[None]]
+) -> None:
     class Stub(nn.Module):
-        def __init__(self, weights: Path | None) -> None:
+        def __init__(self, weights: Path | None, resize: str = "") -> None:
             super().__init__()
-            self.weights = weights
+            self.weights, self.resize = weights, resize
 
     class Keras(Stub):
         pass
@@ -88,4 +90,7 @@ def test_inception_is_given_its_weights(monkeypatch: pytest.MonkeyPatch, tmp_pat
     extractor = load_extractor("inception", weights=tmp_path, device=CPU)
     assert type(extractor) is Stub and extractor.weights == tmp_path and not extractor.training
     assert features.inception(weights=str(tmp_path)).weights == tmp_path
+    assert features.inception().resize == "tf1" and features.inception(resize="clean").resize == "clean"
+    with refused("'inception-keras' have no --resize"):
+        load_extractor("inception-keras", resize="clean")
     assert type(load_extractor("inception-keras", device=CPU)) is Keras
