@@ -47,6 +47,7 @@ class Monitor:
         self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()  # of this epoch
         self.steps_before, self.shows_progress = 0, False  # the number of steps of earlier epochs
         self.run: Run | None = None
+        self.has_announced_stop = False
         self.bar: Any = None
         self.tensorboard: Any = None
 
@@ -187,6 +188,12 @@ class Monitor:
         """Prints a text, and adds it to the next row of the history."""
         self.notes = [*self.notes, text]
         self.print(text)
+
+    def announce_stop(self, stops: bool, step: int) -> None:
+        """Prints once after Ctrl-C at which step several processes will stop."""
+        if stops and not self.has_announced_stop:
+            self.has_announced_stop = True
+            self.print(f"Stopping after step {step}, where all processes meet and write the checkpoint.")
 
     def print(self, text: str) -> None:
         """Prints a text above the progress bar."""

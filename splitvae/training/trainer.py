@@ -118,6 +118,7 @@ class Trainer:
             self.train_step(x, group)
             stops = is_interrupted()
             if self.step % CHECK_EVERY_STEPS and not (stops and self.fabric.world_size == 1):
+                self.monitor.announce_stop(stops, self.step + CHECK_EVERY_STEPS - self.step % CHECK_EVERY_STEPS)
                 continue
             self.check_finite()
             self.monitor.update_progress_bar()
