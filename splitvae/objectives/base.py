@@ -118,6 +118,13 @@ class Loss(nn.Module):
         """Returns the parameters of each player; the parameters of this module belong to the first."""
         return {"vae": [*vae.parameters(), *self.parameters()]}
 
+    def terms_per_group(self) -> frozenset[str]:
+        """Returns the names of those terms in `logs` that are sums over images divided by the number of groups.
+
+        Training multiplies them by the number of groups in an image, so that its history is in nats per image.
+        """
+        return frozenset({"kl"})
+
     def penalty(self, canvas: Canvas) -> Tensor | float:
         """Returns ambiguity A + smoothness TV of each image, shape (B,); 0 if both weights are 0 or the split is 1."""
         total: Tensor | float = 0.0

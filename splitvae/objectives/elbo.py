@@ -83,6 +83,10 @@ class ELBOLoss(Loss):
         super().__init__(settings)
         self.variance = settings.variance.build()
 
+    def terms_per_group(self) -> frozenset[str]:
+        """Returns the names of the terms that are divided by the number of groups; see `Loss.terms_per_group`."""
+        return frozenset({"kl", "loss"} if self.settings.scaling == "units" else {"kl"})
+
     def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
         """Yields the player "vae" and its loss; see `Loss.forward`."""
         posterior = vae.encode(x, group)

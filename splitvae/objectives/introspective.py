@@ -172,6 +172,11 @@ class IntrospectiveLoss(Loss):
         """Returns `step` itself: weights may be any functions of the step, and these may never end."""
         return step
 
+    def terms_per_group(self) -> frozenset[str]:
+        """Returns the names of the terms that are divided by the number of groups; see `Loss.terms_per_group`."""
+        of_fakes = {f"{term}_{fake}" for term in ("kl", "hinge") for fake in ("rec", "fake", "rec_decoder", "fake_decoder")}
+        return frozenset({"loss", "loss_encoder", "loss_decoder", "rec", "kl", "kl_real", "margin", *of_fakes})
+
     def is_training_step(self) -> bool:
         """Returns whether an optimizer step will follow; this is not so for held-out images."""
         return self.training and torch.is_grad_enabled()

@@ -88,6 +88,8 @@ def train(
         if isinstance(objective, Loss):
             objective.settings = config.objective
         trainer = Trainer(vae, objective if isinstance(objective, Loss) else config.objective, parts["train"], config)
+        if note := trainer.images.note():
+            print_once(progress, f"Note: {note}")
         if run is not None and load_checkpoint(trainer, folder / STATE):
             print_once(progress, f"Resuming {folder} at epoch {trainer.epoch + 1}, step {trainer.step}.")
         elif run is not None:

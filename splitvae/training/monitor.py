@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import accumulate
 from typing import Any
@@ -23,6 +23,8 @@ __all__ = ["Monitor"]
 GRADIENT_NORM_EVERY_STEPS = 10  # between two computations of the gradient norm
 LAST_VALUES = ("v",)  # terms of which the history has the value in the last step of an epoch, not the mean
 GRADIENT_SPIKE_FACTOR = 20.0  # a gradient norm above so many times its moving average is counted as a spike
+PER_IMAGE = ", an image"  # ends the name of the sum of a term per image, which is logged per group
+TERMS_OF_LINES = ("loss", "rec", "kl", "kl_real", "kl_fake", "v")  # are read for the progress bar
 
 
 class Monitor:
@@ -47,6 +49,7 @@ class Monitor:
         self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()  # of this epoch
         self.steps_before, self.shows_progress = 0, False  # the number of steps of earlier epochs
         self.run: Run | None = None
+        self.has_announced_stop = False
         self.bar: Any = None
         self.tensorboard: Any = None
 
@@ -86,9 +89,18 @@ class Monitor:
             self.first_bad_step[what], torch.where(value.isfinite(), math.inf, float(step))
         )
 
-    def add_terms(self, logs: dict[str, Tensor | float]) -> None:
-        """Adds the terms of one step to the sums of the epoch."""
+    def add_terms(
+        self, logs: dict[str, Tensor | float], per_group: Collection[str] = (), groups_per_image: float = 1.0
+    ) -> None:
+        """Adds the terms of one step to the sums of the epoch.
+
+        Arguments:
+            logs: The terms.
+            per_group: The names of the terms that are per group; alarms read these, and the history has them per image.
+            groups_per_image: The number of groups in the batch, divided by that of its images.
+        """
         self._sum(logs)
+        self._sum({name + PER_IMAGE: logs[name] * groups_per_image for name in per_group if name in logs})
         self.last = {name: logs[name] for name in LAST_VALUES if name in logs}
         self.steps += 1
 
@@ -140,9 +152,9 @@ class Monitor:
         now = time.perf_counter()
         self.seconds, self.clock = self.seconds + now - self.clock, now
         if self.bar is not None and self.steps:
-            names = [name for name in ("rec", "kl", "kl_fake") if name in self.sums]
-            terms = {name: float(self.sums[name]) / self.counts[name] for name in names}
-            text = ", ".join([f"{self.images_per_second():,.0f} images/s", *(f"{k} {v:.4g}" for k, v in terms.items())])
+            names = [name for name in self.sums if name.removesuffix(PER_IMAGE) in TERMS_OF_LINES]
+            means = in_units_of_images({name: float(self.sums[name]) / self.counts[name] for name in names})
+            text = f"{self.images_per_second():,.0f} images/s, {describe_terms(means)}"
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update(self.steps_before + self.steps - self.bar.n)
 
@@ -162,7 +174,7 @@ class Monitor:
             held_out: The terms of held-out images.
             totals: The sum of each term, and the number of steps that logged it.
         """
-        means = {name: value / count for name, (value, count) in totals.items() if name != "alarms"}
+        means = in_units_of_images({name: value / n for name, (value, n) in totals.items() if name != "alarms"})
         means |= {name: float(value) for name, value in self.last.items()}
         spikes = round(totals.get("alarms", (0.0, 0))[0])
         speed = {"seconds": round(self.seconds, 2), "images_per_second": round(self.images_per_second(), 1)}
@@ -180,6 +192,12 @@ class Monitor:
         """Prints a text, and adds it to the next row of the history."""
         self.notes = [*self.notes, text]
         self.print(text)
+
+    def announce_stop(self, stops: bool, step: int) -> None:
+        """Prints once after Ctrl-C at which step several processes will stop."""
+        if stops and not self.has_announced_stop:
+            self.has_announced_stop = True
+            self.print(f"Stopping after step {step}, where all processes meet and write the checkpoint.")
 
     def print(self, text: str) -> None:
         """Prints a text above the progress bar."""
@@ -295,15 +313,33 @@ class Monitor:
         self.windows, self.first_bad_step = Windows(**state["windows"]), self._all_finite()
 
 
+def in_units_of_images(means: Mapping[str, float]) -> dict[str, float]:
+    """Returns the means of terms, those that are known per group and per image in the latter unit alone."""
+    return {name: means.get(name + PER_IMAGE, value) for name, value in means.items() if not name.endswith(PER_IMAGE)}
+
+
+def describe_terms(means: Mapping[str, float]) -> str:
+    """Returns the distortion SSE / 2v and the KLs as text in one unit, which is named; the loss, where there is no v.
+
+    Arguments:
+        means: The means of terms, or a row of the history.
+    """
+    if not {"v", "rec", "kl"} <= means.keys():
+        return f"loss {means['loss']:.4g}"
+    is_introspective = "kl_real" in means  # its `rec` is SSE / 2, and its loss is that divided by v, plus the KL
+    terms = {"rec": means["loss"] - means["kl"] if is_introspective else means["rec"], "kl": means["kl"]}
+    if "kl_fake" in means:
+        terms["kl of samples"] = means["kl_fake"]
+    return ", ".join(f"{name} {value:.4g}" for name, value in terms.items()) + " nats an image"
+
+
 def summarise_epoch(row: dict[str, Any]) -> str:
     """Returns a line of text about an epoch.
 
     Arguments:
         row: The row of the history.
     """
-    parts = [f"epoch {row['epoch']:>3}", f"rec {row['rec']:.4g}", f"kl {row['kl']:.2f}", f"mse {row['mse']:.5f}"]
-    if "kl_fake" in row:
-        parts.insert(3, f"kl of samples {row['kl_fake']:.2f}")
+    parts = [f"epoch {row['epoch']:>3}", describe_terms(row), f"mse {row['mse']:.5f}"]
     if "val_mse" in row:
         parts.append(f"held-out mse {row['val_mse']:.5f}")
     return "  ".join([*parts, f"{row['images_per_second']:,.0f} images/s"])

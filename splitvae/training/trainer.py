@@ -118,6 +118,7 @@ class Trainer:
             self.train_step(x, group)
             stops = is_interrupted()
             if self.step % CHECK_EVERY_STEPS and not (stops and self.fabric.world_size == 1):
+                self.monitor.announce_stop(stops, self.step + CHECK_EVERY_STEPS - self.step % CHECK_EVERY_STEPS)
                 continue
             self.check_finite()
             self.monitor.update_progress_bar()
@@ -161,7 +162,10 @@ class Trainer:
                 average_gradients(self.manually_reduced[player], self.all_reduce)
             self.monitor.record_gradient(self.step, player, loss, self.players[player])
             optimizer.step()
-        self.monitor.add_terms(self.loss.logs)
+        if group is None:
+            self.monitor.add_terms(self.loss.logs)
+        else:
+            self.monitor.add_terms(self.loss.logs, self.loss.terms_per_group(), group.total / len(x))
         if self.ema_model is not None:
             with torch.no_grad():
                 # The decay is smaller in the first steps, so that the average forgets the untrained weights.
@@ -232,10 +236,13 @@ class Trainer:
         self.vae.train()
 
     def validate(self) -> dict[str, float]:
-        """Returns the mean terms of the loss on held-out images, in evaluation mode, with the same noise each time."""
-        count = self.images.held_out_count
-        if not count:
+        """Returns the mean terms of the loss on held-out images, in evaluation mode, with the same noise each time.
+
+        Those that the loss divides by the number of groups are per image, as in the history.
+        """
+        if not self.images.held_out_count:
             return {}
+        count, per_group = len(self.images.held_out_order().rows), self.loss.terms_per_group()
         model, step = self.saved_model.eval(), self.loss.validation_step(self.step)
         self.loss.eval()
         terms: dict[str, float] = {}
@@ -244,7 +251,8 @@ class Trainer:
                 for _ in self.loss(model, x, group, step):
                     pass
                 for name in ("loss", "mse", "kl"):
-                    terms[name] = terms.get(name, 0.0) + float(self.loss.logs[name]) * len(x) / count
+                    images = len(x) if group is None or name not in per_group else group.total
+                    terms[name] = terms.get(name, 0.0) + float(self.loss.logs[name]) * images / count
         self.loss.train()
         self.vae.train()
         return {f"val_{name}": value for name, value in terms.items()}
