@@ -23,7 +23,7 @@ OPTIONS = {  # of each command whose options do not depend on a preset
     "figures": "--mixture --seed",
     "probe": "--data --group-by --iterations --members --seed --out",
     "report": "--out",
-    "reproduce": "--data --out --epochs --iterations --seed",
+    "reproduce": "--data --out --epochs --iterations --seed --public-weights",
     "categories": "--features --inception-weights --count -n --mirror --seed --out",
     "means": "--side --out",
     "list": "",
