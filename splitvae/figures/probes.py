@@ -40,7 +40,7 @@ TOL_PALETTE = (  # for more classes than OKABE_ITO has colours: Paul Tol's "mute
 )
 
 MAX_LEGEND_CLASSES = 20  # of a legend; more classes have shades and a colour bar
-NOTE_CHARACTERS, NOTE_COLOUR = 105, "#9a3412"
+NOTE_CHARACTERS, NOTE_COLOUR = 95, "#9a3412"
 DASHED_LINE: Any = (0, (3, 1.2))
 
 

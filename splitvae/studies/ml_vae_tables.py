@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from .ml_vae_systems import README_ACCURACIES, SYSTEMS
 
 __all__ = ["FUSED_MEMBERS", "ml_vae_table"]
 
+NOTE_CHARACTERS = 120
 FUSED_MEMBERS = 4  # images whose evidence is fused for the table
 NETWORKS = {"": "ours", "released ": "released", "untrained ": "untrained"}  # by the prefix of their probes
 CODES = {"content, evidence": "class, evidence", "content": "class, alone", "style": "style"}  # by their probes
@@ -19,7 +21,8 @@ CODES = {"content, evidence": "class, evidence", "content": "class, alone", "sty
 
 def ml_vae_table(result: Mapping[str, Any]) -> str:
     """Formats a result of `reproduce_ml_vae`: the public code's models, then the models whose heads all train."""
-    notes = summarise_shortcomings(list(_shown_probes(result)), result["iterations"])
+    sentences = summarise_shortcomings(list(_shown_probes(result)), result["iterations"])
+    notes = [line for sentence in sentences for line in textwrap.wrap(sentence, NOTE_CHARACTERS)]
     return "\n".join([*_public_code_lines(result), "", *_trained_lines(result), *notes])
 
 
