@@ -91,8 +91,7 @@ def reproduce_ml_vae(
             result = _probe_public_code(run, networks, iterations, seed, progress)
         else:
             members = () if name == "corrected" else (FUSED_MEMBERS,)  # `corrected` has the whole curve
-            probes = current_probes(run, iterations)
-            result = probes or probe(run, iterations, seed, progress, members=members)
+            result = _cached_probes(run, iterations, seed) or probe(run, iterations, seed, progress, members=members)
         result["seconds"] = round(sum(row["seconds"] for row in run.history), 1)
         result["epochs"] = len(run.history)
         if name in SYSTEMS_WITH_FIGURES:
@@ -135,6 +134,14 @@ def _describe_images(images: Images) -> dict[str, Any]:
     """Returns which images were read: their source, part, number, hash and notes."""
     described = {"source": images.source, "part": images.split, "images": len(images), "sha256": images.sha256}
     return described | {"notes": list(images.notes)}
+
+
+def _cached_probes(run: Run, iterations: int, seed: int) -> dict[str, Any] | None:
+    """Returns what probes.json holds, or None if it is not what the table needs, such as other numbers of members."""
+    probes = current_probes(run, iterations)
+    if probes is None or probes["seed"] != seed:
+        return None
+    return probes if FUSED_MEMBERS in [point["members"] for point in probes["curve"]] else None
 
 
 def _load_all_released(folder: Path | None, data: str, seed: int) -> dict[str, VAE]:

@@ -92,6 +92,10 @@ def test_the_experiment_trains_and_probes_each_system_once(
     monkeypatch.setattr(ml_vae, "probe", never)
     monkeypatch.setattr(ml_vae, "probe_as_public_code", never)
     assert reproduce()["systems"] == result["systems"]
+    file = tmp_path / "plain" / "probes.json"  # as `splitvae probe RUN --members 2` leaves it
+    file.write_text(file.read_text().replace('"members": 4', '"members": 2'))
+    with pytest.raises(AssertionError, match="measured again"):
+        reproduce()
 
 
 @pytest.mark.usefixtures("_few_systems")
