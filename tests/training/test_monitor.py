@@ -33,7 +33,7 @@ def test_the_history_has_the_variance_of_the_last_step_and_not_its_mean(
 ) -> None:
     logs: list[float] = []
     add = Monitor.add_terms
-    monkeypatch.setattr(Monitor, "add_terms", lambda self, terms, *a: logs.append(float(terms["v"])) or add(self, terms, *a))
+    monkeypatch.setattr(Monitor, "add_terms", lambda self, logged: logs.append(float(logged["v"])) or add(self, logged))
     (row,) = train(images, tmp_path / "run", epochs=1, variance="computed", v=1.0).history
     assert row["v"] == logs[-1] < sum(logs) / len(logs)
     outputs = splitvae.Run(tmp_path / "run")
