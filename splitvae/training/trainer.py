@@ -76,12 +76,10 @@ class Trainer:
         wrapped.mark_forward_method("encode")
         wrapped.mark_forward_method("decode")
         self.players = self.loss.players(vae)
-        # Fabric's wrapper averages gradients over processes only if each backward pass reaches all parameters. With several
-        # players it does not, so their gradients are averaged here, like those of the parameters of the loss.
-        has_one_player = len(self.players) == 1
-        self.model = wrapped if has_one_player else vae
-        own = list(self.loss.parameters())
-        self.manually_reduced = {name: own if has_one_player else params for name, params in self.players.items()}
+        # Gradients are averaged over processes here. Fabric's wrapper does it only if each backward pass reaches all
+        # parameters, which it does not with several players, and it does it in another order, so with another rounding, in
+        # the first step after a resume.
+        self.model = wrapped if self.fabric.world_size == 1 and len(self.players) == 1 else vae
         # The epsilon is that of Keras, as in the paper's code. Adam is fused on devices that have the kernel.
         fused, lr = device.type in ("cpu", "cuda", "mps"), config.training.lr
         self.optimizers: dict[str, Any] = {
@@ -159,7 +157,7 @@ class Trainer:
             optimizer.zero_grad()
             self.fabric.backward(loss)
             if self.fabric.world_size > 1:
-                average_gradients(self.manually_reduced[player], self.all_reduce)
+                average_gradients(self.players[player], self.all_reduce)
             self.monitor.record_gradient(self.step, player, loss, self.players[player])
             optimizer.step()
         if group is None:
