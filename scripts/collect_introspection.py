@@ -31,7 +31,8 @@ def format_row(run: splitvae.Run) -> list[str]:
     samples = evaluation["samples"]
     return [
         run.config.preset.split("-")[0],
-        f"{config['net']} {config['width']} k{config.get('kernel', 3)}",
+        f"{config['net']} {config['width']} k{config.get('kernel', 3)}"
+        + (" group" if config.get("norm") == "group" else ""),
         *weights,
         str(config["vae_epochs"]),
         str(last["epoch"]),
