@@ -16,7 +16,7 @@ from ..objectives.base import Loss, Objective
 from ..presets.build import build_config, build_vae
 from ..runs import Run, match_config
 from ..utils.console import print_once
-from .alarms import Alarmed
+from .alarms import Alarmed, describe_end
 from .checkpoints import STATE
 from .interrupts import interruptible
 from .recovery import handle_alarm, initialise_good, load_checkpoint
@@ -119,5 +119,7 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
                 trainer.close_epoch(run)
             except Alarmed as alarmed:
                 handle_alarm(trainer, run, alarmed)
+    for line in describe_end(monitor.windows, trainer.loss):
+        print_once(progress, line)
     trainer.fabric.barrier()
     trainer.vae.eval().to("cpu")
