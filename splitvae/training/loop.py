@@ -17,7 +17,7 @@ from ..presets.build import build_config, build_vae
 from ..runs import Run, match_config
 from ..utils.console import print_once
 from ..utils.lock import lock_folder
-from .alarms import Alarmed
+from .alarms import Alarmed, describe_end
 from .checkpoints import STATE
 from .interrupts import interruptible
 from .lost_model import restore_lost_model
@@ -129,5 +129,7 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
                 trainer.close_epoch(run)
             except Alarmed as alarmed:
                 handle_alarm(trainer, run, alarmed)
+    for line in describe_end(monitor.windows, trainer.loss):
+        print_once(progress, line)
     trainer.fabric.barrier()
     trainer.vae.eval().to("cpu")

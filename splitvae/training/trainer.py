@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -182,10 +183,10 @@ class Trainer:
         monitor.update_progress_bar()
         self.check_finite()
         totals = monitor.totals(self.all_reduce)
-        is_good, alarms = check_window(monitor.windows, totals, monitor.steps, self.loss)
+        is_good, alarms, warnings = check_window(monitor.windows, totals, monitor.steps, self.loss)
         if alarms and monitoring.on_alarm != "warn":
             raise Alarmed(alarms)
-        for alarm in alarms:
+        for alarm in [*alarms, *warnings]:
             monitor.note(f"Warning: {alarm}")
         self.recompute_batchnorm()
         self.check_finite()  # before anything is written
@@ -230,7 +231,9 @@ class Trainer:
         with isolated_evaluation(self.fabric, self.config.training.seed):
             order = self.images.epoch_order(-1)  # an order that no epoch has
             batches = (self.images.batch(order, i * size) for i in range(min(self.steps_per_epoch, most)))
-            recompute_batchnorm(self.saved_model, ({"x": x, "group": group} for x, group in batches))
+            model, step = self.saved_model, self.step - 1  # the last step that was made
+            passes = (partial(self.loss.make_passes, model, x, group, step) for x, group in batches)
+            recompute_batchnorm(model, passes)
         self.vae.train()
 
     def validate(self) -> dict[str, float]:

@@ -41,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 def _one_cell_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every epoch a window of alarms, and raises one in the second window of a small margin with alpha > 0."""
 
-    def judge(means: Mapping[str, float], weights: Mapping[str, float], has_fakes: bool) -> list[Alarm]:
+    def judge(means: Mapping[str, float], weights: Mapping[str, float], *_: object) -> list[Alarm]:
         if means and weights["margin"] < 1 and weights["alpha"]:
             return [Alarm("reals-over-margin", "seen", "a cause", "Raise margin", {"margin": 5.0})]
         return []
