@@ -27,11 +27,12 @@ def format_row(run: splitvae.Run) -> list[str]:
         alpha_decoder = "" if config["alpha_decoder"] is None else f"{config['alpha_decoder']:g}"
         margin = f"{config['margin']:g}" if config["alpha"] else ""
         weights = [f"{config['alpha']:g}", alpha_decoder, f"{config['beta']:g}", margin]
+    norm = " group" if config.get("norm") == "group" else ""
     kls = [format_number(last[f"kl_{name}"]) if f"kl_{name}" in last else "" for name in ("real", "rec", "fake")]
     samples = evaluation["samples"]
     return [
         run.config.preset.split("-")[0],
-        f"{config['net']} {config['width']} k{config.get('kernel', 3)}",
+        f"{config['net']} {config['width']} k{config.get('kernel', 3)}{norm}",
         *weights,
         str(config["vae_epochs"]),
         str(last["epoch"]),

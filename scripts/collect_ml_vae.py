@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from splitvae.cli.reproduce import Reproduce
 from splitvae.figures.io import save_figure
 from splitvae.figures.training_curves import plot_training_curves
 from splitvae.runs import Run
@@ -22,13 +23,23 @@ from splitvae.studies.ml_vae_systems import SYSTEMS_WITH_FIGURES
 FIGURES = ("swaps", "swaps-evidence", "code-maps", "style-interpolations", "content-interpolations", "probes", "curves")
 
 
-def replace_source(tree: Any, source: str) -> Any:
-    """Returns nested dicts and lists with "mnist" in place of a source, which may be a path of one machine."""
+def replace_path(tree: Any, path: str, name: str) -> Any:
+    """Returns nested dicts and lists with a name in place of a path of one machine."""
     if isinstance(tree, dict):
-        return {name: replace_source(value, source) for name, value in tree.items()}
+        return {key: replace_path(value, path, name) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [replace_source(value, source) for value in tree]
-    return tree.replace(source, "mnist") if isinstance(tree, str) else tree
+        return [replace_path(value, path, name) for value in tree]
+    return tree.replace(path, name) if isinstance(tree, str) else tree
+
+
+def rebuild_command(result: dict[str, Any]) -> str:
+    """Returns the command that made a result, with the options that differ from the defaults; paths are names."""
+    settings = Reproduce("ml-vae")
+    words = ["splitvae reproduce ml-vae"]
+    words += ["--data MNIST"] if result["data"] != settings.data else []
+    names = ("epochs", "iterations", "seed")
+    words += [f"--{name} {result[name]}" for name in names if result[name] != getattr(settings, name)]
+    return " ".join([*words, *(["--public-weights RELEASED"] if result["public_weights"] else [])])
 
 
 def main() -> None:
@@ -36,7 +47,10 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     result = json.loads((runs / "ml-vae.json").read_text())
     device = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
-    result = {"device": device, **replace_source(result, result["data"])}
+    command = rebuild_command(result)
+    if result["public_weights"]:
+        result = replace_path(result, result["public_weights"]["folder"], "RELEASED")
+    result = {"command": command, "device": device, **replace_path(result, result["data"], "mnist")}
     (out / "ml-vae.json").write_text(json.dumps(result, indent=2) + "\n")
     shutil.copyfile(runs / "ml-vae.txt", out / "ml-vae.txt")
     for system in SYSTEMS_WITH_FIGURES:

@@ -4,7 +4,8 @@
     model/              the model                 state.ckpt       the last checkpoint, for an exact resume
     samplers/           fitted samplers           good.ckpt        the last checkpoint without an alarm (training/alarms.py)
     evaluation.json     measurements              figures/         pictures
-    report.html         all of it on one page
+    report.html         all of it on one page     tensorboard/     the history for TensorBoard
+    training.lock       exists while a training writes in the folder (utils/lock.py)
 
 No file is a pickle that could run code: weights are safetensors, and checkpoints are read with `weights_only=True`.
 """
@@ -14,8 +15,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
-from functools import cached_property
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,11 +34,12 @@ from .errors import UserError
 from .models.codes import Codes, encode
 from .models.vae import VAE
 from .utils.files import atomic_write, read_json, write_json
+from .utils.lock import LOCK
 from .utils.machine import default_device
 
 __all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
 
-NON_SETTINGS = ("splitvae", "parameters", "images")  # the entries of config.json that are not settings
+NON_SETTINGS = ("splitvae", "parameters", "images", "changed_by_alarms")  # of config.json
 
 
 class Run:
@@ -59,6 +63,7 @@ class Run:
         if not isinstance(values, dict):
             raise UserError(f"{file} is damaged (it holds no settings); restore it or train the run anew.")
         settings = {name: value for name, value in values.items() if name not in NON_SETTINGS}
+        self.changed_by_alarms: dict[str, list[Any]] = values.get("changed_by_alarms", {})
         try:
             self.config = Config.from_json(settings)
         except UserError as error:
@@ -84,22 +89,32 @@ class Run:
         folder = Path(path)
         if (folder / "config.json").exists():
             raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or {file.name for file in folder.iterdir()} - {LOCK}):
             raise UserError(f"{folder} exists and holds no run; give another folder with --out.")
         _write_config(folder, config, counts, images)
         return Run(folder)
 
-    def reconfigure(self, config: Config, counts: dict[str, int], images: str = "") -> None:
+    def reconfigure(self, config: Config, counts: dict[str, int], alarmed: Sequence[str] = (), images: str = "") -> None:
         """Replaces the settings, also in config.json.
 
         Arguments:
             config: The new settings.
             counts: The numbers of parameters of the model.
+            alarmed: The flat names of the settings that an alarm changed; what they were before is kept.
             images: The hash of the training images; "" keeps the present one.
         """
+        old, new, known = self.config.options(), config.options(), self.changed_by_alarms
+        before = {name: known[name][0] if name in known and known[name][1] == old[name] else old[name] for name in alarmed}
+        self.changed_by_alarms = known | {name: [value, new[name]] for name, value in before.items()}
         self.training_sha256 = images or self.training_sha256
-        _write_config(self.path, config, counts, self.training_sha256)
+        _write_config(self.path, config, counts, self.training_sha256, self.changed_by_alarms)
         self.config = config
+
+    def begun_config(self) -> Config:
+        """Returns the settings without the changes that alarms made; those that a user made later remain."""
+        present = self.config.options()
+        changed = {name: old for name, (old, new) in self.changed_by_alarms.items() if present.get(name) == new}
+        return self.config.override(**changed)
 
     @property
     def name(self) -> str:
@@ -111,7 +126,10 @@ class Run:
         """The model in evaluation mode, on the accelerator if there is one; UserError if it is missing or damaged."""
         folder = self.path / "model"
         if not (folder / "model.safetensors").is_file():
-            raise UserError(f"{self.path} has no model yet; `splitvae train --out {self.path} --resume` trains it.")
+            raise UserError(
+                f"{self.path} has no trained model; `splitvae train --resume --out {self.path}` trains it or writes it "
+                "again from the last checkpoint."
+            )
         try:
             vae = VAE(**read_json(folder / "config.json"))
             vae.load_state_dict(load_file(folder / "model.safetensors"))
@@ -119,7 +137,18 @@ class Run:
         except UserError:
             raise
         except Exception as error:  # a damaged file may raise an exception of any of three libraries
-            raise UserError(f"{folder} is damaged ({str(error).splitlines()[0]}); resume or train the run anew.") from None
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{folder} is damaged ({reason}); `splitvae train --resume --out {self.path}` writes it again from the "
+                "last checkpoint."
+            ) from None
+
+    def has_model(self) -> bool:
+        """Returns whether there is a model that can be read."""
+        try:
+            return bool(self.vae)
+        except UserError:
+            return False
 
     def save_model(self, vae: VAE) -> None:
         """Writes the model, each file in one piece."""
@@ -131,17 +160,30 @@ class Run:
         write_json(folder / "config.json", vae._hub_mixin_config)
         self.__dict__.pop("vae", None)
 
+    def remove_model(self) -> None:
+        """Removes the model, if there is one."""
+        shutil.rmtree(self.path / "model", ignore_errors=True)
+        self.__dict__.pop("vae", None)
+
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The rows of history.jsonl, one for each epoch; empty if there is no file."""
+        """The rows of history.jsonl, one for each epoch, but for a last row that is cut; empty if there is no file."""
         file = self.path / "history.jsonl"
         if not file.exists():
             return []
-        rows = file.read_text(encoding="utf-8").splitlines()
-        try:
-            return [json.loads(row) for row in rows if row]
-        except ValueError:
-            raise UserError(f"{file} is damaged; delete it, and the run continues without its rows.") from None
+        lines = [line for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        rows = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                rows.append(dict(json.loads(line)))
+            except (ValueError, TypeError):
+                if number < len(lines):
+                    raise UserError(
+                        f"{file} is damaged in line {number}; delete it, and `splitvae train --resume --out {self.path}` "
+                        "writes it again from the last checkpoint."
+                    ) from None
+                _say_that_a_row_is_cut(file)
+        return rows
 
     @property
     def evaluation(self) -> dict[str, Any]:
@@ -189,10 +231,19 @@ class Run:
         return encode(self.vae, self.images(split))
 
 
-def _write_config(folder: Path, config: Config, counts: dict[str, int], images: str) -> None:
-    """Writes config.json: the version, the settings, the numbers of parameters, and the hash of the training images."""
-    values = {"splitvae": version("splitvae"), **config.to_json(), "parameters": counts, "images": images}
-    write_json(folder / "config.json", values)
+@cache
+def _say_that_a_row_is_cut(file: Path) -> None:
+    """Prints once that the last row of a history is left out."""
+    print(f"Note: the last row of {file} is cut, and is left out; --resume writes it again.", file=sys.stderr)
+
+
+def _write_config(
+    folder: Path, config: Config, counts: dict[str, int], images: str, changed: Mapping[str, list[Any]] | None = None
+) -> None:
+    """Writes config.json: the version, the settings, the parameters, the hash of the images, and what alarms changed."""
+    others: dict[str, Any] = {"parameters": counts, "images": images}
+    """Writes config.json: the version, the settings, the parameters, the hash of the images, and what alarms changed."""
+    write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), **others})
 
 
 def load_for_config(config: Config, split: str) -> Images:

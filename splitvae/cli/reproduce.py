@@ -19,7 +19,7 @@ EXPERIMENTS = ("ml-vae",)
 class Reproduce:
     """Run a published experiment again, and compare it with controls.
 
-    The experiment ml-vae is the Multi-Level VAE on MNIST, which takes 45 minutes on a laptop. Models that are already in
+    The experiment ml-vae is the Multi-Level VAE on MNIST, which takes an hour on a laptop. Models that are already in
     the folder are not trained again, so that the same command continues after an interruption.
     """
 
@@ -31,6 +31,8 @@ class Reproduce:
     """Number of passes over the training images, for most of the models."""
     iterations: ProbeIterations = 6000
     seed: Seed = 0
+    public_weights: Annotated[Path | None, arg(metavar="FOLDER"), show_default("they are left out")] = None
+    """Folder of the checkpoints that the public code's authors released, to measure them too."""
 
     def __call__(self) -> None:
         if self.experiment not in EXPERIMENTS:
@@ -41,6 +43,8 @@ class Reproduce:
         from ..studies.ml_vae_tables import ml_vae_table
 
         out = self.out or Path("runs") / self.experiment
-        result = reproduce_ml_vae(out, self.data, self.epochs, self.iterations, self.seed)
+        result = reproduce_ml_vae(
+            out, self.data, self.epochs, self.iterations, self.seed, public_weights=self.public_weights
+        )
         print(ml_vae_table(result))
         print(f"Numbers: {out / 'ml-vae.json'}")

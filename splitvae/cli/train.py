@@ -51,9 +51,11 @@ def train(arguments: Sequence[str]) -> None:
     folder = Path(find_option(rest, "--out") or f"runs/{name or 'mine'}")
     base = find_preset(name) if name else Config()
     config_files = [folder / "config.json", *folder.glob("seed-*/config.json")]
-    begun = [Run(file.parent).config for file in config_files if file.exists()] if "--resume" in rest else []
+    begun = [Run(file.parent) for file in config_files if file.exists()] if "--resume" in rest else []
     if begun:
-        base = min(begun, key=lambda config: config.training.seed)
+        first = min(begun, key=lambda run: run.config.training.seed)
+        # What alarms changed concerns the run that they stopped, and no other seed.
+        base = first.config if first.path == folder else first.begun_config()
         if name and name != base.preset:
             raise UserError(f"{folder} was begun as {base.preset or 'a model without preset'}, not {name}.")
     prog = f"splitvae train {name or '[PRESET]'}"

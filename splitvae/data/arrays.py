@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +64,23 @@ def _load_numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | No
                     parts[part] = arrays[images], arrays[labels] if labels else None
             names = ", ".join(arrays.files) or "nothing"
     except Exception as error:  # NumPy's readers of zip, zlib and Python literals raise anything on damaged bytes
-        if "Object arrays" in str(error):
+        if "Object arrays" in str(error) or _is_pickle(path):
             raise UserError(
                 f"{path} holds pickled Python objects, which are refused since they can run code when they are read: "
                 "save images of one size as one array, np.save(path, np.stack(images))."
             ) from None
-        raise UserError(f"{path} is damaged, incomplete, or no NumPy file ({error}): save or fetch it again.") from None
+        reason = "it does not begin as one" if "pickled" in str(error) else error  # NumPy advises to load it as a pickle
+        raise UserError(f"{path} is damaged, incomplete, or no NumPy file ({reason}): save or fetch it again.") from None
     if not parts:
         raise UserError(f"{path} holds {names}, but no images: name the array 'images' (and its labels 'labels').")
     return parts
+
+
+def _is_pickle(path: Path) -> bool:
+    """Returns whether a file begins as Python's pickles do, which NumPy takes for the reason whatever it cannot read."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(1) == b"\x80"
+    return False
 
 
 def _labels_from_array(values: np.ndarray, count: int, source_name: str) -> Labels | None:

@@ -44,7 +44,7 @@ def find_cautions(evaluation: Mapping[str, Any]) -> list[str]:
     bits = (evaluation.get("likelihood") or {}).get("bits_per_dimension", {}).get("value", 0.0)
     if bits > UNIFORM_BITS:
         cautions.append(
-            f"The likelihood of {bits:.2f} bits a dimension is worse than that of uniform noise, which is 8: the variance v "
+            f"The likelihood of {bits:.2f} bits a dimension is worse than that of uniform noise, 8: the variance v "
             "of the training has not come down to the error; train longer, or with a smaller --v."
         )
     return cautions

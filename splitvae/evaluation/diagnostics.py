@@ -144,9 +144,13 @@ def cached_or_diagnose(run: Run) -> dict[str, Any]:
 
 def saved_epoch_row(run: Run) -> dict[str, Any]:
     """Returns the row of the history of the epoch whose weights were saved; an empty dict if there is no history."""
-    if not run.history:
+    rows = run.history
+    if not rows:
         return {}
-    return min(run.history, key=lambda row: row["val_loss"]) if run.config.training.best else run.history[-1]
+    if not run.config.training.best:
+        return rows[-1]
+    first = max((i for i, row in enumerate(rows) if row.get("restored")), default=0)  # after the loss of a better one
+    return min(rows[first:], key=lambda row: row["val_loss"])
 
 
 # ---------------------------------------------------------------- metrics

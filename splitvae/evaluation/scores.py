@@ -118,7 +118,7 @@ def score(
         if reuse is not None and same and bank != "EX-POST":
             banks[bank] = reuse["banks"][bank]
         else:
-            columns = component_features(vae, z, extractor, pad, seed, protocol.follows_code)
+            columns = component_features(vae, z, extractor, pad, seed, halves=protocol.follows_code)
             banks[bank] = {
                 column: measure_distances(real, fake, seed) if column == "blend" else measure_frechet(real, fake)
                 for column, fake in columns.items()
@@ -185,8 +185,8 @@ def component_features(
     extractor: Extractor,
     pad: int = 0,
     seed: int = 0,
-    halves: bool = False,
     *,
+    halves: bool = False,
     quantise: bool = True,
 ) -> dict[str, Tensor]:
     """Decodes latents (N, D) and returns the features (N, dim) of each column: the blend, each component, and the mix.

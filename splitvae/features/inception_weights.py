@@ -30,6 +30,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..utils.download import Checksum, cache_dir, fetch
+from ..utils.files import code_beside_tensors
 
 __all__ = ["KERAS_WEIGHTS", "TF2015_WEIGHTS", "PublishedFile", "find_weights", "read_keras_h5", "read_state_dict"]
 
@@ -115,9 +116,9 @@ def read_state_dict(file: Path, expected: Mapping[str, Tensor]) -> dict[str, Ten
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, *_READ_ERRORS) as error:
-        if code := re.search(r"GLOBAL (\S+)", str(error)):
+        if code := code_beside_tensors(error):
             raise UserError(
-                f"{file} holds {code[1]} beside tensors, and was not read, since to read it would execute code; {remedy}"
+                f"{file} holds {code} beside tensors, and was not read, since to read it would execute code; {remedy}"
             ) from None
         raise UserError(f"{file} is no checkpoint of tensors, or is damaged; {remedy}") from None
     if not isinstance(state, Mapping) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,7 @@ TOL_PALETTE = (  # for more classes than OKABE_ITO has colours: Paul Tol's "mute
 )
 
 MAX_LEGEND_CLASSES = 20  # of a legend; more classes have shades and a colour bar
+NOTE_CHARACTERS, NOTE_COLOUR = 95, "#9a3412"
 DASHED_LINE: Any = (0, (3, 1.2))
 
 
@@ -46,7 +48,8 @@ def plot_probe_accuracy(result: Mapping[str, Any]) -> Figure:
     """Plots the test accuracy of probes of the content over the number of images whose evidence is fused.
 
     Colours distinguish the trained network from the untrained one, and dashes samples of the posterior from its means. The
-    shaded band is one standard error; the gray line is the share of the most frequent label.
+    shaded band is one standard error; the gray line is the share of the most frequent label. Above the chart stands which
+    of the probes had too few iterations or images, or are no better than the most frequent label.
 
     Arguments:
         result: The result of `probe` (probes/measure.py).
@@ -62,7 +65,10 @@ def plot_probe_accuracy(result: Mapping[str, Any]) -> Figure:
         )
     members = [point["members"] for point in points]
     with rc_context(STYLE):
-        figure = new_chart(5.4, 3.2)
+        notes = [line for note in result["notes"] for line in textwrap.wrap(note, NOTE_CHARACTERS)]
+        figure = new_chart(5.4, 3.2 + 0.15 * len(notes))
+        if notes:
+            figure.suptitle("\n".join(notes), fontsize=7, color=NOTE_COLOUR, x=0.01, ha="left")
         axes = figure.subplots()
         for i, (prefix, network) in enumerate({"": "trained", "untrained_": "untrained"}.items()):
             for kind, dashes in {"means": "-", "samples": DASHED_LINE}.items():

@@ -37,7 +37,7 @@ PANEL_OVERRIDES = {  # a key that some histories have -> the panels, by title, t
 }
 
 KL_LINES = {"kl_real": "images", "kl_rec": "reconstructions", "kl_fake": "samples"}
-SOLID, DASHED, DOTTED = "-", (0, (3, 1.2)), (0, (1, 1))
+LINE_STYLES = ("-", (0, (3, 1.2)), (0, (1, 1)))  # of the first, second and third key of a panel: solid, dashed, dotted
 MIN_NATS = 1e-2  # smaller KLs are drawn here, since a logarithmic axis has no 0
 
 
@@ -101,7 +101,7 @@ def plot_kls(history: History, margin: float) -> Figure:
             if points:
                 style: dict[str, Any] = {
                     "color": OKABE_ITO[i],
-                    "linestyle": (SOLID, DASHED, DOTTED)[i],
+                    "linestyle": LINE_STYLES[i],
                     "marker": _marker(points),
                 }
                 axes.plot(*zip(*points, strict=True), label=name, **style)
@@ -122,7 +122,7 @@ def plot_kls(history: History, margin: float) -> Figure:
 def _plot_panel(axes: Axes, runs: Mapping[str, History], names: Mapping[str, str], log: bool) -> None:
     """Plots the same keys of all runs.
 
-    With one run, each key has a colour of its own. With several, each run has one. All keys but the first are dashed.
+    With one run, each key has a colour of its own. With several, each run has one. The dashes of each key are its own.
     """
     legend: dict[str, Line2D] = {}
     late_values: list[float] = []  # values after the first tenth of the epochs
@@ -131,7 +131,7 @@ def _plot_panel(axes: Axes, runs: Mapping[str, History], names: Mapping[str, str
             points = _points(rows, key)
             if not points:
                 continue
-            line: Any = DASHED if j else SOLID
+            line: Any = LINE_STYLES[j]
             colour = line_colour(j if len(runs) == 1 else i)
             axes.plot(*zip(*points, strict=True), color=colour, linestyle=line, marker=_marker(points))
             legend_colour = colour if len(runs) == 1 else "#555555"

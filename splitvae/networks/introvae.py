@@ -5,7 +5,7 @@ r"""The IntroVAE's networks, for images of side 16 to 1024.
 
 With n scales, each of which has its own number of channels, the encoder halves the image n times, so that the side of the
 image is 4 * 2^n. A halving is a mean over 2x2 pixels, a doubling repeats each pixel, and rectifiers have slope .2 below
-zero. In the official network, which has BatchNorm, a block is
+zero. In the official network, which has BatchNorm (or GroupNorm instead: `norm="group"`), a block is
 
     r(a) = s(BN(C_2 s(BN(C_1 a)) + P a)),     P = 1, or a 1x1 convolution where the channel numbers differ,
 
@@ -30,14 +30,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Annotated, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..utils.settings import OneOf
 from .base import EncoderDecoder, Network
-from .layers import Upsample2x, glorot_
+from .layers import NORMS, Upsample2x, build_norm, glorot_
 
 __all__ = ["INTROVAE_SIDES", "IntroDecoder", "IntroEncoder", "IntroVAE", "PlainIntroVAE", "intro_widths"]
 
@@ -47,21 +49,24 @@ LEAKY_SLOPE = 0.2  # the slope of rectifiers below zero
 
 @dataclass(frozen=True)
 class IntroVAE(Network):
-    """Creates the settings of the IntroVAE's official network, with BatchNorm, for images of side 16 to 1024.
+    """Creates the settings of the IntroVAE's official network, for images of side 16 to 1024.
 
     Arguments:
         width: The number of channels at the image's scale, doubled at each halving up to 512; the authors' are 32 and 16.
+        norm: The normalisation: BatchNorm, as the authors', or GroupNorm, which has no statistics of batches.
     """
 
     name = "intro"
     sides: ClassVar[tuple[int, ...]] = INTROVAE_SIDES
     width: int = 64
+    norm: Annotated[str, OneOf(NORMS)] = "batch"
 
     def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
-        """Returns an untrained `IntroEncoder` and `IntroDecoder` with BatchNorm; see `Network.build`."""
+        """Returns an untrained `IntroEncoder` and `IntroDecoder` with a normalisation; see `Network.build`."""
         channels, side, _ = shape
         widths = intro_widths(side, self.width)
-        return EncoderDecoder(IntroEncoder(channels, side, widths), IntroDecoder(latent_dim, outputs, side, widths))
+        encoder = IntroEncoder(channels, side, widths, self.norm)
+        return EncoderDecoder(encoder, IntroDecoder(latent_dim, outputs, side, widths, self.norm))
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ class PlainIntroVAE(Network):
         """Returns an untrained `IntroEncoder` and `IntroDecoder` without BatchNorm; see `Network.build`."""
         channels, side, _ = shape
         widths = intro_widths(side, self.width, most=256)
-        encoder = IntroEncoder(channels, side, widths, norm=False)
-        return EncoderDecoder(encoder, IntroDecoder(latent_dim, outputs, side, widths, norm=False))
+        encoder = IntroEncoder(channels, side, widths, norm=None)
+        return EncoderDecoder(encoder, IntroDecoder(latent_dim, outputs, side, widths, norm=None))
 
 
 def intro_widths(side: int, width: int, most: int = 512) -> list[int]:
@@ -114,16 +119,16 @@ class IntroEncoder(nn.Module):
         channels: The number of channels C of the image.
         side: The side of the image in pixels.
         widths: The number of channels at each scale, beginning with the image's, as `intro_widths` returns them.
-        norm: Whether the network has BatchNorm, as the official one; if not, it is yukunchen113's network.
+        norm: The normalisation of the official network, one of `NORMS`; None makes it yukunchen113's network.
     """
 
-    def __init__(self, channels: int, side: int, widths: Sequence[int], norm: bool = True) -> None:
+    def __init__(self, channels: int, side: int, widths: Sequence[int], norm: str | None = "batch") -> None:
         super().__init__()
         check_widths(side, widths)
-        block = NormedBlock if norm else PlainBlock
+        block = partial(NormedBlock, norm=norm) if norm else PlainBlock
         first, last = widths[0], widths[-1]
         layers: list[nn.Module] = [nn.Conv2d(channels, first, 5, padding=2, bias=not norm)]
-        layers += [nn.BatchNorm2d(first)] if norm else []
+        layers += [build_norm(norm, first)] if norm else []
         layers += [nn.LeakyReLU(LEAKY_SLOPE, inplace=True), nn.AvgPool2d(2)]
         for a, b in zip(widths, widths[1:], strict=False):
             layers += [block(a, b), nn.AvgPool2d(2)]
@@ -148,10 +153,10 @@ class IntroDecoder(nn.Module):
         outputs: The number of channels of the logits.
         side: The side of the image in pixels.
         widths: The number of channels at each scale, beginning with the image's, as `intro_widths` returns them.
-        norm: Whether the network has BatchNorm, as the official one; if not, it is yukunchen113's network.
+        norm: The normalisation of the official network, one of `NORMS`; None makes it yukunchen113's network.
     """
 
-    def __init__(self, latent_dim: int, outputs: int, side: int, widths: Sequence[int], norm: bool = True) -> None:
+    def __init__(self, latent_dim: int, outputs: int, side: int, widths: Sequence[int], norm: str | None = "batch") -> None:
         super().__init__()
         check_widths(side, widths)
         first, last = widths[0], widths[-1]
@@ -160,8 +165,8 @@ class IntroDecoder(nn.Module):
         if norm:
             self.expand = nn.Sequential(nn.Linear(latent_dim, features), nn.ReLU(inplace=True))
             for a, b in zip([last, *widths[::-1]], widths[::-1], strict=False):
-                layers += [NormedBlock(a, b), Upsample2x()]
-            layers += [NormedBlock(first, first)]
+                layers += [NormedBlock(a, b, norm), Upsample2x()]
+            layers += [NormedBlock(first, first, norm)]
         else:
             dense = [nn.Linear(latent_dim, features), nn.LeakyReLU(LEAKY_SLOPE, inplace=True)]
             self.expand = nn.Sequential(*dense, nn.Linear(features, features), nn.LeakyReLU(LEAKY_SLOPE, inplace=True))
@@ -182,20 +187,20 @@ class IntroDecoder(nn.Module):
 
 
 class NormedBlock(nn.Module):
-    """The block of the official network, whose second BatchNorm follows the addition.
+    """The block of the official network, whose second normalisation follows the addition.
 
     It maps (B, inputs, H, W) to (B, outputs, H, W).
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: str = "batch") -> None:
         super().__init__()
         self.expand = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
         self.first = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.norms = nn.ModuleList([nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)])
+        self.norms = nn.ModuleList([build_norm(norm, outputs), build_norm(norm, outputs)])
 
     def forward(self, x: Tensor) -> Tensor:
-        # In place is safe: the gradient of BatchNorm needs only its input, that of the rectifier the sign of its output.
+        # In place is safe: a normalisation needs its input for the gradient, the rectifier the sign of its output.
         y = F.leaky_relu(self.norms[0](self.first(x)), LEAKY_SLOPE, inplace=True)
         return F.leaky_relu(self.norms[1](self.second(y) + self.expand(x)), LEAKY_SLOPE, inplace=True)
 

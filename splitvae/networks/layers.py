@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch.nn.functional as F
@@ -12,17 +12,21 @@ from torch.optim.swa_utils import update_bn
 from ..errors import UserError
 
 __all__ = [
+    "NORMS",
     "SIDES",
     "Down",
     "SamePadConv2d",
     "Up",
     "Upsample2x",
+    "build_norm",
     "check_side",
     "glorot_",
     "recompute_batchnorm",
     "set_batchnorm",
 ]
 
+NORMS = ("batch", "group")
+CHANNELS_PER_GROUP = 8  # of GroupNorm, at least
 SIDES = (16, 32, 64, 128)  # the sides, in pixels, of the images that most networks encode and decode
 
 
@@ -94,6 +98,24 @@ class Upsample2x(nn.Module):
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
+def build_norm(kind: str, channels: int, maps: bool = True, eps: float = 1e-5, momentum: float = 0.1) -> nn.Module:
+    """Returns a normalisation, with a weight and a bias for each channel.
+
+    GroupNorm normalises each image by itself, so that it computes the same in training and in evaluation.
+
+    Arguments:
+        kind: "batch" for BatchNorm, "group" for GroupNorm with groups of 8 channels, or somewhat more.
+        channels: The number of channels C of the input.
+        maps: Whether the input is maps (B, C, H, W), or vectors (B, C).
+        eps: The number that is added to variances.
+        momentum: The weight of a batch in BatchNorm's running statistics.
+    """
+    if kind == "batch":
+        return (nn.BatchNorm2d if maps else nn.BatchNorm1d)(channels, eps=eps, momentum=momentum)
+    most = max(1, channels // CHANNELS_PER_GROUP)
+    return nn.GroupNorm(next(n for n in range(most, 0, -1) if channels % n == 0), channels, eps=eps)
+
+
 def glorot_(module: nn.Module) -> None:
     """Initialises a layer as Keras does: a Glorot-uniform weight, a bias of zero."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
@@ -126,26 +148,26 @@ def check_side(side: int, halvings: int = 0) -> None:
 def set_batchnorm(module: nn.Module, eps: float, momentum: float) -> None:
     """Sets the epsilon and the momentum of all BatchNorm layers; Keras's momentum is one minus that of PyTorch."""
     for layer in module.modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             layer.eps, layer.momentum = eps, momentum
 
 
-def recompute_batchnorm(model: nn.Module, batches: Iterable[dict[str, Any]]) -> None:
-    """Recomputes the running means and variances of all BatchNorm layers from batches.
+def recompute_batchnorm(model: nn.Module, passes: Iterable[Callable[[], Any]]) -> None:
+    """Recomputes the running means and variances of all BatchNorm layers: means over forward passes of those of batches.
 
     Arguments:
         model: The model, which is changed in place.
-        batches: For each forward pass its keyword arguments.
+        passes: Functions that make forward passes of the model, or of parts of it.
     """
-    update_bn(batches, _ModelOfKeywords(model))
+    update_bn(passes, _Caller(model))
 
 
-class _ModelOfKeywords(nn.Module):
-    """Calls a model with the items of a dictionary as keyword arguments, since `update_bn` passes one argument only."""
+class _Caller(nn.Module):
+    """Calls a function, in place of the forward pass that `update_bn` makes of a model with one argument."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, batch: dict[str, Any]) -> Any:
-        return self.model(**batch)
+    def forward(self, make_passes: Callable[[], Any]) -> Any:
+        return make_passes()

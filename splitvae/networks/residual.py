@@ -4,6 +4,8 @@ A residual block of depth d applies [BatchNorm, swish, Conv] d times and adds a 
 
     r(a) = (C_d . s . BN_d) ... (C_1 . s . BN_1)(a) + C_0(a),     s(a) = a sigmoid(a)
 
+With `norm="group"` each BatchNorm is a GroupNorm, which computes the same in training and in evaluation.
+
 The encoder is a stride-2 convolution to `width` channels; then, for each further scale, residual blocks and a stride-2
 convolution that doubles the number of channels; then the mean over pixels and a dense residual block to `embedding`
 features. The decoder maps z to a 4x4 map by two dense layers, then repeats a stride-2 transposed convolution and residual
@@ -21,12 +23,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..utils.settings import OneOf
 from .base import EncoderDecoder, Network
-from .layers import Down, Up, check_side, glorot_
+from .layers import NORMS, Down, Up, build_norm, check_side, glorot_
 
 __all__ = ["MAX_WIDTH", "Residual", "ResidualBlock", "ResidualDecoder", "ResidualEncoder"]
 
@@ -44,6 +48,7 @@ class Residual(Network):
         depth: The number of convolutions in each residual block.
         kernel: The side of the convolutions in pixels.
         embedding: The number of features between the convolutions and the latent.
+        norm: The normalisation: BatchNorm, as in the paper, or GroupNorm, which has no statistics of batches.
     """
 
     name = "resnet"
@@ -53,6 +58,7 @@ class Residual(Network):
     depth: int = 2
     kernel: int = 3
     embedding: int = 512
+    norm: Annotated[str, OneOf(NORMS)] = "batch"
 
     def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
         """Returns an untrained `ResidualEncoder` and `ResidualDecoder`; see `Network.build`."""
@@ -70,6 +76,7 @@ class ResidualBlock(nn.Module):
         depth: The number of layers.
         kernel: The side of the convolutions in pixels; None makes all layers dense, for vectors (B, C).
         activation: The activation function.
+        norm: The normalisation, one of `NORMS`.
     """
 
     def __init__(
@@ -79,17 +86,17 @@ class ResidualBlock(nn.Module):
         depth: int,
         kernel: int | None = None,
         activation: Callable[[Tensor], Tensor] = F.silu,
+        norm: str = "batch",
     ) -> None:
         super().__init__()
         self.activation = activation
         self.norms, self.layers = nn.ModuleList(), nn.ModuleList()
         for i in range(depth):
             a = inputs if i == 0 else outputs
+            self.norms.append(build_norm(norm, a, kernel is not None, eps=1e-5, momentum=1e-3))
             if kernel is None:
-                self.norms.append(nn.BatchNorm1d(a, eps=1e-5, momentum=1e-3))
                 self.layers.append(nn.Linear(a, outputs))
             else:
-                self.norms.append(nn.BatchNorm2d(a, eps=1e-5, momentum=1e-3))
                 self.layers.append(nn.Conv2d(a, outputs, kernel, padding="same"))
         self.shortcut = nn.Linear(inputs, outputs) if kernel is None else nn.Conv2d(inputs, outputs, kernel, padding="same")
 
@@ -115,12 +122,12 @@ class ResidualEncoder(nn.Module):
         layers: list[nn.Module] = [Down(channels, net.width, net.kernel)]
         for i in range(net.scales - 1):
             a = net.width * 2**i
-            layers += [ResidualBlock(a, a, net.depth, net.kernel) for _ in range(net.blocks)]
+            layers += [ResidualBlock(a, a, net.depth, net.kernel, norm=net.norm) for _ in range(net.blocks)]
             layers += [Down(a, 2 * a, net.kernel)]
         self.scales = nn.Sequential(*layers)
         a = net.width * 2 ** (net.scales - 1)
         inputs = [a] + [net.embedding] * (net.blocks - 1)
-        self.dense = nn.Sequential(*[ResidualBlock(n, net.embedding, net.depth) for n in inputs])
+        self.dense = nn.Sequential(*[ResidualBlock(n, net.embedding, net.depth, norm=net.norm) for n in inputs])
         self.features = net.embedding
         self.apply(glorot_)
 
@@ -148,7 +155,7 @@ class ResidualDecoder(nn.Module):
         layers: list[nn.Module] = []
         for a, b in zip(widths, widths[1:], strict=False):
             layers += [Up(a, b, net.kernel)]
-            layers += [ResidualBlock(b, b, net.depth, net.kernel) for _ in range(net.blocks)]
+            layers += [ResidualBlock(b, b, net.depth, net.kernel, norm=net.norm) for _ in range(net.blocks)]
         self.scales = nn.Sequential(*layers)
         self.head = nn.Conv2d(widths[-1], outputs, net.kernel, padding="same")
         self.apply(glorot_)

@@ -48,10 +48,10 @@ class TwoStageEncoder(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(channels, net.width, net.kernel, padding="same")]
         for i in range(net.scales):
             a = net.width * 2**i
-            layers += [ResidualBlock(a, a, net.depth, net.kernel, F.relu) for _ in range(net.blocks)]
+            layers += [ResidualBlock(a, a, net.depth, net.kernel, F.relu, net.norm) for _ in range(net.blocks)]
             layers += [Down(a, 2 * a, net.kernel)] if i < net.scales - 1 else []
         self.scales = nn.Sequential(*layers)
-        self.dense = ResidualBlock(a, net.embedding, net.depth, None, F.relu)
+        self.dense = ResidualBlock(a, net.embedding, net.depth, None, F.relu, net.norm)
         self.features = net.embedding
         self.apply(glorot_)
 
@@ -70,7 +70,7 @@ class TwoStageDecoder(nn.Module):
         layers: list[nn.Module] = []
         for a, b in zip(widths, widths[1:], strict=False):
             layers += [Up(a, b, net.kernel)]
-            layers += [ResidualBlock(b, b, net.depth, net.kernel, F.relu) for _ in range(net.blocks)]
+            layers += [ResidualBlock(b, b, net.depth, net.kernel, F.relu, net.norm) for _ in range(net.blocks)]
         self.scales = nn.Sequential(*layers)
         self.head = nn.Conv2d(widths[-1], outputs, net.kernel, padding="same")
         self.apply(glorot_)

@@ -14,7 +14,7 @@ in the paper, are added to the squared error; the variance v is computed from th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -28,7 +28,7 @@ from ..models.split import Canvas, ambiguity, smoothness
 from ..models.vae import VAE
 from ..utils.settings import Settings
 
-__all__ = ["Loss", "Objective", "PlayerLosses", "kl_per_member", "kl_terms_for_log", "squared_error"]
+__all__ = ["Loss", "Objective", "PlayerLosses", "kl_per_member", "kl_terms_for_log", "spread_for_log", "squared_error"]
 
 PlayerLosses = Iterator[tuple[str, Tensor]]
 AFTER_SCHEDULES = 2**62  # a step at which all schedules have ended, so that validation losses of all epochs are comparable
@@ -45,6 +45,7 @@ class Objective(Settings):
     """
 
     resumable: ClassVar[frozenset[str]] = frozenset()  # the options that a resumed run may change
+    alarm_weights: ClassVar[tuple[str, ...]] = ()  # the weights that the remedy of an alarm may change
     ambiguity: float = field(default=0.0, kw_only=True)
     smoothness: float = field(default=0.0, kw_only=True)
 
@@ -72,6 +73,11 @@ class Objective(Settings):
         In a loop, call `build` once and use its module for all batches, since the module may have a state.
         """
         return self.build()(vae, x, group, step)
+
+    def constant_weights(self) -> dict[str, float]:
+        """Returns the weights that alarms may read and change: those that are numbers, not functions of the step."""
+        weights = {name: getattr(self, name) for name in self.alarm_weights}
+        return {name: value for name, value in weights.items() if not callable(value)}
 
     def inherit_from(self, previous: Settings) -> dict[str, Any]:
         """Returns what this objective takes over from another one: only the weights of the split mean the same in both."""
@@ -107,7 +113,7 @@ class Loss(nn.Module):
         settings: The settings, stored as an attribute that a training may replace between two steps.
     """
 
-    may_collapse: ClassVar[bool] = False  # whether training checks its terms for alarms and keeps a good checkpoint
+    may_collapse: ClassVar[bool] = False  # whether alarms end its training, which keeps a good checkpoint for that
 
     def __init__(self, settings: Any) -> None:
         super().__init__()
@@ -117,6 +123,13 @@ class Loss(nn.Module):
     def players(self, vae: VAE) -> dict[str, list[nn.Parameter]]:
         """Returns the parameters of each player; the parameters of this module belong to the first."""
         return {"vae": [*vae.parameters(), *self.parameters()]}
+
+    def terms_per_group(self) -> frozenset[str]:
+        """Returns the names of those terms in `logs` that are sums over images divided by the number of groups.
+
+        Training multiplies them by the number of groups in an image, so that its history is in nats per image.
+        """
+        return frozenset({"kl"})
 
     def penalty(self, canvas: Canvas) -> Tensor | float:
         """Returns ambiguity A + smoothness TV of each image, shape (B,); 0 if both weights are 0 or the split is 1."""
@@ -134,6 +147,25 @@ class Loss(nn.Module):
             step: The training step after which the validation loss is computed.
         """
         return AFTER_SCHEDULES
+
+    def code_kls(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Returns the KLs, in nats, that are large only if codes tell something, by what is encoded ("images", "styles").
+
+        Arguments:
+            means: Means over steps of the terms that this loss logs.
+        """
+        return {}
+
+    def make_passes(self, vae: VAE, x: Tensor, group: Groups | Tensor | None, step: int) -> None:
+        """Makes forward passes over a batch from which the statistics of BatchNorm for evaluation are computed.
+
+        Arguments:
+            vae: The model, in training mode.
+            x: The images, shape (B, C, H, W).
+            group: The group of each image, or None.
+            step: The training step that was made last.
+        """
+        vae(x, group)
 
     def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
         """Yields the losses of one batch.
@@ -162,6 +194,15 @@ def kl_terms_for_log(posterior: Posterior) -> dict[str, Tensor]:
         if isinstance(posterior, GroupedPosterior):
             terms |= {"kl_style": posterior.style.kl().mean(), "kl_content": posterior.content.kl().mean()}
         return terms
+
+
+def spread_for_log(xhat: Tensor, x: Tensor) -> Tensor:
+    """Returns the standard deviation of reconstructions over the batch divided by that of the images, a scalar.
+
+    Both are means over pixels. Near 0, all reconstructions are one picture.
+    """
+    a, b = (images.detach().std(0, correction=0).mean() for images in (xhat, x))
+    return a / b.clamp_min(1e-12)
 
 
 def kl_per_member(posterior: Posterior) -> Tensor:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from ..errors import UserError
@@ -13,14 +15,15 @@ from ..models.groups import Groups
 from ..models.posteriors import GroupedPosterior
 from ..models.vae import VAE
 from ..utils.settings import ActsWith, OneOf
-from .base import Loss, Objective, PlayerLosses, kl_per_member, kl_terms_for_log, squared_error
+from .base import Loss, Objective, PlayerLosses, kl_per_member, kl_terms_for_log, spread_for_log, squared_error
 from .independence import dependence
-from .kl_weight import KL_SCHEDULES, Constant, KLSchedule
+from .kl_weight import KL_SCHEDULES, Capacity, Constant, KLSchedule
 from .variance import VARIANCES, Computed, Variance, mean_over_processes
 
 __all__ = ["ELBO", "SCALINGS", "ELBOLoss"]
 
 SCALINGS = ("units", "pixels")
+MIN_KL = 1.0  # nats, of styles and of contents, above which codes tell something about their images
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,15 @@ class ELBO(Objective):
         scaling: Whether the bound is in nats per image or group ("units"), or per pixel as in that public code ("pixels").
         independence: The weight, in nats per image, of the dependence (HSIC) between styles and groups; 0 in the paper, 100
             is large.
+        independence_steps: The number of training steps in which that weight rises linearly from 0; only steps count in
+            which the KLs of styles and of contents are above one nat, so that the weight is 0 until codes tell something.
 
     Raises:
         UserError: For weights that are negative or not finite, and unknown names.
     """
 
     name = "elbo"
+    alarm_weights: ClassVar[tuple[str, ...]] = ("beta", "independence")
     beta: float = 1.0
     variance: Annotated[Variance, VARIANCES] = Computed()
     kl: Annotated[KLSchedule, KL_SCHEDULES] = Constant()
@@ -53,6 +59,9 @@ class ELBO(Objective):
     independence: Annotated[
         float, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
     ] = 0.0
+    independence_steps: Annotated[
+        int, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
+    ] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,6 +69,11 @@ class ELBO(Objective):
             raise UserError(f"beta={self.beta} must be a number of at least 0.")
         if not 0 <= self.independence < math.inf:
             raise UserError(f"independence={self.independence} must be a number of at least 0, such as 100.")
+        if self.independence_steps < 0:
+            raise UserError(
+                f"independence_steps={self.independence_steps} must be a number of steps of at least 0; 0 has the whole "
+                "weight from the first step."
+            )
 
     def build(self, steps_per_epoch: int = 1) -> ELBOLoss:
         """Returns a new `ELBOLoss`; see `Objective.build`."""
@@ -78,10 +92,17 @@ class ELBOLoss(Loss):
     """Computes the `ELBO` of batches and holds the state of its variance."""
 
     settings: ELBO
+    told_steps: Tensor  # the number of training steps in which codes told something
 
     def __init__(self, settings: ELBO) -> None:
         super().__init__(settings)
         self.variance = settings.variance.build()
+        if settings.independence_steps:
+            self.register_buffer("told_steps", torch.zeros(()))
+
+    def terms_per_group(self) -> frozenset[str]:
+        """Returns the names of the terms that are divided by the number of groups; see `Loss.terms_per_group`."""
+        return frozenset({"kl", "loss"} if self.settings.scaling == "units" else {"kl"})
 
     def forward(self, vae: VAE, x: Tensor, group: Groups | Tensor | None = None, step: int = 0) -> PlayerLosses:
         """Yields the player "vae" and its loss; see `Loss.forward`."""
@@ -105,9 +126,28 @@ class ELBOLoss(Loss):
             "beta": beta,
             "v": v,
             "beta_v": beta * v,
+            "spread": spread_for_log(canvas.image, x),
         }
         if self.settings.independence and self.training and isinstance(posterior, GroupedPosterior):
             hsic = dependence(posterior.style.mean, posterior.groups)
-            self.logs["dependence"] = hsic.detach()
-            loss = loss + self.settings.independence * hsic * len(x) / units
+            weight = self.independence()
+            self.logs |= {"dependence": hsic.detach(), "independence": weight}
+            loss = loss + weight * hsic * len(x) / units
         yield "vae", loss
+
+    def code_kls(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Returns the KL of images, or those of styles and of contents; none if a schedule sets it, see `Loss.code_kls`."""
+        if isinstance(self.settings.kl, Capacity):
+            return {}
+        names = {"kl_style": "styles", "kl_content": "contents"}
+        kls = {what: means[name] for name, what in names.items() if name in means}
+        return kls or ({"images": means["kl"]} if "kl" in means else {})
+
+    def independence(self) -> Tensor | float:
+        """Returns the weight of the dependence in this training step, and counts the step if codes tell something."""
+        settings = self.settings
+        if not settings.independence_steps:
+            return settings.independence
+        kls = torch.stack([torch.as_tensor(self.logs[name]) for name in ("kl_style", "kl_content")])
+        self.told_steps += mean_over_processes(kls).amin() > MIN_KL
+        return settings.independence * (self.told_steps / settings.independence_steps).clamp_max(1)

@@ -32,12 +32,13 @@ References: IntroVAE (Huang et al., 2018), algorithm 1, https://arxiv.org/abs/18
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
@@ -46,14 +47,14 @@ from ..models.posteriors import Posterior
 from ..models.split import Canvas
 from ..models.vae import VAE
 from ..utils.settings import Settings
-from .base import Loss, Objective, kl_terms_for_log, squared_error
+from .base import Loss, Objective, kl_terms_for_log, spread_for_log, squared_error
 from .variance import mean_over_processes
 
 __all__ = ["ForwardPass", "Introspective", "IntrospectiveLoss", "Schedule", "check_weight", "evaluate_schedule", "frozen"]
 
 Schedule = float | Callable[[int], float]  # a weight, or a function that returns the weight at a training step
 Group = Groups | Tensor | None
-SUGGESTED_LR = 5e-4
+SUGGESTED = {"vae_epochs": 1, "lr": 5e-4, "norm": "group"}  # settings for images without a preset; norm: of the network
 POSITIVE_WEIGHTS = ("beta", "margin", "beta_rec", "beta_kl", "weight_kl")
 BOUND_REASONS = {  # why a weight cannot be smaller, and what to type
     "alpha": "type alpha=0.25, the paper's, or 0 for a plain VAE",
@@ -78,7 +79,6 @@ class Introspective(Objective):
         vae_epochs: The number of first epochs that train a plain VAE.
     """
 
-    alarm_weights: ClassVar[tuple[str, ...]] = ()  # the weights that the remedy of an alarm may change
     vae_epochs: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -89,11 +89,6 @@ class Introspective(Objective):
         """Returns what this objective takes over from another one: the weights of the split, and `vae_epochs`."""
         shared = {"vae_epochs": previous.vae_epochs} if isinstance(previous, Introspective) else {}
         return super().inherit_from(previous) | shared
-
-    def constant_weights(self) -> dict[str, float]:
-        """Returns the weights that alarms may read and change: those that are numbers, not functions of the step."""
-        weights = {name: getattr(self, name) for name in self.alarm_weights}
-        return {name: value for name, value in weights.items() if not callable(value)}
 
     def warnings(self, latent_dim: int, epochs: int) -> list[str]:
         """Returns warnings about settings that are probably a mistake; see `Objective.warnings`."""
@@ -148,10 +143,12 @@ class IntrospectiveLoss(Loss):
     VAE, KL(x) + beta L_AE.
 
     `logs` holds, in nats: `loss`, KL(x) + beta L_AE in either mode; `rec`, which is L_AE; `beta`; v = 1 / beta, the
-    variance of the Gaussian likelihood that this weight stands for; and `kl`. In a training step it also holds `kl_real`,
-    which equals `kl`; `loss_encoder`; `loss_decoder`; and `spread`, the standard deviation of the reconstructions over the
-    batch divided by that of the images (near 0 all reconstructions are one picture). If fakes were drawn, `kl_rec` and
-    `kl_fake` are KL(xr) and KL(xp) in the encoder's loss, `kl_rec_decoder` and `kl_fake_decoder` those in the decoder's.
+    variance of the Gaussian likelihood that this weight stands for, unless beta is 0; and `kl`. In a training step it also
+    holds `kl_real`, which equals `kl`; `loss_encoder`; `loss_decoder`; and `spread`, the standard deviation of the
+    reconstructions over the batch divided by that of the images (near 0 all reconstructions are one picture). If fakes were
+    drawn, `kl_rec` and `kl_fake` are KL(xr) and KL(xp) in the encoder's loss, `kl_rec_decoder` and `kl_fake_decoder` those
+    in the decoder's, and `correlation_real` and `correlation_fake` say how alike the images of the batch and its samples
+    are: the correlation of the pixels of two of them, its mean over all pairs.
 
     Arguments:
         settings: The settings of the objective.
@@ -171,6 +168,26 @@ class IntrospectiveLoss(Loss):
     def validation_step(self, step: int) -> int:
         """Returns `step` itself: weights may be any functions of the step, and these may never end."""
         return step
+
+    def terms_per_group(self) -> frozenset[str]:
+        """Returns the names of the terms that are divided by the number of groups; see `Loss.terms_per_group`."""
+        of_fakes = {f"{term}_{fake}" for term in ("kl", "hinge") for fake in ("rec", "fake", "rec_decoder", "fake_decoder")}
+        return frozenset({"loss", "loss_encoder", "loss_decoder", "rec", "kl", "kl_real", "margin", *of_fakes})
+
+    def code_kls(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Returns the KL of images; see `Loss.code_kls`."""
+        return {"images": means["kl_real"]} if "kl_real" in means else {}
+
+    def draws_fakes(self, step: int) -> bool:
+        """Returns whether samples are drawn in a training step."""
+        raise NotImplementedError
+
+    def make_passes(self, vae: VAE, x: Tensor, group: Group, step: int) -> None:
+        """Decodes what the decoder is trained on, codes of images and draws of the prior; see `Loss.make_passes`."""
+        posterior = vae.encode(x, group)
+        vae.decode(posterior.rsample())
+        if self.draws_fakes(step):
+            vae.decode(posterior.draw_prior())
 
     def is_training_step(self) -> bool:
         """Returns whether an optimizer step will follow; this is not so for held-out images."""
@@ -199,17 +216,34 @@ class IntrospectiveLoss(Loss):
         sse = squared_error(image, x)
         reals = ForwardPass(group, posterior, z, code, image, sse + self.penalty(canvas), posterior.kl())
         rec, mse = reals.mean(reals.error.detach()) / 2, mean_over_processes(sse.detach().mean() / x[0].numel())
-        self.logs = {"mse": mse, "rec": rec, "beta": beta, "v": 1 / beta, **kl_terms_for_log(posterior)}
+        self.logs = {"mse": mse, "rec": rec, "beta": beta, **kl_terms_for_log(posterior)}
+        if beta:
+            self.logs["v"] = 1 / beta
         self.logs["loss"] = self.logs["kl"] + beta * rec
         if self.is_training_step():
             self.logs["kl_real"] = self.logs["kl"]
-            self.logs["spread"] = batch_std(image.detach()) / batch_std(x).clamp_min(1e-12)
+            self.logs["spread"] = spread_for_log(image, x)
         return reals
 
+    def draw_fake(self, vae: VAE, x: Tensor, reals: ForwardPass) -> Tensor:
+        """Returns the samples xp, shape (B, C, H, W), and logs how alike they and the images are.
 
-def batch_std(images: Tensor) -> Tensor:
-    """Returns the standard deviation of images over the batch, averaged over pixels, a scalar."""
-    return images.std(0, correction=0).mean()
+        Arguments:
+            vae: The model.
+            x: The images, shape (B, C, H, W).
+            reals: The pass over them.
+        """
+        image = vae.decode(reals.posterior.draw_prior()).image
+        self.logs |= {"correlation_real": mean_correlation(x), "correlation_fake": mean_correlation(image)}
+        return image
+
+
+def mean_correlation(images: Tensor) -> Tensor:
+    """Returns the correlation of the pixels of two images, as the mean over all pairs of a batch, a scalar."""
+    rows = images.detach().float().flatten(1)
+    rows = F.normalize(rows - rows.mean(1, keepdim=True), dim=1)
+    count = len(rows)
+    return (rows.sum(0).square().sum() - rows.square().sum()) / max(1, count * (count - 1))
 
 
 @contextmanager
@@ -227,6 +261,8 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 def evaluate_schedule(name: str, value: Schedule, step: int) -> float:
     """Returns a weight at a training step.
+
+    The function may return a beta of 0, which rises later; a constant may not.
 
     Arguments:
         name: The name of the weight.
@@ -250,7 +286,7 @@ def check_weight(name: str, value: float, step: int | None = None) -> float:
     Raises:
         UserError: For a weight with which nothing can be trained.
     """
-    positive = name in POSITIVE_WEIGHTS
+    positive = name in POSITIVE_WEIGHTS and not (name == "beta" and step is not None)
     if (value > 0 if positive else value >= 0) and value < math.inf:
         return value
     at_step = "" if step is None else f" at step {step}"

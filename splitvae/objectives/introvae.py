@@ -8,11 +8,12 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from ..models.vae import VAE
 from ..utils.settings import OneOf
 from .base import PlayerLosses
 from .introspective import (
-    SUGGESTED_LR,
+    SUGGESTED,
     Group,
     Introspective,
     IntrospectiveLoss,
@@ -25,6 +26,7 @@ from .introspective import (
 __all__ = ["HINGES", "Intro", "IntroLoss", "from_official", "from_yukunchen", "hinge"]
 
 HINGES = ("batch", "sample")
+OFFICIAL_VAE_BETA = 2.0  # in the first epochs of hhb072's public code, whose weights are 1 there
 MAX_NATS_PER_LATENT = 25.0  # a larger margin is not reached
 
 
@@ -85,7 +87,7 @@ class Intro(Introspective):
     def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
         """Returns weights like those of the presets whose results were measured (presets/introvae.py)."""
         beta = 5.0 if shape[0] == 3 else 8.0
-        return {"vae_epochs": 1, "lr": SUGGESTED_LR, "beta": beta, "margin": 2.0 * latent_dim}
+        return {**SUGGESTED, "beta": beta, "margin": 2.0 * latent_dim}
 
     def warnings(self, latent_dim: int, epochs: int) -> list[str]:
         """Returns warnings about settings that are probably a mistake; see `Objective.warnings`."""
@@ -124,6 +126,11 @@ class IntroLoss(IntrospectiveLoss):
         beta, margin = (evaluate_schedule(name, getattr(settings, name), step) for name in ("beta", "margin"))
         return alpha, alpha_decoder, beta, margin
 
+    def draws_fakes(self, step: int) -> bool:
+        """Returns whether samples are drawn in a training step."""
+        alpha, alpha_decoder, _, _ = self.weights(step)
+        return bool(alpha or alpha_decoder)
+
     def forward(self, vae: VAE, x: Tensor, group: Group = None, step: int = 0) -> PlayerLosses:
         """Yields the losses of the encoder and of the decoder; see `IntrospectiveLoss`."""
         alpha, alpha_decoder, beta, margin = self.weights(step)
@@ -136,7 +143,7 @@ class IntroLoss(IntrospectiveLoss):
         loss = loss + reals.as_loss_of_z(distortion)
         fakes = {"rec": reals.image}
         if alpha or alpha_decoder:
-            fakes["fake"] = vae.decode(reals.posterior.draw_prior()).image
+            fakes["fake"] = self.draw_fake(vae, x, reals)
         for name, image in fakes.items() if alpha else ():
             kl = vae.encode(image.detach(), reals.group).kl()
             distance = hinge(kl, margin, reals.posterior.units, self.settings.hinge)
@@ -159,35 +166,55 @@ def _formatted(value: Schedule) -> str:
     return "a schedule" if callable(value) else f"{value:g}"
 
 
-def from_official(weight_rec: float, weight_neg: float, m: float, weight_kl: float = 1.0) -> dict[str, Any]:
+def from_official(
+    weight_rec: float,
+    weight_neg: float,
+    m: float,
+    weight_kl: float = 1.0,
+    num_vae: int = 0,
+    steps_per_epoch: int | None = None,
+) -> dict[str, Any]:
     """Returns the arguments of `Intro` for the options of hhb072's public code.
 
     In that code the reconstruction is a whole sum of squares, the weight of the hinges is weight_neg / 2, and the weight of
     the KLs in the generator's loss is 1/2 for every weight_neg. So beta = 2 weight_rec / weight_kl, alpha = weight_neg / 2,
-    and alpha_decoder = 1/2. Gradients are then those of that code divided by weight_kl, a factor that Adam cancels. Its
-    first epochs, which train a plain VAE, have weights of 1; this is beta = 2.
+    and alpha_decoder = 1/2. Gradients are then those of that code divided by weight_kl, a factor that Adam cancels.
+
+    Its first `num_vae` epochs train a plain VAE whose weights are 1 for every weight_rec and weight_kl, which is beta = 2.
+    So with `num_vae` beta is a function of the step: 2 in these epochs, then 2 weight_rec / weight_kl. Without it, VAE
+    epochs (`vae_epochs`) have the same beta as all others, which that code does not have.
 
     Arguments:
         weight_rec: The weight of the reconstruction in that code.
         weight_neg: The weight of the hinges in that code.
         m: The margin, in nats.
         weight_kl: The weight of the KL of images in that code.
+        num_vae: The number of epochs that train a plain VAE in that code.
+        steps_per_epoch: The number of training steps in an epoch, which `num_vae` needs.
 
     Raises:
-        UserError: For a `weight_kl` that is not positive.
+        UserError: For a `weight_kl` that is not positive, and a `num_vae` without `steps_per_epoch`.
     """
     beta = 2 * weight_rec / check_weight("weight_kl", weight_kl)
-    return {"alpha": weight_neg / 2, "beta": beta, "margin": m, "alpha_decoder": 0.5, "hinge": "batch"}
+    arguments = {"alpha": weight_neg / 2, "beta": beta, "margin": m, "alpha_decoder": 0.5, "hinge": "batch"}
+    if not num_vae:
+        return arguments
+    if not steps_per_epoch:
+        raise UserError(
+            f"num_vae={num_vae} needs steps_per_epoch, since beta then depends on the step; give the number of images "
+            "divided by the batch size, rounded down."
+        )
+    check_weight("beta", beta)
+    steps = num_vae * steps_per_epoch
+    return arguments | {"vae_epochs": num_vae, "beta": lambda step: OFFICIAL_VAE_BETA if step < steps else beta}
 
 
 def from_yukunchen(alpha: Schedule, m: Schedule, beta: Schedule) -> dict[str, Any]:
     """Returns the arguments of `Intro` for the options of yukunchen113's public code.
 
-    Each is a number or a function of the step.
-
-    The units are the same, but here beta must be positive at the first step too: min((step + 1) / 50_000, 1) is allowed,
-    min(step / 50_000, 1) is not. That code draws new codes z for the decoder's loss, from the encoder after its step; here
-    both losses share their codes.
+    Each is a number or a function of the step, such as that code's own lambda step: min(step / 50_000, 1) for beta. The
+    units are the same. That code draws new codes z for the decoder's loss, from the encoder after its step; here both
+    losses share their codes.
 
     Arguments:
         alpha: The weight of the hinges and of the KLs of fakes.

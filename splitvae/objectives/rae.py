@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..models.groups import Groups
 from ..models.vae import VAE
 from ..utils.settings import OneOf, Option
-from .base import Loss, Objective, PlayerLosses, kl_terms_for_log, squared_error
+from .base import Loss, Objective, PlayerLosses, kl_terms_for_log, spread_for_log, squared_error
 from .variance import mean_over_processes
 
 __all__ = ["PENALTIES", "RAE", "RAELoss", "layer_weights"]
@@ -44,6 +44,7 @@ class RAE(Objective):
     """
 
     name = "rae"
+    alarm_weights: ClassVar[tuple[str, ...]] = ("beta",)
     beta: float = 1e-4
     penalty: Annotated[str, OneOf(PENALTIES)] = "none"
     weight: Annotated[float, Option("penalty_weight")] = 0.0
@@ -94,6 +95,7 @@ class RAELoss(Loss):
             **kl_terms_for_log(posterior),
             "code": code.detach().mean(),
             "penalty": penalty.detach(),
+            "spread": spread_for_log(canvas.image, x),
         }
         yield "vae", loss
 

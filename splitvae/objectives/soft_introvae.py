@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..models.vae import VAE
 from .base import PlayerLosses
-from .introspective import SUGGESTED_LR, Group, Introspective, IntrospectiveLoss, check_weight, frozen
+from .introspective import SUGGESTED, Group, Introspective, IntrospectiveLoss, check_weight, frozen
 
 __all__ = ["SoftIntro", "SoftIntroLoss"]
 
@@ -59,7 +59,7 @@ class SoftIntro(Introspective):
         """Returns weights like those of the presets whose results were measured (presets/introvae.py)."""
         beta_rec = (5.0 if shape[0] == 3 else 8.0) / 2
         beta_neg = float(2 * math.prod(shape) // latent_dim)
-        return {"vae_epochs": 1, "lr": SUGGESTED_LR, "beta_rec": beta_rec, "beta_neg": beta_neg, "gamma": 0.0}
+        return {**SUGGESTED, "beta_rec": beta_rec, "beta_neg": beta_neg, "gamma": 0.0}
 
     def warnings(self, latent_dim: int, epochs: int) -> list[str]:
         """Returns warnings about settings that are probably a mistake; see `Objective.warnings`."""
@@ -77,6 +77,10 @@ class SoftIntroLoss(IntrospectiveLoss):
 
     settings: SoftIntro
 
+    def draws_fakes(self, step: int) -> bool:
+        """Returns whether samples are drawn in a training step."""
+        return step >= self.vae_steps
+
     def forward(self, vae: VAE, x: Tensor, group: Group = None, step: int = 0) -> PlayerLosses:
         """Yields the losses of the encoder and of the decoder; see `IntrospectiveLoss`."""
         settings = self.settings
@@ -89,8 +93,8 @@ class SoftIntroLoss(IntrospectiveLoss):
         distortion = reals.mean(rec * reals.error)
         loss = reals.mean(rate * reals.kl) + reals.as_loss_of_z(distortion)
         fakes = {}
-        if step >= self.vae_steps:
-            fakes = {"rec": reals.image, "fake": vae.decode(reals.posterior.draw_prior()).image}
+        if self.draws_fakes(step):
+            fakes = {"rec": reals.image, "fake": self.draw_fake(vae, x, reals)}
         for name, image in fakes.items():
             image = image.detach()
             posterior = vae.encode(image, reals.group)

@@ -5,6 +5,11 @@ from .codes import fuse_label_groups as fuse_label_groups
 from .codes import mean_and_sample_codes as mean_and_sample_codes
 from .labelled_images import load_labelled_images as load_labelled_images
 from .measure import encode_posteriors as encode_posteriors
+from .measure import measure_swaps as measure_swaps
 from .measure import probe as probe
 from .measure import read_cached_probes as read_cached_probes
 from .tables import probe_table as probe_table
+from .verdicts import find_shortcomings as find_shortcomings
+from .verdicts import judge_probe as judge_probe
+from .verdicts import summarise_probes as summarise_probes
+from .verdicts import summarise_shortcomings as summarise_shortcomings

@@ -31,7 +31,7 @@ from ..utils.console import Progress
 from ..utils.machine import default_device
 from .codes import LabelledCodes
 
-__all__ = ["ITERATIONS", "Accuracy", "Probes", "fit_probes"]
+__all__ = ["BATCH_SIZE", "ITERATIONS", "LEARNING_RATE", "Accuracy", "Probes", "fit_probes", "standard_error"]
 
 ITERATIONS = 6000
 HIDDEN_UNITS, LEAKY_SLOPE, BATCH_SIZE, LEARNING_RATE = 256, 0.2, 128, 1e-3
@@ -40,14 +40,34 @@ TEST_BATCH_SIZE = 4096
 
 
 class Accuracy(NamedTuple):
-    """The accuracy of a probe on its training rows and on its test rows, and the standard error of the latter.
+    """The accuracy of a probe, and whether it had enough iterations (see probes/verdicts.py).
 
-    The standard error is sqrt(p (1 - p) / n) of n independent rows.
+    train: The accuracy on the training rows.
+    test: The accuracy on the test rows.
+    error: The standard error of `test`; see `standard_error`.
+    gain: By how much the second half of the iterations raised `test`.
+    passes: How often the probe drew each training row on average.
     """
 
     train: float
     test: float
     error: float
+    gain: float
+    passes: float
+
+
+def standard_error(accuracy: float, independent: float) -> float:
+    """Returns the standard error of an accuracy p of n independent rows.
+
+    It is the deviation of Beta(p n + 1, (1 - p) n + 1), what n rows tell if nothing is known before. For many rows it is
+    sqrt(p (1 - p) / n). It is not 0 where all rows are right.
+
+    Arguments:
+        accuracy: The share p of rows whose label is predicted.
+        independent: The number n of rows that share no image and no draw.
+    """
+    p = (accuracy * independent + 1) / (independent + 2)
+    return math.sqrt(p * (1 - p) / (independent + 3))
 
 
 class Probes(nn.Module):
@@ -129,8 +149,11 @@ def fit_probes(
         noise = torch.cat([torch.zeros_like(t.codes) if t.noise is None else t.noise for t in train])
         noise = noise.to(device, torch.float32)
     optimizer = torch.optim.Adam(probes.parameters(), lr=LEARNING_RATE, fused=device.type in ("cpu", "cuda", "mps"))
+    halfway: list[Tensor] = []  # how many test rows each probe predicts after half of the iterations
     with torch.enable_grad():
         for step, (places, eps) in enumerate(_draw_batches(counts, dim, iterations, seed)):
+            if step == iterations // 2:
+                halfway = [_count_correct(probes.network(q), t, classes, seed + 1, device) for q, t in enumerate(test)]
             rows = (first + places).to(device, non_blocking=True)
             z = codes[rows].mT
             if noise is not None:
@@ -141,12 +164,21 @@ def fit_probes(
             optimizer.step()
             if progress is not None:
                 progress(step + 1, iterations)
-    correct = []
-    for q, parts in enumerate(zip(train, test, strict=True)):
+    accuracies = []
+    for q, (train_rows, test_rows) in enumerate(zip(train, test, strict=True)):
         network = probes.network(q)
-        correct.append(torch.stack([_count_correct(network, part, classes, seed + 1, device) for part in parts]))
-    counts_correct = torch.stack(correct).tolist()
-    return [_accuracy(a, b, len(t.codes), u) for (a, b), t, u in zip(counts_correct, train, test, strict=True)]
+        right, tested, before = (
+            int(count) / len(rows.codes)
+            for count, rows in (
+                (_count_correct(network, train_rows, classes, seed + 1, device), train_rows),
+                (_count_correct(network, test_rows, classes, seed + 1, device), test_rows),
+                (halfway[q], test_rows),
+            )
+        )
+        error = standard_error(tested, test_rows.independent or len(test_rows.codes))
+        passes = iterations * BATCH_SIZE / len(train_rows.codes)
+        accuracies.append(Accuracy(right, tested, error, tested - before, passes))
+    return accuracies
 
 
 def _draw_batches(counts: Tensor, dim: int, iterations: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -174,12 +206,6 @@ def _count_correct(network: nn.Sequential, part: LabelledCodes, classes: Tensor,
         codes = torch.addcmul(codes, part.noise.float(), eps)
     predictions = torch.cat([network(z.to(device)).argmax(1) for z in codes.split(TEST_BATCH_SIZE)])
     return (predictions == _class_indices(part.labels, classes).to(device)).sum()
-
-
-def _accuracy(train_correct: int, test_correct: int, train_rows: int, test: LabelledCodes) -> Accuracy:
-    accuracy = test_correct / len(test.codes)
-    error = math.sqrt(accuracy * (1 - accuracy) / (test.independent or len(test.codes)))
-    return Accuracy(train_correct / train_rows, accuracy, error)
 
 
 def _check_codes(train: Sequence[LabelledCodes], test: Sequence[LabelledCodes], iterations: int) -> int:

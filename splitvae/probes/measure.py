@@ -11,6 +11,8 @@ and with the share of the most frequent label; a model has learned as much as it
 | `samples`             | draws of the posterior; of the content once per group, with the `eps_std` of the model |
 | `untrained_means` ... | the same of the untrained network, with BatchNorm's statistics of training images      |
 
+Accuracies have the fields of `Accuracy` (classifiers.py); which of them are settled is said by verdicts.py.
+
 Little noise can hide from a probe what the means contain: for leakage, look at the probes of means.
 """
 
@@ -47,8 +49,9 @@ from .codes import (
     rows_of_other_label,
 )
 from .labelled_images import LabelledImages, load_labelled_images
+from .verdicts import summarise_probes
 
-__all__ = ["encode_posteriors", "probe", "read_cached_probes"]
+__all__ = ["encode_posteriors", "measure_swaps", "probe", "read_cached_probes"]
 
 TRAIN_GROUPS, TEST_GROUPS = 10_000, 2_000  # if one division of the images gives fewer, they are divided again
 BATCHNORM_IMAGES = 2_000  # for the statistics of the untrained network
@@ -119,20 +122,24 @@ def probe(
         _describe_groups(sets["content", k, "means"], k) | {kind: accuracies["content", k, kind] for kind in CODE_KINDS}
         for k in counts
     ]
-    result["use"] = _swap_errors(vae, test, seed)
+    result["use"] = measure_swaps(vae, test, seed)
+    result["notes"] = summarise_probes(result)
     write_json(run.path / "probes.json", result)
     return result
 
 
 def read_cached_probes(run: Run, iterations: int | None = None) -> dict[str, Any] | None:
-    """Returns what probes.json holds, or None if it is not of the present model, or not of `iterations` where given."""
+    """Returns what probes.json holds, or None if it is not of the present model, or not of `iterations` where given.
+
+    A file of an earlier version, which does not tell whether its probes are settled, is None as well.
+    """
     file = run.path / "probes.json"
     if not file.is_file():
         return None
     try:
         result = read_json(file)
         same = result["model"] == _describe_model(run) and iterations in (None, result["iterations"])
-        return result if same else None
+        return result if same and "notes" in result else None
     except (UserError, KeyError, TypeError):
         raise UserError(f"{file} is damaged; delete it, and `splitvae probe {run.path}` measures again.") from None
 
@@ -257,7 +264,7 @@ def _describe_data(run: Run, split: str, part: LabelledImages) -> dict[str, Any]
 
 
 @torch.no_grad()
-def _swap_errors(vae: VAE, test: LabelledImages, seed: int) -> dict[str, Any] | None:
+def measure_swaps(vae: VAE, test: LabelledImages, seed: int) -> dict[str, Any] | None:
     """Returns the MSE of reconstructions from means, and with the style or the content of an image of another label.
 
     None if the latent is not grouped. Both are swapped with the same other image, and no evidence is fused.

@@ -116,7 +116,8 @@ FIGURES = {
         "The accuracy of classifiers of the content on test images, against the number of images of a group whose "
         "evidence was fused. Since labels decide which images are fused, the codes of many images reveal the label even "
         "if the encoder was not trained. What was learned is shown by the accuracy with one image, and by the distance "
-        "between the trained and the untrained network. Shaded: one standard error.",
+        "between the trained and the untrained network. Shaded: one standard error. Above the chart stands which "
+        "probes had too few iterations or images to be judged by.",
         "some",
     ),
     "code-maps": FigureCaption(

@@ -54,7 +54,7 @@ NOTES_TEXT = (
     "images. Sharpness is its absolute logarithm. Spread is the standard deviation of reconstructions over a batch, "
     "divided by that of images. Spread and the KLs, except that of test images, are means over the last epoch. Where an "
     "alarm stopped a cell, they are means over its last good epoch, and its pictures and numbers on test images are those "
-    "of its last good model."
+    "of its last good model; a cell that went back to its beginning has none."
 )
 
 

@@ -1,6 +1,7 @@
 """The experiment on the Multi-Level VAE on MNIST: what its best-known public code measures, and models that train.
 
-The public code's models are trained and probed as in that code, beside an untrained network (ml_vae_public_code.py). All
+The public code's models are trained and probed as in that code (ml_vae_public_code.py, ml_vae_public_probes.py), beside an
+untrained network and, where they are given, the weights that its authors released. All
 other systems are judged by probes of posterior means: of single images, and with the evidence of several images of a group
 (probes/measure.py). The systems are listed in ml_vae_systems.py.
 
@@ -12,14 +13,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..data.images import Images
 from ..errors import UserError
 from ..figures.io import read_fingerprint, save_figure
 from ..figures.probes import plot_code_maps, plot_probe_accuracy
 from ..figures.run import draw_run
+from ..models.vae import VAE
 from ..presets.build import build_vae
 from ..probes.classifiers import ITERATIONS
 from ..probes.labelled_images import load_labelled_images
-from ..probes.measure import encode_posteriors, probe
+from ..probes.measure import encode_posteriors, measure_swaps, probe
 from ..probes.measure import read_cached_probes as current_probes
 from ..runs import Run
 from ..samplers.fit import fixed_seed
@@ -28,8 +31,9 @@ from ..training.loop import train
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json, write_text
 from ..utils.machine import versions
-from .ml_vae_public_code import initialise_as_public_code, probe_as_public_code
-from .ml_vae_systems import COMMON_CONFIG, SYSTEMS, SYSTEMS_WITH_FIGURES, System
+from .ml_vae_public_code import build_untrained, describe_released, initialise_as_public_code, load_released
+from .ml_vae_public_probes import probe_as_public_code
+from .ml_vae_systems import COMMON_CONFIG, RELEASED, SYSTEMS, SYSTEMS_WITH_FIGURES, System
 from .ml_vae_tables import FUSED_MEMBERS, ml_vae_table
 
 __all__ = ["ExperimentInterrupted", "reproduce_ml_vae"]
@@ -52,6 +56,7 @@ def reproduce_ml_vae(
     iterations: int = ITERATIONS,
     seed: int = 0,
     progress: bool = True,
+    public_weights: Path | None = None,
 ) -> dict[str, Any]:
     """Trains and probes every system in a folder of its own in `out`, and writes out/ml-vae.json and out/ml-vae.txt.
 
@@ -65,24 +70,28 @@ def reproduce_ml_vae(
         iterations: The number of steps of each probe.
         seed: The seed of models and probes.
         progress: Whether progress is printed.
+        public_weights: The folder of the checkpoints that the public code's authors released, which are measured too.
 
     Returns the content of ml-vae.json.
 
     Raises:
-        UserError: If the images do not fit, or if a folder holds a run with other settings.
+        UserError: If the images do not fit, a folder holds a run with other settings, or the checkpoints are not complete.
         ExperimentInterrupted: After Ctrl-C.
     """
+    released = _load_all_released(public_weights, data, seed)
     results: dict[str, Any] = {}
     for i, (name, system) in enumerate(SYSTEMS.items()):
         print_once(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.description}.")
         fields = system.fields | {"data": data, "epochs": system.epoch_factor * epochs, "seed": seed}
         run = _train_system(out / name, system, fields, progress)
         if system.public_code:
-            result = _probe_public_code(run, iterations, seed, progress)
+            networks = {"": run.vae.eval(), "untrained ": build_untrained(run.config)}
+            if name in released:
+                networks["released "] = released[name]
+            result = _probe_public_code(run, networks, iterations, seed, progress)
         else:
             members = () if name == "corrected" else (FUSED_MEMBERS,)  # `corrected` has the whole curve
-            probes = current_probes(run, iterations)
-            result = probes or probe(run, iterations, seed, progress, members=members)
+            result = _cached_probes(run, iterations, seed) or probe(run, iterations, seed, progress, members=members)
         result["seconds"] = round(sum(row["seconds"] for row in run.history), 1)
         result["epochs"] = len(run.history)
         if name in SYSTEMS_WITH_FIGURES:
@@ -90,8 +99,11 @@ def reproduce_ml_vae(
         results[name] = result
     experiment = {
         "data": data,
+        "images": {part: _describe_images(run.images(part)) for part in ("train", "test")},
+        "epochs": epochs,
         "iterations": iterations,
         "seed": seed,
+        "public_weights": None if public_weights is None else describe_released(public_weights),
         "versions": versions(),
         "systems": results,
     }
@@ -118,15 +130,42 @@ def _train_system(folder: Path, system: System, fields: dict[str, Any], progress
         ) from None
 
 
-def _probe_public_code(run: Run, iterations: int, seed: int, progress: bool) -> dict[str, Any]:
-    """Returns the probes of a model of the public code, from readme-probes.json if they were measured before."""
+def _describe_images(images: Images) -> dict[str, Any]:
+    """Returns which images were read: their source, part, number, hash and notes."""
+    described = {"source": images.source, "part": images.split, "images": len(images), "sha256": images.sha256}
+    return described | {"notes": list(images.notes)}
+
+
+def _cached_probes(run: Run, iterations: int, seed: int) -> dict[str, Any] | None:
+    """Returns what probes.json holds, or None if it is not what the table needs, such as other numbers of members."""
+    probes = current_probes(run, iterations)
+    if probes is None or probes["seed"] != seed:
+        return None
+    return probes if FUSED_MEMBERS in [point["members"] for point in probes["curve"]] else None
+
+
+def _load_all_released(folder: Path | None, data: str, seed: int) -> dict[str, VAE]:
+    """Returns the released models by the names of the systems that were trained alike; none without a folder."""
+    if folder is None:
+        return {}
+    configs = {name: COMMON_CONFIG.override(**SYSTEMS[name].fields, data=data, seed=seed) for name in RELEASED}
+    return {name: load_released(folder, RELEASED[name], config) for name, config in configs.items()}
+
+
+def _probe_public_code(run: Run, networks: dict[str, VAE], iterations: int, seed: int, progress: bool) -> dict[str, Any]:
+    """Returns the probes of models of the public code, from readme-probes.json if they were measured before."""
     file = run.path / "readme-probes.json"
-    key = {"fingerprint": run.vae.fingerprint(), "iterations": iterations}
+    fingerprints = {prefix.strip() or "trained": vae.fingerprint() for prefix, vae in networks.items()}
+    key = {"networks": fingerprints, "iterations": iterations, "seed": seed}
     if file.exists():
         stored: dict[str, Any] = read_json(file)
         if stored["of"] == key:
             return stored
-    result = {"of": key, "readme": probe_as_public_code(run, iterations, seed, progress)}
+    result = {"of": key, "readme": probe_as_public_code(run, networks, iterations, seed, progress)}
+    _, test = load_labelled_images(run)
+    result["use"] = {
+        name: measure_swaps(vae, test, seed) for name, vae in zip(fingerprints, networks.values(), strict=True)
+    }
     write_json(file, result)
     return result
 

@@ -1,35 +1,40 @@
-"""What the best-known public code of the Multi-Level VAE does differently: its first weights, and its probes.
+"""What the best-known public code of the Multi-Level VAE does differently: its first weights, and its released ones.
 
-The code cuts the gradient of the class code, so that the heads of the content keep their first, random weights. Its
-headline accuracy is that of class codes whose evidence was accumulated by the true label, in batches of 128. An untrained
-encoder reaches it too, which the probes of untrained networks show.
+The code cuts the gradient of the class code, so that the heads of the content keep their first, random weights. How it
+measures them stands in ml_vae_public_probes.py.
 """
 
 from __future__ import annotations
 
-from typing import cast
+import hashlib
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ..models.fusion import fuse
-from ..models.groups import as_groups
+from ..config import Config
+from ..errors import UserError
 from ..models.latents import GroupedHead
-from ..models.posteriors import GaussianPosterior
 from ..models.vae import VAE
 from ..presets.build import build_vae
-from ..probes.classifiers import fit_probes
-from ..probes.codes import LabelledCodes, mean_and_sample_codes
-from ..probes.labelled_images import LabelledImages, load_labelled_images
-from ..probes.measure import encode_posteriors
-from ..runs import Run
 from ..samplers.fit import fixed_seed
-from ..utils.console import print_once
 
-__all__ = ["fuse_by_label", "initialise_as_public_code", "probe_as_public_code"]
+__all__ = ["build_untrained", "describe_released", "initialise_as_public_code", "load_released"]
 
-EVIDENCE_BATCH = 128  # images among which the probes accumulate evidence
 WEIGHT_STD = 0.05  # of the first weights
+
+RELEASED_LAYERS = {  # files of the public code, with the names of their layers and ours
+    "encoder": {
+        "linear_model.linear_1": "encoder.features.hidden",
+        "style_mu": "encoder.latent.style_mean",
+        "style_logvar": "encoder.latent.style_logvar",
+        "class_mu": "encoder.latent.content_mean",
+        "class_logvar": "encoder.latent.content_logvar",
+    },
+    "decoder": {"linear_model.linear_1": "decoder.hidden", "linear_model.linear_2": "decoder.head"},
+}
+KINDS = ("weight", "bias")
 
 
 def initialise_as_public_code(vae: VAE) -> None:
@@ -41,59 +46,51 @@ def initialise_as_public_code(vae: VAE) -> None:
     cast(GroupedHead, vae.encoder.latent).train_content = False
 
 
-def probe_as_public_code(run: Run, iterations: int, seed: int, progress: bool) -> dict[str, dict[str, float]]:
-    """Measures probes of the trained and of the untrained network.
+def build_untrained(config: Config) -> VAE:
+    """Returns a model of the public code with the weights that its training begins with, in evaluation mode."""
+    with fixed_seed(config.training.seed):
+        vae = build_vae(config)
+        initialise_as_public_code(vae)
+    return vae.eval()
 
-    Codes are posterior means and samples of single images, and samples of contents with accumulated evidence. The noise of
-    samples of single images is N(0, 1); that of samples with evidence has the standard deviation of training.
+
+def load_released(folder: Path, name: str, config: Config) -> VAE:
+    """Returns a model that the public code's authors trained, from the files that they published, in evaluation mode.
 
     Arguments:
-        run: A run of a model of the public code.
-        iterations: The number of steps of each probe.
-        seed: The seed of probes and batches.
-        progress: Whether progress is printed.
+        folder: The folder with the files encoder_NAME_var_reparam and decoder_NAME_var_reparam.
+        name: The standard deviation in the files' names, "1" or "0.1".
+        config: The config of our model of the same kind.
 
-    Returns accuracies (see `fit_probes`) by names such as "style means", "content" and "untrained content, evidence".
+    Raises:
+        UserError: If a file is missing, or does not hold these weights.
     """
-    parts = load_labelled_images(run)
-    with fixed_seed(run.config.training.seed):
-        untrained = build_vae(run.config)
-        initialise_as_public_code(untrained)
-    codes: dict[str, tuple[LabelledCodes, LabelledCodes]] = {}  # of the training and of the test images
-    for prefix, vae in (("", run.vae), ("untrained ", untrained.to(run.vae.device).eval())):
-        train, test = ((part, encode_posteriors(vae, part.images.pixels)) for part in parts)
-        for name in ("style", "content"):
-            (train_means, train_samples), (test_means, test_samples) = (
-                mean_and_sample_codes(posterior[name], part.labels) for part, posterior in (train, test)
+    state: dict[str, Tensor] = {}
+    for part, layers in RELEASED_LAYERS.items():
+        file = folder / f"{part}_{name}_var_reparam"
+        if not file.is_file():
+            raise UserError(
+                f"{file} does not exist; --public-weights takes the folder of the public code's checkpoints, "
+                "encoder_1_var_reparam and three others."
             )
-            codes[f"{prefix}{name} means"] = train_means, test_means
-            codes[f"{prefix}{name}"] = train_samples, test_samples
-        train_fused, test_fused = (
-            _sample_with_evidence(
-                part, cast(GaussianPosterior, posterior["content"]), run.config.options()["group_eps_std"], seed
-            )
-            for part, posterior in (train, test)
-        )
-        codes[f"{prefix}content, evidence"] = train_fused, test_fused
-    print_once(progress, f"Training {len(codes)} probes of codes, {iterations:,} iterations.")
-    train_codes, test_codes = zip(*codes.values(), strict=True)
-    accuracies = fit_probes(train_codes, test_codes, iterations, seed)
-    return {name: accuracy._asdict() for name, accuracy in zip(codes, accuracies, strict=True)}
+        try:
+            given = torch.load(file, weights_only=True, map_location="cpu")
+            state |= {f"{ours}.{kind}": given[f"{theirs}.{kind}"] for theirs, ours in layers.items() for kind in KINDS}
+        except Exception as error:  # torch.load raises errors of many types for a file of other content
+            raise UserError(
+                f"{file} does not hold the weights of the public code ({type(error).__name__}); download it again."
+            ) from None
+    vae = build_vae(config)
+    try:
+        vae.load_state_dict(state)
+    except RuntimeError:
+        raise UserError(
+            f"the weights in {folder} have other sizes than the public code's network; download them again."
+        ) from None
+    return vae.eval()
 
 
-def _sample_with_evidence(part: LabelledImages, content: GaussianPosterior, noise_std: float, seed: int) -> LabelledCodes:
-    """Returns samples of contents, one for each image, with evidence accumulated by label in random batches."""
-    order = torch.randperm(len(part.labels), generator=torch.Generator().manual_seed(seed))
-    fused = [
-        fuse_by_label(GaussianPosterior(content.mean[rows], content.logvar[rows]), part.labels[rows])
-        for rows in order.split(EVIDENCE_BATCH)
-    ]
-    mean, logvar = (torch.cat(column) for column in zip(*fused, strict=True))
-    return mean_and_sample_codes(GaussianPosterior(mean, logvar), part.labels[order], noise_std)[1]
-
-
-def fuse_by_label(members: GaussianPosterior, labels: Tensor) -> GaussianPosterior:
-    """Fuses the posteriors (B, D) of a batch by label, and returns for each image the posterior of its label, (B, D)."""
-    groups = as_groups(labels, len(labels), labels.device)
-    fused = fuse(members, groups)
-    return GaussianPosterior(fused.mean[groups.member_of], fused.logvar[groups.member_of])
+def describe_released(folder: Path) -> dict[str, Any]:
+    """Returns the folder of the released files, and the SHA-256 of each file that begins with encoder or decoder."""
+    files = sorted(file for part in RELEASED_LAYERS for file in folder.glob(f"{part}_*_var_reparam"))
+    return {"folder": str(folder), "sha256": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}}

@@ -1,8 +1,8 @@
 """The systems of the Multi-Level VAE's experiment, and the accuracies that the best-known public code publishes.
 
-The models `readme-1` and `readme-0.1` are those of the public code's README. All others train all their heads, with one KL
-of the content for each group and the number of groups as normaliser. Each varies one thing, starting from `plain` or from
-`corrected`.
+The models `readme-...` are those of the public code, whose README gives accuracies of two of them. All others train all
+their heads, with one KL of the content for each group and the number of groups as normaliser. Each varies one thing,
+starting from `plain` or from `corrected`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..presets.registry import PRESETS
 
-__all__ = ["README_ACCURACIES", "SYSTEMS", "SYSTEMS_WITH_FIGURES", "PublishedAccuracy", "System"]
+__all__ = ["README_ACCURACIES", "RELEASED", "SYSTEMS", "SYSTEMS_WITH_FIGURES", "PublishedAccuracy", "System"]
 
 
 class PublishedAccuracy(NamedTuple):
@@ -57,7 +57,12 @@ HIDDEN_HEADS = STYLE_INDEPENDENCE | {"independence": 0.0}
 SYSTEMS = {
     "readme-1": System("its model, eps ~ N(0, 1)", README_FIELDS, 6, public_code=True),
     "readme-0.1": System("its model, eps ~ N(0, 0.1^2)", README_FIELDS | {"group_eps_std": 0.1}, 6, public_code=True),
+    "readme-sample": System(
+        "its model, eps anew for each image", README_FIELDS | {"content_draw": "sample"}, 6, public_code=True
+    ),
+    "readme-mean": System("its model, no noise", README_FIELDS | {"content_draw": "mean"}, 6, public_code=True),
     "corrected": System("the preset mnist-ml-vae", STYLE_INDEPENDENCE, 6),
+    "corrected-0.1": System("the same, eps ~ N(0, 0.1^2)", STYLE_INDEPENDENCE | {"group_eps_std": 0.1}, 6),
     "plain": System("the paper's network and bound alone", {}),
     "heads": System("heads with a hidden layer, no independence", HIDDEN_HEADS),
     "beta-4": System("the same, KLs weighed 4 times", HIDDEN_HEADS | {"beta": 4.0}),
@@ -68,4 +73,5 @@ SYSTEMS = {
     "dims-20": System("corrected with 20 + 20 dimensions", STYLE_INDEPENDENCE | {"latent_dim": 40, "content_dim": 20}),
 }
 
+RELEASED = {"readme-1": "1", "readme-0.1": "0.1"}  # in the names of the files that the public code's authors released
 SYSTEMS_WITH_FIGURES = ("readme-1", "readme-0.1", "corrected", "plain")

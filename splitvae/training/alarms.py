@@ -3,17 +3,23 @@
 | alarm               | what the means over a window show                 | remedy in IntroVAE (Soft-IntroVAE)             |
 | ------------------- | ------------------------------------------------- | ---------------------------------------------- |
 | `non-finite`        | a loss, gradient or weight is not a number        | lr / 2                                         |
-| `codes-empty`       | KL of images < 1 nat                              | beta * 2 (beta_kl / 2)                         |
+| `codes-empty`       | KL of images, styles or contents < 1 nat          | beta * 2 (beta_kl / 2)                         |
 | `one-picture`       | spread of reconstructions < 1/5 of that of images | alpha / 2, before fakes beta * 2 (beta_kl / 2) |
 | `reals-over-margin` | KL of images > margin                             | margin = 1.5 KL, or alpha > 1 to .25           |
 | `fakes-under-reals` | KL of samples < KL of images - 1 nat              | alpha_decoder / 2 (beta_neg / 2)               |
 | `hinges-idle`       | both hinges are 0: KLs of fakes > margin          | margin = 1.5 KL, or alpha > 1 to .25           |
 | `hinges-full`       | both hinges are full: KLs of fakes < margin / 100 | margin = 3 KL, or alpha_decoder / 2            |
+| `samples-alike`     | samples correlate by .15 more than images do      | beta * 2 (beta_kl / 2)                         |
 
 `non-finite` is checked within epochs too, the others at the end of a window, which is an epoch or as many epochs as have
 `WINDOW_STEPS` steps. A term is checked only if it was logged for a whole window before: in the first steps of a training,
-and in the first steps with fakes, terms look like those of a collapse. Only introspective losses log the terms of the other
-alarms, so these concern no other loss.
+and in the first steps with fakes, terms look like those of a collapse. A training that is too short for that says so at its
+end (`describe_end`).
+
+The alarms end the training of an introspective loss only, and `samples-alike` not even that: it is a warning, as all alarms
+are with other losses. Of these the ELBO has `codes-empty` and `one-picture`, a regularized autoencoder `one-picture`. They
+warn only, because codes may fill again by themselves (those of a convolutional network on MNIST were empty for two epochs,
+and then it learned), and a large beta may empty them on purpose. A warning is printed when it begins, and at the end.
 
 The setting `on_alarm` chooses the response (training/recovery.py). The last good checkpoint of a loss that may collapse is
 good.ckpt, which is written at the beginning and at the end of each window in which all terms were checked and none raised
@@ -35,12 +41,13 @@ from typing import NamedTuple
 from ..errors import UserError
 from ..objectives.base import Loss
 
-__all__ = ["Alarm", "Alarmed", "Windows", "check_window", "find_alarms", "non_finite_alarm"]
+__all__ = ["Alarm", "Alarmed", "Windows", "check_window", "describe_end", "find_alarms", "non_finite_alarm"]
 
 WINDOW_STEPS = 500  # the number of steps of a window, at least
 MIN_KL = 1.0  # nats, of images
 MIN_KL_GAP = 1.0  # nats by which the KL of samples may be below that of images
 MIN_SPREAD = 0.2  # the standard deviation of reconstructions over the batch divided by that of images
+MAX_CORRELATION_GAP = 0.15  # by which samples may correlate more than images
 HINGE_IDLE, HINGE_FULL = 1e-3, 0.99  # a hinge divided by the margin, below and above which it is idle and full
 PAPER_ALPHA = 0.25  # replaces an alpha above 1, at which fakes have a larger weight than images
 CHECKED_TERMS = (
@@ -49,6 +56,16 @@ CHECKED_TERMS = (
     "kl_fake",
     "spread",
 )  # those of them that are logged must be checked for a good checkpoint
+WARNING_ONLY = "samples-alike"  # the alarm that ends no training
+TERMS_OF_ALARMS = {  # the term that an alarm checks
+    "codes-empty": ("kl_real", "kl_style", "kl_content", "kl"),
+    "one-picture": ("spread",),
+    "reals-over-margin": ("hinge_fake",),
+    "fakes-under-reals": ("kl_fake",),
+    "hinges-idle": ("hinge_fake",),
+    "hinges-full": ("hinge_fake",),
+    "samples-alike": ("correlation_fake",),
+}
 
 
 class Alarm(NamedTuple):
@@ -108,17 +125,27 @@ def non_finite_alarm(what: str, step: int, lr: float) -> Alarm:
     return Alarm("non-finite", observation, cause, remedy, {"lr": round_to_three_digits(lr / 2)})
 
 
-def find_alarms(means: Mapping[str, float], weights: Mapping[str, float], has_fakes: bool | None = None) -> list[Alarm]:
+def find_alarms(
+    means: Mapping[str, float],
+    weights: Mapping[str, float],
+    has_fakes: bool | None = None,
+    code_kls: Mapping[str, float] | None = None,
+) -> list[Alarm]:
     """Returns the alarms that the means of a window raise, the gravest first.
 
     Arguments:
         means: The mean of each term over the window.
-        weights: The weights of the loss that are numbers, as `Introspective.constant_weights` returns them.
+        weights: The weights of the loss that are numbers, as `Objective.constant_weights` returns them.
         has_fakes: Whether fakes were drawn in the window, which may be so although their KL is not yet checked; by default
             whether their KL is among the means.
+        code_kls: The KLs that are large only if codes tell something, as `Loss.code_kls` returns them; by default that of
+            images.
     """
-    window = _WindowMeans(means, weights, "kl_fake" in means if has_fakes is None else has_fakes)
+    if code_kls is None:
+        code_kls = {"images": means["kl_real"]} if "kl_real" in means else {}
+    window = _WindowMeans(means, weights, "kl_fake" in means if has_fakes is None else has_fakes, code_kls)
     rules = RULES_OF_IMAGES + (RULES_OF_FAKES if {"kl_real", "kl_fake", "kl_rec"} <= means.keys() else ())
+    rules += (_find_alike_samples,)
     return [alarm for rule in rules if (alarm := rule(window)) is not None]
 
 
@@ -129,11 +156,18 @@ class _WindowMeans(NamedTuple):
         means: The mean of each term over the window.
         weights: The weights of the loss that are numbers.
         has_fakes: Whether fakes were drawn in the window.
+        code_kls: The KLs that are large only if codes tell something.
     """
 
     means: Mapping[str, float]
     weights: Mapping[str, float]
     has_fakes: bool
+    code_kls: Mapping[str, float]
+
+    @property
+    def is_introspective(self) -> bool:
+        """Whether the loss has fakes, sooner or later."""
+        return "kl_real" in self.means
 
     @property
     def is_soft(self) -> bool:
@@ -160,7 +194,12 @@ class _WindowMeans(NamedTuple):
         return {name: self.weights.get(name, 0.0) * factor}
 
     def raise_reconstruction(self, name: str, observation: str, cause: str) -> Alarm:
-        """Returns an alarm that gives the reconstruction twice the weight, relative to the KL."""
+        """Returns an alarm that gives the reconstruction twice the weight, relative to what empties codes."""
+        if not self.is_introspective and self.weights.get("independence"):
+            remedy = "Lower independence, or let it rise slowly by independence_steps"
+            return self.alarm(name, observation, cause, remedy, **self.times("independence", 0.5))
+        if not self.is_introspective:
+            return self.alarm(name, observation, cause, "Lower beta, the weight of codes", **self.times("beta", 0.5))
         if self.is_soft:
             return self.alarm(name, observation, cause, "Lower beta_kl, the KL's weight", **self.times("beta_kl", 0.5))
         return self.alarm(name, observation, cause, "Raise beta, the reconstruction's weight", **self.times("beta", 2))
@@ -170,10 +209,12 @@ class _WindowMeans(NamedTuple):
 
 
 def _find_empty_codes(window: _WindowMeans) -> Alarm | None:
-    if not (real := window.means.get("kl_real", math.inf)) < MIN_KL:
+    empty = {what: kl for what, kl in window.code_kls.items() if kl < MIN_KL}
+    if not empty:
         return None
-    observation, cause = f"the KL of images is {real:.3g} nats", "codes tell nothing about their images"
-    return window.raise_reconstruction("codes-empty", observation, cause)
+    observation = " and ".join(f"the KL of {what} is {kl:.3g} nats" for what, kl in empty.items())
+    told = "groups" if set(empty) == {"contents"} else "images"
+    return window.raise_reconstruction("codes-empty", observation, f"codes tell nothing about their {told}")
 
 
 def _find_one_picture(window: _WindowMeans) -> Alarm | None:
@@ -245,6 +286,14 @@ def _find_full_hinges(window: _WindowMeans) -> Alarm | None:
     return window.alarm("hinges-full", observation, cause, remedy, **changes)
 
 
+def _find_alike_samples(window: _WindowMeans) -> Alarm | None:
+    fake, real = (window.means.get(f"correlation_{name}", math.nan) for name in ("fake", "real"))
+    if not fake > real + MAX_CORRELATION_GAP:
+        return None
+    observation = f"two samples have a correlation of {fake:.2g} on average, two images of {real:.2g}"
+    return window.raise_reconstruction("samples-alike", observation, "samples vary less than images")
+
+
 RULES_OF_IMAGES = (_find_empty_codes, _find_one_picture)  # for windows with or without fakes
 RULES_OF_FAKES = (  # for windows in which the KLs of images, reconstructions and samples are checked
     _find_reals_over_margin,
@@ -267,11 +316,15 @@ class Windows:
         totals: The sum of each term in the window, and the number of steps that logged it.
         before: The number of steps before the window that logged each term.
         steps: The number of steps in the window.
+        checked: The terms that were checked in any window.
+        warnings: The names of the alarms that the last window raised as warnings.
     """
 
     totals: dict[str, tuple[float, int]] = field(default_factory=dict)
     before: dict[str, int] = field(default_factory=dict)
     steps: int = 0
+    checked: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, totals: Mapping[str, tuple[float, int]], steps: int) -> dict[str, float] | None:
         """Adds an epoch to the window.
@@ -293,12 +346,17 @@ class Windows:
         for name, (_, count) in self.totals.items():
             self.before[name] = self.before.get(name, 0) + count
         self.totals, self.steps = {}, 0
+        self.checked = sorted({*self.checked, *means})
         return means
+
+    def steps_with(self, term: str) -> int:
+        """Returns the number of steps that logged a term."""
+        return self.before.get(term, 0) + self.totals.get(term, (0.0, 0))[1]
 
 
 def check_window(
     windows: Windows, totals: Mapping[str, tuple[float, int]], steps: int, loss: Loss
-) -> tuple[bool, list[Alarm]]:
+) -> tuple[bool, list[Alarm], list[Alarm]]:
     """Adds an epoch to the window and finds the alarms of a window that ends.
 
     Arguments:
@@ -308,11 +366,39 @@ def check_window(
         loss: The loss that is trained.
 
     Returns:
-        Whether the state after the epoch is a good checkpoint, and the alarms, the gravest first.
+        Whether the state after the epoch is a good checkpoint; the alarms, the gravest first; and alarms that only warn and
+        that the window before did not raise.
     """
     means = windows.add(totals, steps)
-    if not loss.may_collapse:
-        return True, []
-    alarms = find_alarms(means or {}, loss.settings.constant_weights(), "kl_fake" in totals)
-    is_good = means is not None and not alarms and all(name in means for name in CHECKED_TERMS if name in totals)
-    return is_good, alarms
+    if means is None:
+        return not loss.may_collapse, [], []
+    alarms = find_alarms(means, loss.settings.constant_weights(), "kl_fake" in totals, loss.code_kls(means))
+    grave = [alarm for alarm in alarms if loss.may_collapse and alarm.name != WARNING_ONLY]
+    warnings = [alarm for alarm in alarms if alarm not in grave]
+    new = [alarm for alarm in warnings if alarm.name not in windows.warnings]
+    windows.warnings = [alarm.name for alarm in warnings]
+    is_good = not grave and all(name in means for name in CHECKED_TERMS if name in totals)
+    return is_good or not loss.may_collapse, grave, new
+
+
+def describe_end(windows: Windows, loss: Loss) -> list[str]:
+    """Returns what is to say of alarms at the end of a training: which still warn, and which could not be checked.
+
+    Arguments:
+        windows: The sums of the last window, and what earlier windows found.
+        loss: The loss that was trained.
+    """
+    lines = []
+    if windows.warnings:
+        lines.append(f"Warning: the training ends with {', '.join(windows.warnings)}; see the notes in history.jsonl.")
+    logged = windows.before.keys() | windows.totals.keys()
+    unchecked: dict[int, list[str]] = {}
+    for alarm, terms in TERMS_OF_ALARMS.items():
+        present = [term for term in terms if term in logged]
+        has_codes = alarm != "codes-empty" or loss.code_kls(dict.fromkeys(logged, 0.0))
+        if present and has_codes and present[0] not in windows.checked:
+            unchecked.setdefault(windows.steps_with(present[0]), []).append(alarm)
+    if unchecked:
+        found = "; ".join(f"{', '.join(names)} ({steps} steps)" for steps, names in unchecked.items())
+        lines.append(f"Note: not checked, since an alarm needs two windows of {WINDOW_STEPS} steps: {found}.")
+    return lines

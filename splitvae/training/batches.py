@@ -113,20 +113,53 @@ class TrainingImages:
 
     def held_out_batches(self) -> Iterator[tuple[Tensor, Groups | None]]:
         """Yields batches of held-out images and their groups, grouped as in training; they are the same each time."""
-        order, size = EpochOrder(torch.arange(len(self.held_out))), self.validation_batch_size
-        if self.held_out_labels is not None:
-            generator, size = torch.Generator().manual_seed(self.seed), self.batch_size
-            order = self._grouped_order(self.held_out_labels, generator)
-        order = order.to(self.held_out.device)
+        order = self.held_out_order().to(self.held_out.device)
+        size = self.validation_batch_size if self.held_out_labels is None else self.batch_size
         for start in range(0, len(order.rows), size):
             rows, group = order.part(start, size)
             x = self.held_out[rows].to(self.device).float().div(255)
             yield x.contiguous(memory_format=torch.channels_last), None if group is None else group.to(x.device)
 
+    def held_out_order(self) -> EpochOrder:
+        """Returns the order of the held-out images, which is the same each time.
+
+        Groups are as large as in training, since the KL of a content counts once for all images of its group: the smaller
+        groups that remain are left out, batches cut groups where those of training do, and the last batch is filled up
+        with the first images.
+        """
+        if self.held_out_labels is None or self.labels is None:
+            return EpochOrder(torch.arange(len(self.held_out)))
+        members, size = self.members, self.batch_size
+        has_whole = bool(members and (self.held_out_labels.unique(return_counts=True)[1] >= members).any())
+        generator = torch.Generator().manual_seed(self.seed)
+        order = grouped_epoch_order(self.held_out_labels, members, generator, self.needs_pairs or has_whole)
+        assert order.groups is not None
+        count = len(order.rows)
+        place = torch.arange(count if count < size else -(-count // size) * size)
+        if members and not self.needs_pairs and (self.labels.unique(return_counts=True)[1] % members).any():
+            place += members // 2  # in training a smaller group shifts those that follow it
+        return EpochOrder(order.rows[place % count], order.groups[place % count])
+
+    @property
+    def members(self) -> int:
+        """The number of images in a group; 0 if all images of a label in a batch are a group."""
+        return 2 if self.needs_pairs else self.group_members
+
+    def note(self) -> str:
+        """Returns a note if held-out images are too few for groups as large as in training; else an empty text."""
+        if self.held_out_labels is None or not self.held_out_count:
+            return ""
+        largest = int(self.held_out_labels.unique(return_counts=True)[1].max())
+        if self.held_out_count >= self.batch_size if self.members == 0 else largest >= self.members:
+            return ""
+        return (
+            f"{self.held_out_count} held-out images make smaller groups than those of training, whose contents count for "
+            "more images; the validation loss cannot be compared with that of training. Hold out more with --validation."
+        )
+
     def _grouped_order(self, labels: Tensor, generator: torch.Generator) -> EpochOrder:
         """Returns a random order of images in groups, as the settings and the latent need them."""
-        members = 2 if self.needs_pairs else self.group_members
-        return grouped_epoch_order(labels, members, generator, whole_groups=self.needs_pairs)
+        return grouped_epoch_order(labels, self.members, generator, whole_groups=self.needs_pairs)
 
 
 def grouped_epoch_order(labels: Tensor, members: int, generator: torch.Generator, whole_groups: bool = False) -> EpochOrder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import UserError
-from ..utils.files import atomic_write
+from ..utils.files import atomic_write, code_beside_tensors
 
 __all__ = ["GOOD", "STATE", "load", "mark_good", "save"]
 
@@ -28,7 +29,7 @@ def save(file: Path, state: dict[str, Any]) -> None:
 
 
 def load(file: Path) -> dict[str, Any] | None:
-    """Returns the state in a checkpoint; None if there is no file. Raises UserError for a damaged file."""
+    """Returns the state in a checkpoint; None if there is no file. Raises UserError if it is damaged or holds code."""
     if not file.exists():
         return None
     try:
@@ -39,7 +40,14 @@ def load(file: Path) -> dict[str, Any] | None:
 
 def checkpoint_error(file: Path, error: Exception) -> UserError:
     """Returns the error for a checkpoint that cannot be read or does not fit the model."""
+    if code := code_beside_tensors(error):
+        return UserError(
+            f"{file} holds {code} beside tensors, and was not read, since to read it would execute code: splitvae "
+            "did not write it. Delete it to start this run anew, or restore your own."
+        )
     reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    if isinstance(error, pickle.UnpicklingError):  # whose text advises to read the file without protection
+        reason = "it does not begin as a checkpoint does"
     return UserError(f"{file} is damaged or of another model ({reason}); delete it to start this run anew.")
 
 

@@ -18,15 +18,17 @@ from ..errors import UserError
 from ..utils.machine import default_device, has_native_bf16
 
 __all__ = [
+    "AllGather",
     "AllReduce",
+    "all_gather_of",
     "all_reduce_of",
     "average_gradients",
     "isolated_evaluation",
     "launch_fabric",
-    "no_reduce",
     "pixel_storage_device",
 ]
 
+AllGather = Callable[[Tensor], Tensor]  # returns the tensors of all processes in a new first dimension; one's own if alone
 AllReduce = Callable[[Tensor, str], Tensor]  # returns the "mean" or "min" of a tensor over processes; all must call it
 
 
@@ -66,9 +68,13 @@ def all_reduce_of(fabric: Fabric) -> AllReduce:
     return all_reduce
 
 
-def no_reduce(value: Tensor, reduce: str) -> Tensor:
-    """Returns the value itself; this is the `AllReduce` of a single process."""
-    return value
+def all_gather_of(fabric: Fabric) -> AllGather:
+    """Returns the all-gather over the processes of a Fabric."""
+
+    def all_gather(value: Tensor) -> Tensor:
+        return cast(Tensor, fabric.all_gather(value)) if fabric.world_size > 1 else value
+
+    return all_gather
 
 
 def average_gradients(parameters: Iterable[nn.Parameter], all_reduce: AllReduce) -> None:

@@ -16,9 +16,11 @@ from ..objectives.base import Loss, Objective
 from ..presets.build import build_config, build_vae
 from ..runs import Run, match_config
 from ..utils.console import print_once
-from .alarms import Alarmed
+from ..utils.lock import lock_folder
+from .alarms import Alarmed, describe_end
 from .checkpoints import STATE
 from .interrupts import interruptible
+from .lost_model import restore_lost_model
 from .recovery import handle_alarm, initialise_good, load_checkpoint
 from .setup import find_run_to_resume, prepare_images, resume_config
 from .trainer import Trainer
@@ -63,39 +65,46 @@ def train(
     elif images is not None:
         parts = {part: load(images, part) for part in ("train", "test")}
     folder = Path(out) if out is not None else Path("runs") / (config.preset or "vae")
-    run = find_run_to_resume(folder, resume, progress)
-    if run is None:
-        config = config.override(**options)
-    else:
-        explicit = {"preset": model} if isinstance(model, str) else config.options()
-        config = resume_config(run, explicit | options, settings)
-        if len(run.history) >= config.training.epochs:
-            print_once(
-                progress, f"{folder} is finished after {config.training.epochs} epochs; a larger --epochs continues it."
-            )
-            return run
-    for warning in config.objective.warnings(config.model.latent_dim, config.training.epochs):
-        print_once(progress, f"Note: {warning}")
-    explicit_options = options.keys() | (settings.options().keys() if settings is not None else set())
-    parts["train"], config = prepare_images(parts.get("train"), config, frozenset(explicit_options), progress)
-    torch.manual_seed(config.training.seed)
-    vae = model if isinstance(model, VAE) else build_vae(config)
-    trainer = Trainer(vae, objective if isinstance(objective, Loss) else config.objective, parts["train"], config)
-    if run is not None and load_checkpoint(trainer, folder / STATE):
-        print_once(progress, f"Resuming {folder} at epoch {trainer.epoch + 1}, step {trainer.step}.")
-    elif run is not None:
-        print_once(progress, f"{folder} has no checkpoint yet; starting anew.")
-    if trainer.fabric.is_global_zero:
+    with lock_folder(folder):
+        run = find_run_to_resume(folder, resume, progress)
         if run is None:
-            Run.begin(folder, config, vae.counts(), parts["train"].sha256)
+            config = config.override(**options)
         else:
-            run.reconfigure(config, vae.counts(), parts["train"].sha256)
-    trainer.fabric.barrier()
-    run = Run(folder)
-    for part, loaded in parts.items():
-        run.remember(part, loaded if part == "train" else match_config(loaded, config))
-    fit(trainer, run, progress)
-    return run
+            given = {"preset": model} if isinstance(model, str) else config.options()
+            given |= {} if settings is None else settings.options()
+            config = resume_config(run, options, given, settings)
+            restore_lost_model(run, progress)
+            if len(run.history) >= config.training.epochs and run.has_model():
+                print_once(
+                    progress, f"{folder} is finished after {config.training.epochs} epochs; a larger --epochs continues it."
+                )
+                return run
+        for warning in config.objective.warnings(config.model.latent_dim, config.training.epochs):
+            print_once(progress, f"Note: {warning}")
+        explicit_options = options.keys() | (settings.options().keys() if settings is not None else set())
+        parts["train"], config = prepare_images(parts.get("train"), config, frozenset(explicit_options), progress)
+        torch.manual_seed(config.training.seed)
+        vae = model if isinstance(model, VAE) else build_vae(config)
+        if isinstance(objective, Loss):
+            objective.settings = config.objective
+        trainer = Trainer(vae, objective if isinstance(objective, Loss) else config.objective, parts["train"], config)
+        if note := trainer.images.note():
+            print_once(progress, f"Note: {note}")
+        if run is not None and load_checkpoint(trainer, folder / STATE):
+            print_once(progress, f"Resuming {folder} at epoch {trainer.epoch + 1}, step {trainer.step}.")
+        elif run is not None:
+            print_once(progress, f"{folder} has no checkpoint yet; starting anew.")
+        if trainer.fabric.is_global_zero:
+            if run is None:
+                Run.begin(folder, config, vae.counts(), parts["train"].sha256)
+            else:
+                run.reconfigure(config, vae.counts(), images=parts["train"].sha256)
+        trainer.fabric.barrier()
+        run = Run(folder)
+        for part, loaded in parts.items():
+            run.remember(part, loaded if part == "train" else match_config(loaded, config))
+        fit(trainer, run, progress)
+        return run
 
 
 def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
@@ -107,9 +116,10 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
         progress: Whether to show a progress bar.
     """
     monitor, epochs = trainer.monitor, trainer.config.training.epochs
-    shows_progress = progress and trainer.fabric.is_global_zero
-    with interruptible() as is_interrupted, monitor.writing(run, shows_progress):
-        if monitor.rows:
+    is_first = trainer.fabric.is_global_zero
+    shows_progress = progress and is_first
+    with interruptible() as is_interrupted, monitor.writing(run, shows_progress, is_first):
+        if monitor.rows and is_first:
             monitor.write_history()  # after a kill, the last row may be in the checkpoint only
         initialise_good(trainer, run)
         while trainer.epoch < epochs:
@@ -119,5 +129,7 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
                 trainer.close_epoch(run)
             except Alarmed as alarmed:
                 handle_alarm(trainer, run, alarmed)
+    for line in describe_end(monitor.windows, trainer.loss):
+        print_once(progress, line)
     trainer.fabric.barrier()
     trainer.vae.eval().to("cpu")

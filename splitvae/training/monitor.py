@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -14,15 +14,17 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..runs import Run
-from ..utils.files import write_text
+from ..utils.files import write_json_lines
 from .alarms import Windows
-from .fabric import AllReduce
+from .fabric import AllGather, AllReduce
 
 __all__ = ["Monitor"]
 
 GRADIENT_NORM_EVERY_STEPS = 10  # between two computations of the gradient norm
 LAST_VALUES = ("v",)  # terms of which the history has the value in the last step of an epoch, not the mean
 GRADIENT_SPIKE_FACTOR = 20.0  # a gradient norm above so many times its moving average is counted as a spike
+PER_IMAGE = ", an image"  # ends the name of the sum of a term per image, which is logged per group
+TERMS_OF_LINES = ("loss", "rec", "kl", "kl_real", "kl_fake", "v")  # are read for the progress bar
 
 
 class Monitor:
@@ -47,6 +49,7 @@ class Monitor:
         self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()  # of this epoch
         self.steps_before, self.shows_progress = 0, False  # the number of steps of earlier epochs
         self.run: Run | None = None
+        self.has_announced_stop = False
         self.bar: Any = None
         self.tensorboard: Any = None
 
@@ -86,9 +89,18 @@ class Monitor:
             self.first_bad_step[what], torch.where(value.isfinite(), math.inf, float(step))
         )
 
-    def add_terms(self, logs: dict[str, Tensor | float]) -> None:
-        """Adds the terms of one step to the sums of the epoch."""
+    def add_terms(
+        self, logs: dict[str, Tensor | float], per_group: Collection[str] = (), groups_per_image: float = 1.0
+    ) -> None:
+        """Adds the terms of one step to the sums of the epoch.
+
+        Arguments:
+            logs: The terms.
+            per_group: The names of the terms that are per group; alarms read these, and the history has them per image.
+            groups_per_image: The number of groups in the batch, divided by that of its images.
+        """
         self._sum(logs)
+        self._sum({name + PER_IMAGE: logs[name] * groups_per_image for name in per_group if name in logs})
         self.last = {name: logs[name] for name in LAST_VALUES if name in logs}
         self.steps += 1
 
@@ -140,9 +152,9 @@ class Monitor:
         now = time.perf_counter()
         self.seconds, self.clock = self.seconds + now - self.clock, now
         if self.bar is not None and self.steps:
-            names = [name for name in ("rec", "kl", "kl_fake") if name in self.sums]
-            terms = {name: float(self.sums[name]) / self.counts[name] for name in names}
-            text = ", ".join([f"{self.images_per_second():,.0f} images/s", *(f"{k} {v:.4g}" for k, v in terms.items())])
+            names = [name for name in self.sums if name.removesuffix(PER_IMAGE) in TERMS_OF_LINES]
+            means = in_units_of_images({name: float(self.sums[name]) / self.counts[name] for name in names})
+            text = f"{self.images_per_second():,.0f} images/s, {describe_terms(means)}"
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update(self.steps_before + self.steps - self.bar.n)
 
@@ -162,7 +174,7 @@ class Monitor:
             held_out: The terms of held-out images.
             totals: The sum of each term, and the number of steps that logged it.
         """
-        means = {name: value / count for name, (value, count) in totals.items() if name != "alarms"}
+        means = in_units_of_images({name: value / n for name, (value, n) in totals.items() if name != "alarms"})
         means |= {name: float(value) for name, value in self.last.items()}
         spikes = round(totals.get("alarms", (0.0, 0))[0])
         speed = {"seconds": round(self.seconds, 2), "images_per_second": round(self.images_per_second(), 1)}
@@ -181,6 +193,12 @@ class Monitor:
         self.notes = [*self.notes, text]
         self.print(text)
 
+    def announce_stop(self, stops: bool, step: int) -> None:
+        """Prints once after Ctrl-C at which step several processes will stop."""
+        if stops and not self.has_announced_stop:
+            self.has_announced_stop = True
+            self.print(f"Stopping after step {step}, where all processes meet and write the checkpoint.")
+
     def print(self, text: str) -> None:
         """Prints a text above the progress bar."""
         if self.bar is not None:
@@ -189,49 +207,81 @@ class Monitor:
     # -- files -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def writing(self, run: Run, progress: bool) -> Iterator[Monitor]:
+    def writing(self, run: Run, progress: bool, writes: bool = True) -> Iterator[Monitor]:
         """Opens the files of TensorBoard for the block; closes them and the progress bar after it.
 
         Arguments:
             run: The run, whose folder receives the files.
             progress: Whether to show a progress bar.
+            writes: Whether this is the process of several that writes files.
         """
-        from torch.utils.tensorboard import SummaryWriter  # takes a second to import, and only training needs it
-
         self.run = run
-        next_step = self.rows[-1]["step"] + 1 if self.rows else 0
-        self.tensorboard = SummaryWriter(str(run.path / "tensorboard"), purge_step=next_step)
+        if writes:
+            self.rewrite_tensorboard()
         self.shows_progress = progress
         try:
             yield self
         finally:
             if self.bar is not None:
                 self.bar.close()
-            with suppress(OSError):
-                self.tensorboard.close()
+            if self.tensorboard is not None:
+                with suppress(OSError):
+                    self.tensorboard.close()
             self.bar = self.tensorboard = None
+
+    def rewrite_tensorboard(self) -> None:
+        """Replaces the files of TensorBoard by one of the rows of the history, to which further epochs are added.
+
+        A file that says from which step earlier ones do not count would be shorter, but not every viewer heeds that.
+        """
+        from torch.utils.tensorboard import SummaryWriter  # takes a second to import, and only training needs it
+
+        assert self.run is not None
+        folder = self.run.path / "tensorboard"
+        if self.tensorboard is not None:
+            self.tensorboard.close()
+        for file in folder.glob("events.out.tfevents.*"):
+            file.unlink(missing_ok=True)
+        self.tensorboard = SummaryWriter(str(folder))
+        times = accumulate((-row["seconds"] for row in reversed(self.rows)), initial=time.time())
+        for row, ended in zip(self.rows, list(times)[-2::-1], strict=True):
+            self._add_to_tensorboard(row, ended)
+        self.tensorboard.flush()
+
+    def _add_to_tensorboard(self, row: dict[str, Any], ended: float) -> None:
+        """Writes a row of the history for TensorBoard.
+
+        Arguments:
+            row: The row.
+            ended: The time at which the epoch ended, in seconds as `time.time` counts them.
+        """
+        for name, value in row.items():
+            if name not in ("epoch", "step", "notes", "restored"):
+                tag = f"{'held out' if name.startswith('val_') else 'train'}/{name}"
+                self.tensorboard.add_scalar(tag, value, row["step"], ended)
 
     def write_epoch(self) -> None:
         """Writes the history, writes its last row for TensorBoard, and prints it."""
         self.write_history()
         row = self.rows[-1]
-        for name, value in row.items():
-            if name not in ("epoch", "step", "notes"):
-                self.tensorboard.add_scalar(
-                    f"{'held out' if name.startswith('val_') else 'train'}/{name}", value, row["step"]
-                )
+        self._add_to_tensorboard(row, time.time())
         self.tensorboard.flush()
         self.print(summarise_epoch(row))
 
     def write_history(self) -> None:
         """Writes history.jsonl."""
         assert self.run is not None
-        write_text(self.run.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_json_lines(self.run.path / "history.jsonl", self.rows)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Returns everything that a resumed epoch needs to report the same as one without interruption."""
+    def state_dict(self, all_gather: AllGather) -> dict[str, Any]:
+        """Returns everything that a resumed epoch needs to report the same as one without interruption.
+
+        Arguments:
+            all_gather: The all-gather over processes, each of which has sums of its own.
+        """
+        sums = all_gather(torch.stack(list(self.sums.values()))).cpu().unbind(-1) if self.sums else ()
         return {
-            "sums": {name: value.cpu() for name, value in self.sums.items()},
+            "sums": dict(zip(self.sums, sums, strict=True)),  # scalars, or of several processes shape (processes,)
             "counts": self.counts,
             "last": {name: float(value) for name, value in self.last.items()},
             "norms": {player: norm.cpu() for player, norm in self.norms.items()},
@@ -243,14 +293,44 @@ class Monitor:
             "rollbacks": self.rollbacks,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what `state_dict` returned."""
-        self.sums = {name: value.to(self.device) for name, value in state["sums"].items()}
+    def load_state_dict(self, state: dict[str, Any], rank: int, processes: int) -> None:
+        """Restores what `state_dict` returned.
+
+        Arguments:
+            state: The state.
+            rank: The number of this process.
+            processes: The number of processes; if it is another than it was, each takes the mean of the sums.
+        """
+        own = {
+            name: value if not value.ndim else value[rank] if len(value) == processes else value.mean()
+            for name, value in state["sums"].items()
+        }
+        self.sums = {name: value.to(self.device) for name, value in own.items()}
         self.norms = {player: norm.to(self.device) for player, norm in state["norms"].items()}
         self.counts, self.steps, self.seconds = dict(state["counts"]), state["steps"], state["seconds"]
         self.last = dict(state.get("last", {}))
         self.rows, self.notes, self.rollbacks = state["rows"], state["notes"], state["rollbacks"]
         self.windows, self.first_bad_step = Windows(**state["windows"]), self._all_finite()
+
+
+def in_units_of_images(means: Mapping[str, float]) -> dict[str, float]:
+    """Returns the means of terms, those that are known per group and per image in the latter unit alone."""
+    return {name: means.get(name + PER_IMAGE, value) for name, value in means.items() if not name.endswith(PER_IMAGE)}
+
+
+def describe_terms(means: Mapping[str, float]) -> str:
+    """Returns the distortion SSE / 2v and the KLs as text in one unit, which is named; the loss, where there is no v.
+
+    Arguments:
+        means: The means of terms, or a row of the history.
+    """
+    if not {"v", "rec", "kl"} <= means.keys():
+        return f"loss {means['loss']:.4g}"
+    is_introspective = "kl_real" in means  # its `rec` is SSE / 2, and its loss is that divided by v, plus the KL
+    terms = {"rec": means["loss"] - means["kl"] if is_introspective else means["rec"], "kl": means["kl"]}
+    if "kl_fake" in means:
+        terms["kl of samples"] = means["kl_fake"]
+    return ", ".join(f"{name} {value:.4g}" for name, value in terms.items()) + " nats an image"
 
 
 def summarise_epoch(row: dict[str, Any]) -> str:
@@ -259,9 +339,7 @@ def summarise_epoch(row: dict[str, Any]) -> str:
     Arguments:
         row: The row of the history.
     """
-    parts = [f"epoch {row['epoch']:>3}", f"rec {row['rec']:.4g}", f"kl {row['kl']:.2f}", f"mse {row['mse']:.5f}"]
-    if "kl_fake" in row:
-        parts.insert(3, f"kl of samples {row['kl_fake']:.2f}")
+    parts = [f"epoch {row['epoch']:>3}", describe_terms(row), f"mse {row['mse']:.5f}"]
     if "val_mse" in row:
         parts.append(f"held-out mse {row['val_mse']:.5f}")
     return "  ".join([*parts, f"{row['images_per_second']:,.0f} images/s"])

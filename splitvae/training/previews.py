@@ -19,7 +19,7 @@ from ..models.vae import VAE
 from ..utils.console import print_once
 from ..utils.files import write_json
 
-__all__ = ["SampleDistance", "draw_preview", "is_due"]
+__all__ = ["SampleDistance", "draw_preview", "is_due", "remove_previews"]
 
 IMAGES_PER_SET = 5000  # of the real and of the generated set, at most
 
@@ -88,3 +88,15 @@ def draw_preview(folder: Path, vae: VAE, epoch: int) -> None:
     from ..figures.samples import save_preview  # imports matplotlib, which takes a second
 
     save_preview(folder / f"epoch-{epoch:04d}.png", vae)
+
+
+def remove_previews(folder: Path, epoch: int) -> None:
+    """Removes the pictures of later epochs than a given one, and the film that was made of them.
+
+    Arguments:
+        folder: The folder of the pictures.
+        epoch: The number of finished epochs.
+    """
+    later = [file for file in folder.glob("epoch-*.png") if file.stem[6:].isdigit() and int(file.stem[6:]) > epoch]
+    for file in [*later, folder / "film.gif"] if later else []:
+        file.unlink(missing_ok=True)

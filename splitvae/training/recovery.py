@@ -13,11 +13,14 @@ from ..errors import UserError
 from ..runs import Run
 from .alarms import Alarm, Alarmed
 from .checkpoints import GOOD, STATE, checkpoint_error, load, save
+from .lost_model import mark_restored
+from .previews import remove_previews
 from .trainer import Trainer
 
 __all__ = ["MAX_ROLLBACKS", "TrainingStopped", "handle_alarm", "initialise_good", "load_checkpoint"]
 
 MAX_ROLLBACKS = 3
+WENT_BACK = ("Went back", "Stopped, and went back")  # how the notes on responses to alarms begin
 
 
 class TrainingStopped(UserError):
@@ -45,8 +48,12 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
         TrainingStopped: If the training ends.
     """
     monitor, changes = trainer.monitor, alarmed.config_changes
-    notes, rollbacks = monitor.notes, monitor.rollbacks
+    rows, notes, rollbacks = monitor.rows, monitor.notes, monitor.rollbacks
     epoch = restore_good(trainer, run)
+    if epoch is not None:
+        # The history loses the rows of later epochs, but not that it went back from them.
+        lost = [note for row in rows[len(monitor.rows) :] for note in row.get("notes", ())]
+        notes = [note for note in lost if note.startswith(WENT_BACK)] + notes
     goes_on = trainer.config.monitoring.on_alarm == "rollback" and bool(changes) and rollbacks < MAX_ROLLBACKS
     has_begun = epoch or (epoch is None and (run.path / STATE).exists())
     place = "its last checkpoint" if has_begun else "its beginning"
@@ -56,10 +63,11 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
         trainer.change_settings(**changes)
         rollbacks += 1
     monitor.rollbacks, monitor.notes = rollbacks if goes_on else 0, notes
-    action = f"Went back ({rollbacks} of {MAX_ROLLBACKS} times) to" if goes_on else "Stopped, and went back to"
+    action = f"{WENT_BACK[0]} ({rollbacks} of {MAX_ROLLBACKS} times) to" if goes_on else f"{WENT_BACK[1]} to"
     monitor.note(f"{action} {place}. {alarmed}")
-    if trainer.fabric.is_global_zero and epoch is not None:
-        run.reconfigure(trainer.config, trainer.vae.counts())
+    if epoch is not None:
+        if trainer.fabric.is_global_zero:
+            run.reconfigure(trainer.config, trainer.vae.counts(), tuple(changes) if goes_on else ())
         trainer.save(run)
     trainer.fabric.barrier()
     if not goes_on:
@@ -75,26 +83,41 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
 
 def initialise_good(trainer: Trainer, run: Run) -> None:
     """Makes the present state the good checkpoint if this training has none yet."""
-    file = run.path / GOOD
+    file, state = run.path / GOOD, trainer.state_dict()
     if trainer.fabric.is_global_zero and not trainer.keeps_good_checkpoint:
         file.unlink(missing_ok=True)  # of an earlier training that kept one
     elif trainer.fabric.is_global_zero and (trainer.step == 0 or not file.exists()):
-        save(file, trainer.state_dict())
+        save(file, state)
 
 
 def restore_good(trainer: Trainer, run: Run) -> int | None:
-    """Goes back to the good checkpoint, with the model and the history.
+    """Goes back to the good checkpoint, with the model, the history, TensorBoard and the previews.
+
+    At the beginning there is no model. With `best`, a model of an epoch before the checkpoint stays; one of a later epoch
+    is replaced by that of the checkpoint.
 
     Returns:
         The epoch of the checkpoint; None if there is no good checkpoint, and then nothing is changed.
     """
     trainer.fabric.barrier()
+    best_before = trainer.best
     if not trainer.keeps_good_checkpoint or not load_checkpoint(trainer, run.path / GOOD):
         return None
+    monitor, keeps_best = trainer.monitor, trainer.config.training.best
+    replaces_best = keeps_best and trainer.epoch > 0 and best_before < trainer.best
+    if replaces_best:
+        trainer.best = mark_restored(monitor.rows)
+        state = trainer.state_dict()
+        if trainer.fabric.is_global_zero:
+            save(run.path / GOOD, state)
     if trainer.fabric.is_global_zero:
-        if trainer.epoch and not trainer.config.training.best:
+        if not trainer.epoch:
+            run.remove_model()
+        elif replaces_best or not keeps_best:
             run.save_model(trainer.saved_model)
-        trainer.monitor.write_history()
+        remove_previews(run.path / "figures", trainer.epoch)
+        monitor.write_history()
+        monitor.rewrite_tensorboard()
     return int(trainer.epoch)
 
 

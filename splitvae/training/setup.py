@@ -45,19 +45,25 @@ def find_run_to_resume(folder: Path, resume: bool, progress: bool) -> Run | None
     return None
 
 
-def resume_config(run: Run, explicit: dict[str, Any], objective: Objective | None = None) -> Config:
+def resume_config(
+    run: Run, explicit: dict[str, Any], given: dict[str, Any] | None = None, objective: Objective | None = None
+) -> Config:
     """Returns the settings of a resumed run: its own, with changes that are compatible with the trained epochs.
 
     Arguments:
         run: The run.
         explicit: The settings that the user gave now, by flat name.
+        given: The settings of the objects that the user gave now, by flat name; what an alarm changed since the run was
+            begun with them stays changed.
         objective: The objective that the user gave now; its weights may be functions, which config.json cannot hold.
 
     Raises:
         UserError: For a change that a resumed run cannot make.
     """
     stored = {**run.config.options(), "preset": run.config.preset}
-    values = {k: getattr(v, "name", v) for k, v in explicit.items() if v is not None and not callable(v)}
+    changed = run.changed_by_alarms
+    given = {k: v for k, v in (given or {}).items() if k not in changed or v != changed[k][0]}
+    values = {k: getattr(v, "name", v) for k, v in (given | explicit).items() if v is not None and not callable(v)}
     changes = {name: value for name, value in values.items() if value != stored.get(name)}
     choice = {"sampler": changes["sampler"]} if "sampler" in changes else {}
     resumable = RESUMABLE_OPTIONS | run.config.objective.resumable
@@ -71,9 +77,8 @@ def resume_config(run: Run, explicit: dict[str, Any], objective: Objective | Non
             "leave it out, or give another folder with --out."
         )
     config = run.config.override(**changes)
-    if objective is not None and any(callable(value) for _, value in objective.items()):
-        return dataclasses.replace(config, objective=objective)
-    return config
+    functions = {} if objective is None else {f.name: value for f, value in objective.items() if callable(value)}
+    return dataclasses.replace(config, objective=dataclasses.replace(config.objective, **functions))
 
 
 def prepare_images(

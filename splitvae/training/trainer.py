@@ -4,6 +4,9 @@ A step reads no value back from the device: terms are summed there and read once
 which a step depends is in `state_dict()` (parameters, optimizers, variance, averages, random streams, position in the
 epoch), and the order of an epoch is determined by the seed and the number of the epoch. So a resumed run has the same
 results bit for bit as one without interruption.
+
+With several processes each has a random stream of its own, which is determined by the seed, the step and its rank, and
+processes act together: they stop after Ctrl-C, and write checkpoints, only at a step at which values are checked.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,7 +34,7 @@ from ..utils.machine import keep_freed_memory
 from .alarms import Alarmed, check_window, non_finite_alarm
 from .batches import TrainingImages
 from .checkpoints import STATE, mark_good, save
-from .fabric import AllReduce, all_reduce_of, average_gradients, isolated_evaluation, launch_fabric, no_reduce
+from .fabric import all_gather_of, all_reduce_of, average_gradients, isolated_evaluation, launch_fabric
 from .interrupts import Interrupted
 from .monitor import Monitor
 from .previews import SampleDistance, draw_preview, is_due
@@ -57,7 +61,7 @@ class Trainer:
     def __init__(self, vae: VAE, objective: Objective | Loss, images: Images, config: Config) -> None:
         self.config = config
         self.fabric: Fabric = launch_fabric(config.hardware)
-        self.all_reduce = all_reduce_of(self.fabric)
+        self.all_reduce, self.all_gather = all_reduce_of(self.fabric), all_gather_of(self.fabric)
         keep_freed_memory()
         device, processes = self.fabric.device, self.fabric.world_size
         self.images = TrainingImages(images, config, vae, device)
@@ -73,12 +77,10 @@ class Trainer:
         wrapped.mark_forward_method("encode")
         wrapped.mark_forward_method("decode")
         self.players = self.loss.players(vae)
-        # Fabric's wrapper averages gradients over processes only if each backward pass reaches all parameters. With several
-        # players it does not, so their gradients are averaged here, like those of the parameters of the loss.
-        has_one_player = len(self.players) == 1
-        self.model = wrapped if has_one_player else vae
-        own = list(self.loss.parameters())
-        self.manually_reduced = {name: own if has_one_player else params for name, params in self.players.items()}
+        # Gradients are averaged over processes here. Fabric's wrapper does it only if each backward pass reaches all
+        # parameters, which it does not with several players, and it does it in another order, so with another rounding, in
+        # the first step after a resume.
+        self.model = wrapped if self.fabric.world_size == 1 and len(self.players) == 1 else vae
         # The epsilon is that of Keras, as in the paper's code. Adam is fused on devices that have the kernel.
         fused, lr = device.type in ("cpu", "cuda", "mps"), config.training.lr
         self.optimizers: dict[str, Any] = {
@@ -113,25 +115,28 @@ class Trainer:
         last_save = time.monotonic()
         for x, group in self.batches():
             self.train_step(x, group)
-            if is_interrupted():
-                self.check_finite(no_reduce)  # without the other processes, which may be within a step
-                self.monitor.update_progress_bar()
+            stops = is_interrupted()
+            if self.step % CHECK_EVERY_STEPS and not (stops and self.fabric.world_size == 1):
+                self.monitor.announce_stop(stops, self.step + CHECK_EVERY_STEPS - self.step % CHECK_EVERY_STEPS)
+                continue
+            self.check_finite()
+            self.monitor.update_progress_bar()
+            stops = self.any_process(stops)
+            if self.any_process(stops or time.monotonic() - last_save > 60 * CHECKPOINT_EVERY_MINUTES):
                 self.save(run)
+                last_save = time.monotonic()
+            if stops:
+                self.fabric.barrier()  # when one process has ended, Fabric kills the others: the checkpoint comes first
                 raise Interrupted(run.path, self.epoch, self.step)
-            if self.step % CHECK_EVERY_STEPS == 0:
-                self.check_finite(self.all_reduce)
-                self.monitor.update_progress_bar()
-                if time.monotonic() - last_save > 60 * CHECKPOINT_EVERY_MINUTES:
-                    self.save(run)
-                    last_save = time.monotonic()
 
     def batches(self) -> Iterator[tuple[Tensor, Groups | None]]:
         """Yields the remaining batches of the epoch: images (B, C, H, W), floats in [0, 1], and their groups."""
         processes, rank = self.fabric.world_size, self.fabric.global_rank
         order, size = self.images.epoch_order(self.epoch), self.config.training.batch_size
-        if processes > 1:  # so that each process draws other noise
-            torch.manual_seed((self.config.training.seed * 1_000_003 + self.epoch) * processes + rank)
-        for i in range(self.step - self.epoch * self.steps_per_epoch, self.steps_per_epoch):
+        first_step = self.epoch * self.steps_per_epoch
+        for i in range(self.step - first_step, self.steps_per_epoch):
+            if processes > 1:  # other noise in each process, which a resumed run draws again
+                torch.manual_seed((self.config.training.seed * 1_000_003 + first_step + i) * processes + rank)
             yield self.images.batch(order, (i * processes + rank) * size)
 
     def train_step(self, x: Tensor, group: Groups | None = None) -> None:
@@ -153,10 +158,13 @@ class Trainer:
             optimizer.zero_grad()
             self.fabric.backward(loss)
             if self.fabric.world_size > 1:
-                average_gradients(self.manually_reduced[player], self.all_reduce)
+                average_gradients(self.players[player], self.all_reduce)
             self.monitor.record_gradient(self.step, player, loss, self.players[player])
             optimizer.step()
-        self.monitor.add_terms(self.loss.logs)
+        if group is None:
+            self.monitor.add_terms(self.loss.logs)
+        else:
+            self.monitor.add_terms(self.loss.logs, self.loss.terms_per_group(), group.total / len(x))
         if self.ema_model is not None:
             with torch.no_grad():
                 # The decay is smaller in the first steps, so that the average forgets the untrained weights.
@@ -173,15 +181,15 @@ class Trainer:
         """
         monitor, monitoring, training = self.monitor, self.config.monitoring, self.config.training
         monitor.update_progress_bar()
-        self.check_finite(self.all_reduce)
+        self.check_finite()
         totals = monitor.totals(self.all_reduce)
-        is_good, alarms = check_window(monitor.windows, totals, monitor.steps, self.loss)
+        is_good, alarms, warnings = check_window(monitor.windows, totals, monitor.steps, self.loss)
         if alarms and monitoring.on_alarm != "warn":
             raise Alarmed(alarms)
-        for alarm in alarms:
+        for alarm in [*alarms, *warnings]:
             monitor.note(f"Warning: {alarm}")
         self.recompute_batchnorm()
-        self.check_finite(self.all_reduce)  # before anything is written
+        self.check_finite()  # before anything is written
         held_out = self.validate() | self.measure_distances(run)
         lr = next(iter(self.optimizers.values())).param_groups[0]["lr"]
         self.epoch += 1
@@ -190,10 +198,10 @@ class Trainer:
             scheduler.step(held_out["val_loss"]) if isinstance(scheduler, ReduceLROnPlateau) else scheduler.step()
         is_better = held_out.get("val_loss", -float("inf")) < self.best
         self.best = min(self.best, held_out.get("val_loss", self.best))
+        if self.fabric.is_global_zero and (is_better or not training.best):
+            run.save_model(self.saved_model)
+        self.save(run)
         if self.fabric.is_global_zero:
-            if is_better or not training.best:
-                run.save_model(self.saved_model)
-            self.save(run)
             if is_good and self.keeps_good_checkpoint:
                 mark_good(run.path)
             monitor.write_epoch()
@@ -203,11 +211,17 @@ class Trainer:
 
     # -- parts of an epoch -----------------------------------------------------------------------------------------
 
-    def check_finite(self, all_reduce: AllReduce) -> None:
-        """Raises Alarmed if a loss, a gradient or a weight was not finite."""
-        first = self.monitor.first_non_finite(self.step, self.vae.state_dict().values(), all_reduce)
+    def check_finite(self) -> None:
+        """Raises Alarmed if a loss, a gradient or a weight was not finite; all processes must call this."""
+        first = self.monitor.first_non_finite(self.step, self.vae.state_dict().values(), self.all_reduce)
         if first is not None:
             raise Alarmed([non_finite_alarm(*first, self.config.training.lr)])
+
+    def any_process(self, condition: bool) -> bool:
+        """Returns whether a condition holds in any process; all processes must call this."""
+        if self.fabric.world_size == 1:
+            return condition
+        return bool(self.all_reduce(torch.tensor(float(condition), device=self.fabric.device), "mean") > 0)
 
     def recompute_batchnorm(self) -> None:
         """Recomputes the statistics of BatchNorm, which after a short run with momentum .999 are far from the true ones."""
@@ -217,14 +231,19 @@ class Trainer:
         with isolated_evaluation(self.fabric, self.config.training.seed):
             order = self.images.epoch_order(-1)  # an order that no epoch has
             batches = (self.images.batch(order, i * size) for i in range(min(self.steps_per_epoch, most)))
-            recompute_batchnorm(self.saved_model, ({"x": x, "group": group} for x, group in batches))
+            model, step = self.saved_model, self.step - 1  # the last step that was made
+            passes = (partial(self.loss.make_passes, model, x, group, step) for x, group in batches)
+            recompute_batchnorm(model, passes)
         self.vae.train()
 
     def validate(self) -> dict[str, float]:
-        """Returns the mean terms of the loss on held-out images, in evaluation mode, with the same noise each time."""
-        count = self.images.held_out_count
-        if not count:
+        """Returns the mean terms of the loss on held-out images, in evaluation mode, with the same noise each time.
+
+        Those that the loss divides by the number of groups are per image, as in the history.
+        """
+        if not self.images.held_out_count:
             return {}
+        count, per_group = len(self.images.held_out_order().rows), self.loss.terms_per_group()
         model, step = self.saved_model.eval(), self.loss.validation_step(self.step)
         self.loss.eval()
         terms: dict[str, float] = {}
@@ -233,7 +252,8 @@ class Trainer:
                 for _ in self.loss(model, x, group, step):
                     pass
                 for name in ("loss", "mse", "kl"):
-                    terms[name] = terms.get(name, 0.0) + float(self.loss.logs[name]) * len(x) / count
+                    images = len(x) if group is None or name not in per_group else group.total
+                    terms[name] = terms.get(name, 0.0) + float(self.loss.logs[name]) * images / count
         self.loss.train()
         self.vae.train()
         return {f"val_{name}": value for name, value in terms.items()}
@@ -269,12 +289,13 @@ class Trainer:
         self.lr = self.config.training.lr
 
     def save(self, run: Run) -> None:
-        """Writes the checkpoint."""
+        """Writes the checkpoint; all processes must call this."""
+        state = self.state_dict()
         if self.fabric.is_global_zero:
-            save(run.path / STATE, self.state_dict())
+            save(run.path / STATE, state)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns everything on which the next step depends."""
+        """Returns everything on which the next step depends; all processes must call this."""
         state = {
             "epoch": self.epoch,
             "step": self.step,
@@ -286,7 +307,7 @@ class Trainer:
             "objective": self.loss.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
             "schedulers": [s.state_dict() for s in self.schedulers],
-            "monitor": self.monitor.state_dict(),
+            "monitor": self.monitor.state_dict(self.all_gather),
             "random": torch.get_rng_state(),
         }
         if self.ema_model is not None:
@@ -317,7 +338,7 @@ class Trainer:
             scheduler.load_state_dict(value)
         if self.ema_model is not None:
             self.ema_model.load_state_dict(state["average"])
-        self.monitor.load_state_dict(state["monitor"])
+        self.monitor.load_state_dict(state["monitor"], self.fabric.global_rank, self.fabric.world_size)
         self.epoch, self.step, self.best, self.lr = state["epoch"], state["step"], state["best"], state["lr"]
         self.rescale_learning_rate()
         torch.set_rng_state(state["random"])

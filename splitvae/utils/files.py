@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["atomic_write", "read_json", "write_json", "write_text"]
+__all__ = ["atomic_write", "code_beside_tensors", "read_json", "write_json", "write_json_lines", "write_text"]
 
 
 @contextmanager
@@ -50,6 +51,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
+def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Writes values as JSON atomically, one in each line."""
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
 def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
@@ -62,3 +68,15 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); restore it or train the run anew.") from None
+
+
+def code_beside_tensors(error: Exception) -> str | None:
+    """Returns what a file holds beside tensors, or None if it is damaged.
+
+    Such a file is no damaged one, but to read it would execute code.
+
+    Arguments:
+        error: The error of `torch.load(file, weights_only=True)`.
+    """
+    found = re.search(r"GLOBAL (\S+)", str(error))
+    return found[1] if found else None

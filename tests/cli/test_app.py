@@ -15,15 +15,15 @@ from splitvae.cli.app import COMMANDS
 Command = Callable[..., Any]
 
 OPTIONS = {  # of each command whose options do not depend on a preset
-    "evaluate": "--images --data --metrics --protocol --features --inception-weights --resize --sampler --components -n "
-    "--draws --seed --out",
+    "evaluate": "--images --data --metrics --protocol --padding --features --inception-weights --resize --sampler "
+    "--components -n --generated --draws --seed --out",
     "sample": "-n --sampler --components --seed --out",
     "encode": "--data --split --out",
     "reconstruct": "--data --split -n --out",
     "figures": "--mixture --seed",
     "probe": "--data --group-by --iterations --members --seed --out",
     "report": "--out",
-    "reproduce": "--data --out --epochs --iterations --seed",
+    "reproduce": "--data --out --epochs --iterations --seed --public-weights",
     "categories": "--features --inception-weights --resize --count -n --mirror --seed --out",
     "means": "--side --out",
     "list": "",

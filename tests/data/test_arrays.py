@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,10 @@ def test_bad_numpy_files_are_refused(
     assert_refused(path, "no NumPy file")
     np.save(path, np.array([noise(3, 3), noise(4, 4)], dtype=object), allow_pickle=True)
     assert_refused(path, "pickled", "can run code", "np.stack")
+    path.write_bytes(pickle.dumps([1, 2]))  # no array at all
+    assert_refused(path, "pickled", "can run code")
+    path.write_bytes(b"neither")
+    assert_refused(path, "no NumPy file")
     path = tmp_path / "b.npz"
     np.savez(path, images=noise(20, 8, 8))
     whole = path.read_bytes()

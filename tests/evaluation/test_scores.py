@@ -174,7 +174,7 @@ def test_the_banks_that_protocols_share_are_measured_once(runs: dict[str, Run], 
     clean = scores.score(runs["plain"], pooled(), "clean", mixture)
     separate = scores.score(runs["plain"], pooled(), "paper", mixture)
     calls, columns = [], scores.component_features
-    monkeypatch.setattr(scores, "component_features", lambda *a: calls.append(0) or columns(*a))
+    monkeypatch.setattr(scores, "component_features", lambda *a, **k: calls.append(0) or columns(*a, **k))
     assert scores.score(runs["plain"], pooled(), "paper", mixture, reuse=clean) == separate
     assert len(calls) == 1
 

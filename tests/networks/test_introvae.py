@@ -47,7 +47,7 @@ def test_the_readmes_network_has_exactly_the_parameters_of_its_table() -> None:
     """[out, kernel, stride, pool] as in the public params.py, without the projections between equal channel numbers."""
     widths = intro_widths(256, 16, most=256)
     with torch.device("meta"):
-        encoder, decoder = IntroEncoder(3, 256, widths, norm=False), IntroDecoder(512, 3, 256, widths, norm=False)
+        encoder, decoder = IntroEncoder(3, 256, widths, norm=None), IntroDecoder(512, 3, 256, widths, norm=None)
 
     def conv(a: int, b: int, kernel: int) -> int:
         return kernel * kernel * a * b + b
@@ -97,9 +97,9 @@ def test_doubling_repeats_and_the_mean_halves_back() -> None:
     torch.testing.assert_close(F.avg_pool2d(Upsample2x()(x), 2), x)
 
 
-@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("norm", ["batch", "group", None])
 @pytest.mark.parametrize("side", INTROVAE_SIDES)
-def test_every_side_is_encoded_and_generated(side: int, norm: bool) -> None:
+def test_every_side_is_encoded_and_generated(side: int, norm: str | None) -> None:
     widths = intro_widths(side, 1, most=2)
     encoder, decoder = IntroEncoder(1, side, widths, norm).eval(), IntroDecoder(3, 3, side, widths, norm).eval()
     with torch.no_grad():
@@ -107,8 +107,8 @@ def test_every_side_is_encoded_and_generated(side: int, norm: bool) -> None:
         assert decoder(torch.randn(1, 3)).shape == (1, 3, side, side)
 
 
-@pytest.mark.parametrize("norm", [True, False])
-def test_gradients_reach_every_parameter(norm: bool) -> None:
+@pytest.mark.parametrize("norm", ["batch", "group", None])
+def test_gradients_reach_every_parameter(norm: str | None) -> None:
     widths = intro_widths(32, 4)
     encoder, decoder = IntroEncoder(1, 32, widths, norm), IntroDecoder(5, 3, 32, widths, norm)
     features = encoder(torch.rand(4, 1, 32, 32))
@@ -119,8 +119,8 @@ def test_gradients_reach_every_parameter(norm: bool) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("norm", [True, False])
-def test_the_head_is_linear_and_the_last_layer(norm: bool) -> None:
+@pytest.mark.parametrize("norm", ["batch", "group", None])
+def test_the_head_is_linear_and_the_last_layer(norm: str | None) -> None:
     decoder, z = IntroDecoder(5, 3, 16, [4, 8], norm).eval(), torch.randn(2, 5)
     with torch.no_grad():
         before = decoder(z)
@@ -129,11 +129,12 @@ def test_the_head_is_linear_and_the_last_layer(norm: bool) -> None:
     torch.testing.assert_close(decoder(z), -2 * before)
 
 
-@pytest.mark.parametrize("norm", [True, False])
-def test_a_network_has_batchnorm_everywhere_or_nowhere(norm: bool) -> None:
+@pytest.mark.parametrize("norm", ["batch", "group", None])
+def test_a_network_has_its_normalisation_everywhere_or_nowhere(norm: str | None) -> None:
     nets = IntroEncoder(1, 32, [4, 8, 16], norm), IntroDecoder(5, 1, 32, [4, 8, 16], norm)
-    norms = sum(isinstance(m, nn.BatchNorm2d) for net in nets for m in net.modules())
-    assert norms == (1 + 2 * 3 + 2 * 4 if norm else 0)
+    kinds = [type(m) for net in nets for m in net.modules() if isinstance(m, nn.BatchNorm2d | nn.GroupNorm)]
+    kind = {"batch": nn.BatchNorm2d, "group": nn.GroupNorm, None: None}[norm]
+    assert kinds == ([kind] * (1 + 2 * 3 + 2 * 4) if norm else [])
 
 
 @pytest.mark.parametrize("side", [8, 28, 48, 2048])

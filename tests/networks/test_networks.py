@@ -14,7 +14,7 @@ from torch import nn
 import splitvae
 from splitvae.errors import UserError
 from splitvae.networks.base import Network
-from splitvae.networks.layers import Down, Up
+from splitvae.networks.layers import Down, Up, build_norm
 from splitvae.networks.registry import NETWORKS
 from splitvae.networks.residual import Residual, ResidualDecoder, ResidualEncoder
 
@@ -204,3 +204,22 @@ def test_impossible_networks_are_refused_in_one_sentence(arguments: dict, words:
     with pytest.raises(UserError) as error:
         splitvae.VAE(**arguments)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("net", ["resnet", "two-stage", "intro"])
+def test_with_group_norm_a_batch_decides_nothing(net: str) -> None:
+    vae = splitvae.VAE((1, 16, 16), 5, net=net, norm="group", width=12).train()
+    counts = splitvae.VAE((1, 16, 16), 5, net=net, width=12).counts()
+    assert vae.counts() == {"trainable": counts["trainable"], "total": counts["trainable"]}
+    x, z = torch.rand(4, 1, 16, 16), torch.randn(4, 5)
+    together = vae.decode(z).image, vae.encode(x).mean
+    alone = vae.decode(z[:1]).image, vae.encode(x[:1]).mean
+    vae.eval()
+    for a, b, c in zip(together, alone, (vae.decode(z).image, vae.encode(x).mean), strict=True):
+        torch.testing.assert_close(a[:1], b, rtol=1e-3, atol=1e-5)
+        assert torch.equal(a, c)
+
+
+def test_channels_that_no_eight_divide_are_grouped_too() -> None:
+    groups = {c: build_norm("group", c).num_groups for c in (1, 8, 12, 16, 20, 64, 512)}
+    assert groups == {1: 1, 8: 1, 12: 1, 16: 2, 20: 2, 64: 8, 512: 64}

@@ -70,7 +70,7 @@ def test_evaluation_mode_learns_nothing(vae: splitvae.VAE) -> None:
 def test_logs_hold_every_term_and_no_graph(vae: splitvae.VAE) -> None:
     objective = ELBO(beta=8).build()
     loss_of(vae, torch.rand(4, 1, 16, 16), objective)
-    assert set(objective.logs) == {"loss", "mse", "rec", "kl", "beta", "v", "beta_v"}
+    assert set(objective.logs) == {"loss", "mse", "rec", "kl", "beta", "v", "beta_v", "spread"}
     assert not any(isinstance(v, torch.Tensor) and v.requires_grad for v in objective.logs.values())
 
 

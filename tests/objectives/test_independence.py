@@ -71,3 +71,31 @@ def test_independence_weighs_the_dependence_in_nats_per_image() -> None:
     expected = 5 * dependence(style, as_groups(labels, 12, CPU)) * 12 / 3
     torch.testing.assert_close(losses[1] - losses[0], expected, rtol=1e-3, atol=1e-3)
     assert "dependence" in objective.logs
+
+
+def test_independence_waits_for_codes_that_tell_something_and_then_rises() -> None:
+    torch.manual_seed(0)
+    vae = splitvae.VAE((1, 16, 16), latent_dim=6, net="mlp", latent="grouped", embedding=16)
+    x, labels = torch.rand(12, 1, 16, 16), torch.arange(12) % 3
+    heads = vae.encoder.latent
+    for head in (heads.style_mean, heads.content_mean, heads.style_logvar, heads.content_logvar):
+        torch.nn.init.zeros_(head.weight)
+    objective = splitvae.ELBO(independence=40.0, independence_steps=4).build()
+
+    def weights(steps: int) -> list[float]:
+        found = []
+        for step in range(steps):
+            for _ in objective(vae, x, labels, step):
+                found.append(float(objective.logs["independence"]))
+        return found
+
+    assert weights(3) == [0, 0, 0]  # empty codes, as in the first steps of a convolutional network
+    torch.nn.init.constant_(heads.style_mean.bias, 2.0)  # 6 nats
+    assert weights(2) == [0, 0]  # contents still tell nothing
+    torch.nn.init.constant_(heads.content_mean.bias, 2.0)
+    assert weights(6) == [10, 20, 30, 40, 40, 40]
+    resumed = splitvae.ELBO(independence=40.0, independence_steps=4).build()
+    resumed.load_state_dict(objective.state_dict())
+    objective = resumed
+    assert weights(1) == [40]
+    assert splitvae.ELBO(independence=40.0).build().state_dict().keys() == splitvae.ELBO().build().state_dict().keys()

@@ -38,7 +38,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def model(split: int = 1, latent: str = "gaussian", norm: bool = True, seed: int = 0) -> splitvae.VAE:
+def model(split: int = 1, latent: str = "gaussian", norm: str | None = "batch", seed: int = 0) -> splitvae.VAE:
     torch.manual_seed(seed)
     vae = splitvae.VAE((1, SIDE, SIDE), DIM, split, width=4, scales=2, embedding=16 * WIDTHS[-1], latent=latent)
     vae.encoder.features = IntroEncoder(1, SIDE, WIDTHS, norm)
@@ -138,10 +138,10 @@ def algorithm(alpha: float, alpha_decoder: float, beta: float, m: float) -> Step
     return losses
 
 
-@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("norm", ["batch", None])
 @pytest.mark.parametrize(("alpha", "alpha_decoder", "beta", "margin"), [(0.25, None, 0.5, 50.0), (0.7, 0.5, 0.05, 20.0)])
 def test_both_gradients_are_those_of_algorithm_1(
-    alpha: float, alpha_decoder: float | None, beta: float, margin: float, norm: bool
+    alpha: float, alpha_decoder: float | None, beta: float, margin: float, norm: str | None
 ) -> None:
     objective = Intro(alpha, beta, margin, alpha_decoder).build()
     ours = gradients(model(norm=norm), images(), objective)
@@ -205,8 +205,42 @@ def test_a_step_of_the_official_code_has_the_same_gradients_up_to_the_weight_of_
 
 def test_yukunchen113s_three_numbers_have_the_papers_units() -> None:
     alpha, m, beta = 0.25, 70.0, 0.05
-    ours = gradients(model(norm=False), images(), Intro(**from_yukunchen(alpha, m, beta)).build())
-    assert_close(ours, gradients(model(norm=False), images(), algorithm(alpha, alpha, beta, m)))
+    ours = gradients(model(norm=None), images(), Intro(**from_yukunchen(alpha, m, beta)).build())
+    assert_close(ours, gradients(model(norm=None), images(), algorithm(alpha, alpha, beta, m)))
+
+
+def test_yukunchen113s_own_schedule_of_beta_begins_at_0() -> None:
+    """That code's lambda step: min(step / 50_000, 1), with alpha = 0 at first: the first step changes no decoder."""
+    arguments = from_yukunchen(lambda step: 0.25 * (step >= 2), 70.0, lambda step: min(step / 4, 1.0))
+    objective, vae = Intro(**arguments).build(), model(norm=None)
+    before = [p.detach().clone() for p in vae.decoder.parameters()]
+    for step in range(4):
+        for player, loss in objective(vae, images(), None, step):
+            assert loss.isfinite()
+            loss.backward()
+            with torch.no_grad():
+                for p in parameters(vae)[player]:
+                    p -= 1e-3 * p.grad  # type: ignore[operator]  # every parameter has a gradient
+            vae.zero_grad()
+        assert objective.logs["beta"] == step / 4 and ("v" in objective.logs) == (step > 0)
+        unchanged = all(torch.equal(a, b) for a, b in zip(before, vae.decoder.parameters(), strict=True))
+        assert unchanged == (step == 0)
+
+
+def test_the_official_codes_first_epochs_have_weights_of_1() -> None:
+    arguments = from_official(0.05, 0.5, 120.0, 0.8, num_vae=2, steps_per_epoch=10)
+    assert arguments["vae_epochs"] == 2
+    objective = Intro(**arguments).build(steps_per_epoch=10)
+    assert [objective.weights(step)[2] for step in (0, 19, 20, 500)] == [2.0, 2.0, 0.125, 0.125]
+    vae, x = model(norm=None), images()
+    torch.manual_seed(3)
+    _, loss = next(objective(vae, x, None, step=19))
+    torch.manual_seed(3)
+    posterior = vae.encode(x)
+    rec = squared_error(vae.decode(posterior.rsample()).image, x).mean()
+    torch.testing.assert_close(loss, rec + posterior.kl().mean())  # loss_rec + loss_kl of that code
+    with pytest.raises(UserError, match="num_vae=2 needs steps_per_epoch"):
+        from_official(0.05, 0.5, 120.0, num_vae=2)
 
 
 # ---------------------------------------------------------------- the plain VAE inside
@@ -226,8 +260,8 @@ def adam_steps(vae: splitvae.VAE, objective: Step, steps: int) -> dict[str, Tens
 
 
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize(("split", "norm"), [(1, True), (2, True), (1, False)])
-def test_without_fakes_it_is_the_plain_vae_bit_for_bit(split: int, norm: bool, soft: bool) -> None:
+@pytest.mark.parametrize(("split", "norm"), [(1, "batch"), (2, "batch"), (1, None)])
+def test_without_fakes_it_is_the_plain_vae_bit_for_bit(split: int, norm: str | None, soft: bool) -> None:
     beta, scale = 0.3, 1 / SIDE**2
 
     def plain(vae: splitvae.VAE, x: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -301,7 +335,7 @@ def test_the_hinge_is_of_the_batchs_mean_or_of_each_image() -> None:
 
 def test_the_chosen_hinge_is_the_one_in_the_loss() -> None:
     def energies(objective: Intro) -> Tensor:
-        vae, kls = model(norm=False), []
+        vae, kls = model(norm=None), []
         vae.encoder.latent.register_forward_hook(lambda _, __, q: kls.append(q.kl().detach()))
         torch.manual_seed(5)
         backward(vae, objective)
@@ -485,6 +519,7 @@ def test_logs_hold_every_term_and_no_graph(kind: type[Introspective]) -> None:
     objective = kind().build()
     backward(model(), objective)
     energies = {"kl", "kl_real", "kl_rec", "kl_fake", "kl_rec_decoder", "kl_fake_decoder"}
+    energies |= {"correlation_real", "correlation_fake"}
     common = {"loss", "loss_encoder", "loss_decoder", "mse", "rec", "beta", "v", "spread"} | energies
     own = {"alpha", "alpha_decoder", "margin", "hinge_rec", "hinge_fake"} if kind is Intro else {"exp_rec", "exp_fake"}
     assert objective.logs.keys() == common | own
@@ -546,7 +581,7 @@ def test_the_first_steps_train_a_plain_vae_and_draw_no_prior(kind: type[Introspe
 
 
 def test_a_schedule_that_leaves_its_range_is_refused_with_the_step() -> None:
-    with pytest.raises(UserError, match=r"beta=-1.* at step 12 must be positive"):
+    with pytest.raises(UserError, match=r"beta=-1.* at step 12 must be a number of at least 0"):
         next(Intro(beta=lambda step: 11.0 - step).build()(model(), images(), None, 12))
 
 

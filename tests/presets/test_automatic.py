@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 import splitvae
 from splitvae import presets
@@ -30,3 +31,16 @@ def test_images_without_a_preset_get_weights_like_those_that_were_measured(name:
     weights = ("beta", "margin") if objective.name == "intro" else ("beta_rec", "beta_neg", "gamma")
     for key in (*weights, "vae_epochs", "lr"):
         assert suggested[key] == pytest.approx(options[key], rel=0.4)
+
+
+@pytest.mark.parametrize("loss", ["intro", "soft-intro"])
+def test_introspective_networks_get_a_norm_that_samples_and_reconstructions_share(loss: str) -> None:
+    for net in ("resnet", "intro"):
+        config = splitvae.Config().override(net=net, loss=loss)
+        chosen = config.override(**presets.suggest_settings((1, 32, 32), 1000, False, config))
+        vae = presets.build_vae(chosen)
+        assert chosen.options()["norm"] == "group"
+        assert [m for m in vae.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)] == []
+    higgins = splitvae.Config().override(net="higgins", loss=loss)
+    assert "norm" not in presets.suggest_settings((1, 32, 32), 1000, False, higgins)
+    assert "norm" not in presets.suggest_settings((1, 32, 32), 1000, False, splitvae.Config())  # the paper's for an ELBO

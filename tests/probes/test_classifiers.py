@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from splitvae.errors import UserError
-from splitvae.probes.classifiers import Accuracy, Probes, fit_probes
+from splitvae.probes.classifiers import Accuracy, Probes, fit_probes, standard_error
 from splitvae.probes.codes import (
     LabelledCodes,
 )
@@ -99,10 +99,12 @@ def test_separable_codes_are_predicted_fully_and_noise_at_chance() -> None:
     itself = LabelledCodes(torch.eye(4)[labels], labels)
     tests = [blobs(2000, 20.0, 1), noise._replace(codes=torch.randn(2000, 4, generator=generator(1))), itself]
     one, two, three = fit([separable, noise, itself], tests, 150)
-    assert one == Accuracy(1.0, 1.0, 0.0)
+    assert (one.train, one.test) == (1.0, 1.0)
+    assert one.gain < 0.001
     assert three.test == 1
     assert two.test == pytest.approx(0.25, abs=4 * two.error)
-    assert two.error == pytest.approx(math.sqrt(two.test * (1 - two.test) / 2000))
+    assert two.error == pytest.approx(math.sqrt(two.test * (1 - two.test) / 2000), rel=0.01)
+    assert two.passes == pytest.approx(150 * 128 / 2000)
 
 
 def test_noise_lowers_the_accuracy_to_that_of_the_best_classifier() -> None:
@@ -132,14 +134,29 @@ def test_labels_are_any_integers_and_unknown_labels_are_never_predicted() -> Non
     renamed = [part._replace(labels=names[part.labels]) for part in (train, test)]
     assert fit(renamed[:1], renamed[1:])[0].test == 1
     unknown = renamed[1]._replace(labels=torch.full((400,), 5))
-    assert fit(renamed[:1], [unknown]) == [Accuracy(1.0, 0.0, 0.0)]
+    (never,) = fit(renamed[:1], [unknown])
+    assert (never.train, never.test, never.gain) == (1.0, 0.0, 0.0)
 
 
 def test_the_standard_error_counts_independent_rows_only() -> None:
     train, test = blobs(300, 1.0), blobs(400, 1.0, 1)
     plain, fewer = fit([train, train], [test, test._replace(independent=100)])
     assert fewer.test == plain.test
-    assert fewer.error == pytest.approx(2 * plain.error)
+    assert fewer.error == pytest.approx(2 * plain.error, rel=0.05)
+
+
+def test_a_few_rows_that_are_all_right_leave_a_standard_error() -> None:
+    for n in (34, 150):  # a beta distribution with n successes has the mean (n + 1) / (n + 2)
+        draws = torch.distributions.Beta(n + 1.0, 1.0).sample((200_000,))
+        assert standard_error(1.0, n) == pytest.approx(float(draws.std()), rel=0.02)
+    assert standard_error(0.3, 10_000) == pytest.approx(math.sqrt(0.3 * 0.7 / 10_000), rel=1e-3)
+
+
+def test_the_gain_is_what_the_second_half_of_the_iterations_added() -> None:
+    train, test = [blobs(4000, 1.5, 1, classes=20, dim=20)], [blobs(4000, 1.5, 2, classes=20, dim=20)]
+    (few,), (more,) = fit(train, test, 20), fit(train, test, 40)
+    assert more.gain == pytest.approx(more.test - few.test, abs=1e-9)
+    assert few.gain > more.gain > 0.015
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from splitvae.data.images import Images
 from splitvae.errors import UserError
 from splitvae.figures.probes import plot_code_maps, plot_probe_accuracy
 from splitvae.models.vae import VAE
+from splitvae.probes.classifiers import standard_error
 from splitvae.probes.codes import fuse_label_groups
 from splitvae.probes.labelled_images import load_labelled_images
 from splitvae.probes.measure import encode_posteriors, probe, read_cached_probes
@@ -26,8 +27,8 @@ KINDS = ("means", "samples", "untrained_means", "untrained_samples")
 
 
 def numbers(accuracy: dict[str, float]) -> tuple[float, ...]:
-    assert accuracy.keys() == {"train", "test", "error"}
-    assert all(0 <= v <= 1 for v in accuracy.values())
+    assert accuracy.keys() == {"train", "test", "error", "gain", "passes"}
+    assert all(0 <= accuracy[key] <= 1 for key in ("train", "test", "error"))
     return tuple(accuracy.values())
 
 
@@ -65,7 +66,7 @@ def test_the_curve_begins_with_single_images_and_ends_at_the_rarest_label(result
         assert point["groups"]["test"] >= len(labels) >= whole
         assert point["groups"]["train"] >= 300
         share = point["means"]["test"]
-        assert point["means"]["error"] == pytest.approx((share * (1 - share) / whole) ** 0.5)
+        assert point["means"]["error"] == standard_error(share, whole)
 
 
 def test_the_file_holds_the_result_and_where_it_comes_from(result: dict[str, Any], run: Run, iterations: int) -> None:
@@ -103,6 +104,9 @@ def test_a_result_is_used_again_until_the_model_changes(
     assert read_cached_probes(other) is None
     (other.path / "probes.json").write_text(json.dumps(result))
     assert read_cached_probes(other) is None  # another model's
+    (run.path / "probes.json").write_text(json.dumps({k: v for k, v in result.items() if k != "notes"}))
+    assert read_cached_probes(run) is None  # of an earlier version, which says not whether its probes are settled
+    (run.path / "probes.json").write_text(json.dumps(result))
     (other.path / "probes.json").write_text("[]")
     with pytest.raises(UserError, match="is damaged"):
         read_cached_probes(other)
@@ -244,6 +248,13 @@ def test_the_figure_has_a_line_per_code_and_one_of_the_majority(result: dict[str
     assert [line.get_linestyle() for line in axes.lines[:4]] == ["-", "--", "-", "--"]
 
 
+def test_the_figure_says_which_probes_are_not_settled(result: dict[str, Any]) -> None:
+    title = plot_probe_accuracy(result).get_suptitle()
+    assert "Too few iterations (15)" in title
+    assert "Too few test images" in title
+    assert plot_probe_accuracy({**result, "notes": []}).get_suptitle() == ""
+
+
 def test_maps_show_each_code_by_two_methods_and_name_every_class() -> None:
     labels = torch.arange(40) % 10
     codes = {"style": torch.randn(40, 1), "content": torch.randn(40, 3)}
@@ -273,6 +284,8 @@ def test_the_command_writes_numbers_and_pictures(
     output = capsys.readouterr().out
     assert "untrained, test" in output
     assert "content of 4, means" in output
+    assert "too few test images: they leave ± " in output
+    assert "Too few iterations (15), so that" in output
     for name in ("probes.json", "figures/probes.png", "figures/code-maps.png"):
         assert (run.path / name).is_file()
         assert name in output

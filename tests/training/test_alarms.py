@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from splitvae import Intro, SoftIntro
+from splitvae import ELBO, Intro, SoftIntro
+from splitvae.objectives import RAE, Capacity
+from splitvae.objectives.base import Loss
 from splitvae.training import alarms
-from splitvae.training.alarms import Alarmed, Windows, find_alarms, non_finite_alarm
+from splitvae.training.alarms import Alarmed, Windows, check_window, describe_end, find_alarms, non_finite_alarm
 
 HEALTHY = {"kl_real": 10.0, "kl_rec": 14.0, "kl_fake": 18.0, "spread": 0.8}
 HEALTHY |= {"margin": 20.0, "hinge_rec": 6.0, "hinge_fake": 2.0, "alpha": 0.25, "beta": 2.0}
@@ -108,3 +112,51 @@ def test_a_window_has_enough_epochs_for_its_steps_and_the_first_of_a_term_is_not
     both = {"kl_real": (3.0 * 2 * epoch, 2 * epoch), "kl_fake": (9.0 * epoch, epoch)}
     assert windows.add(both, 2 * epoch) == {"kl_real": 3.0}  # for half a window
     assert windows.add(both, 2 * epoch) == {"kl_real": 3.0, "kl_fake": 9.0}
+
+
+def test_samples_that_are_more_alike_than_images_are_a_warning() -> None:
+    faces = {"correlation_real": 0.21, "correlation_fake": 0.47}  # samples of faces with little variety
+    (alarm,) = find_alarms(HEALTHY | faces, INTRO)
+    assert (alarm.name, alarm.config_changes) == ("samples-alike", {"beta": 4.0})
+    assert "two samples have a correlation of 0.47 on average, two images of 0.21" in str(alarm)
+    assert find_alarms(HEALTHY | faces | {"correlation_fake": 0.24}, INTRO) == []  # samples of a plain VAE
+    assert find_alarms(HEALTHY | faces | {"correlation_fake": math.nan}, INTRO) == []
+    loss, windows = Intro(0.25, 2.0, 20.0, 0.5).build(), Windows()
+    totals = {name: (value * 500, 500) for name, value in (HEALTHY | faces).items()}
+    assert check_window(windows, totals, 500, loss) == (False, [], [])
+    assert check_window(windows, totals, 500, loss) == (True, [], [alarm])  # a good checkpoint all the same
+    assert check_window(windows, totals, 500, loss) == (True, [], [])  # said once
+    assert describe_end(windows, loss)[0].startswith("Warning: the training ends with samples-alike;")
+
+
+def test_a_plain_vae_whose_codes_are_empty_is_warned_not_stopped() -> None:
+    def warnings(loss: Loss, **means: float) -> list[tuple[str, dict[str, float]]]:
+        windows, totals = Windows(), {name: (value * 500, 500) for name, value in means.items()}
+        check_window(windows, totals, 500, loss)
+        is_good, grave, found = check_window(windows, totals, 500, loss)
+        assert is_good and grave == []
+        return [(alarm.name, alarm.config_changes) for alarm in found]
+
+    elbo = ELBO(beta=8.0).build()
+    assert warnings(elbo, kl=0.2, spread=0.01) == [("codes-empty", {"beta": 4.0}), ("one-picture", {"beta": 4.0})]
+    assert warnings(elbo, kl=2.5, spread=0.5) == []  # such as a latent of two dimensions
+    grouped = ELBO(independence=40.0).build()  # KLs of the collapse of a convolutional network, per group and its parts
+    assert warnings(grouped, kl=0.22, kl_style=0.0, kl_content=0.2) == [("codes-empty", {"independence": 20.0})]
+    assert warnings(grouped, kl=31.0, kl_style=2.6, kl_content=0.2) == [("codes-empty", {"independence": 20.0})]
+    assert warnings(grouped, kl=0.9, kl_style=2.6, kl_content=2.0) == []  # `kl` is that of the group
+    assert warnings(ELBO(kl=Capacity(steps=10_000)).build(), kl=0.2, spread=0.5) == []  # the schedule sets the KL
+    assert warnings(RAE().build(), kl=0.01, spread=0.5) == []  # `kl` is the size of a code without noise
+    assert warnings(RAE(beta=0.1).build(), kl=0.01, spread=0.1) == [("one-picture", {"beta": 0.05})]
+
+
+def test_the_end_of_a_training_names_the_alarms_that_it_was_too_short_for() -> None:
+    intro, elbo, windows = Intro(vae_epochs=1).build(), ELBO().build(), Windows()
+    windows.add({"kl_real": (2000.0, 400), "kl": (2000.0, 400), "spread": (300.0, 400)}, 400)
+    plain = "Note: not checked, since an alarm needs two windows of 500 steps: codes-empty, one-picture (400 steps)."
+    assert describe_end(windows, intro) == describe_end(windows, elbo) == [plain]
+    both = {name: (value * 600, 600) for name, value in (HEALTHY | {"correlation_fake": 0.1}).items()}
+    windows.add(both, 600)
+    fakes = "reals-over-margin, fakes-under-reals, hinges-idle, hinges-full, samples-alike (600 steps)"
+    assert describe_end(windows, intro) == [plain.replace("(400 steps).", f"(1000 steps); {fakes}.")]
+    windows.add(both, 600)
+    assert describe_end(windows, intro) == []

@@ -70,6 +70,41 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     assert {"kl_style", "kl_content", "val_loss"} <= last.keys()
 
 
+@pytest.mark.parametrize("objective", [splitvae.ELBO(), splitvae.Intro(beta=10.0, margin=20.0)], ids=lambda o: o.name)
+@pytest.mark.parametrize("members", [0, 4])
+def test_the_validation_loss_is_in_the_units_of_the_training_loss(
+    digits: splitvae.Images, members: int, objective: splitvae.objectives.Objective
+) -> None:
+    config = presets.find_preset("digits-svae", **TINY, group_members=members, validation=30)
+    trainer = Trainer(presets.build_vae(config), objective, match_config(digits, config), config)
+    trainer.images.held_out = trainer.images.pixels[:100]  # the statistics of the images are the same
+    trainer.images.held_out_labels = trainer.images.labels[:100]  # type: ignore[index]  # not None here
+    held_out = trainer.validate()
+    trainer.loss.eval()
+    trainer.vae.eval()
+    losses, kls, sizes = [], [], []
+    with torch.no_grad():
+        for x, group in trainer.batches():
+            assert group is not None
+            for _ in trainer.loss(trainer.vae, x, group, 0):
+                pass
+            losses.append(float(trainer.loss.logs["loss"]) * group.total / len(x))
+            kls.append(float(trainer.loss.logs["kl"]) * group.total / len(x))
+            sizes.append(len(x) / group.total)
+    mean_size = sum(sizes) / len(sizes)
+    validated = [len(x) / group.total for x, group in trainer.images.held_out_batches() if group is not None]
+    assert validated == pytest.approx([mean_size] * len(validated), rel=0.15)
+    assert held_out["val_loss"] == pytest.approx(sum(losses) / len(losses), rel=0.08)
+    assert held_out["val_kl"] == pytest.approx(sum(kls) / len(kls), rel=0.08)
+
+
+def test_held_out_images_that_make_smaller_groups_are_noted(digits: splitvae.Images) -> None:
+    for validation, members, noted in ((30, 0, False), (20, 0, True), (30, 2, False), (30, 20, True)):
+        config = presets.find_preset("digits-svae", **TINY, group_members=members, validation=validation)
+        note = Trainer(presets.build_vae(config), config.objective, digits, config).images.note()
+        assert ("smaller groups than those of training" in note) == noted
+
+
 def test_each_epoch_has_new_groups_of_images_of_one_label(digits: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **TINY, group_members=4)
     trainer = Trainer(presets.build_vae(config), config.objective, digits, config)

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import splitvae
+from splitvae import presets
 from splitvae.errors import UserError
 from splitvae.models.groups import Groups
 from splitvae.objectives.introvae import Intro
@@ -89,8 +90,8 @@ def test_the_first_epochs_train_a_plain_vae_and_schedules_get_the_step_of_the_ru
     run = train_intro(images, tmp_path / "run", objective=objective, vae_epochs=2, epochs=3)
     assert ["kl_fake" in row for row in run.history] == [False, False, True]
     assert [row["alpha"] for row in run.history] == [0, 0, 0.25]
-    # In evaluation too, at the end of the second epoch and of the third.
-    assert steps == [2 * STEPS, *range(2 * STEPS, 3 * STEPS), 3 * STEPS]
+    # In evaluation too, at the end of the second epoch and of the third, and for the statistics of BatchNorm in between.
+    assert list(dict.fromkeys(steps)) == [*range(2 * STEPS, 3 * STEPS), 3 * STEPS]
 
 
 def test_the_validation_loss_is_the_plain_bound(healthy: Path) -> None:
@@ -168,3 +169,27 @@ def test_weights_of_a_given_objective_are_not_replaced_by_suggestions(
     config = splitvae.Config().override(**{**tiny, "loss": "intro", "epochs": 1, "split": 1})
     run = splitvae.train(config, images, Intro(0.25, 1.0, 10.0), out=tmp_path / "run", progress=False)
     assert (run.config.objective.beta, run.config.objective.margin, run.config.model.latent_dim) == (1, 10, 4)
+
+
+def test_statistics_for_evaluation_are_of_all_that_the_decoder_is_trained_on(
+    tiny: dict[str, Any], images: splitvae.Images
+) -> None:
+    config = presets.find_preset("digits-svae", **tiny, loss="intro", vae_epochs=1, precision="32")
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config)
+    with torch.no_grad():
+        trainer.vae.encoder.latent.mean.bias.fill_(5.0)  # codes of images are far from draws of the prior
+    decoded: list[torch.Tensor] = []
+    trainer.vae.decoder.register_forward_pre_hook(lambda _, arguments: decoded.append(arguments[0]))
+
+    def recompute(step: int) -> tuple[list[bool], torch.Tensor]:
+        decoded.clear()
+        trainer.step = step
+        trainer.recompute_batchnorm()
+        norm = next(m for m in trainer.vae.decoder.modules() if isinstance(m, torch.nn.BatchNorm2d))
+        return [bool(z.mean() > 2) for z in decoded], norm.running_mean.clone()
+
+    kinds, of_codes = recompute(step=STEPS)  # the plain VAE has ended: no fake was drawn yet
+    assert kinds == [True] * len(kinds)
+    kinds, of_both = recompute(step=STEPS + 1)
+    assert kinds == [True, False] * (len(kinds) // 2)
+    assert not torch.allclose(of_codes, of_both, rtol=0.1)

@@ -15,7 +15,7 @@ import splitvae
 from splitvae.evaluation.diagnostics import saved_epoch_row
 from splitvae.objectives.elbo import ELBOLoss
 from splitvae.objectives.introvae import Intro
-from splitvae.training.monitor import Monitor
+from splitvae.training.monitor import Monitor, summarise_epoch
 
 Train = Callable[..., splitvae.Run]  # the type of the fixtures that train
 
@@ -33,7 +33,7 @@ def test_the_history_has_the_variance_of_the_last_step_and_not_its_mean(
 ) -> None:
     logs: list[float] = []
     add = Monitor.add_terms
-    monkeypatch.setattr(Monitor, "add_terms", lambda self, terms: logs.append(float(terms["v"])) or add(self, terms))
+    monkeypatch.setattr(Monitor, "add_terms", lambda self, logged: logs.append(float(logged["v"])) or add(self, logged))
     (row,) = train(images, tmp_path / "run", epochs=1, variance="computed", v=1.0).history
     assert row["v"] == logs[-1] < sum(logs) / len(logs)
     outputs = splitvae.Run(tmp_path / "run")
@@ -82,3 +82,25 @@ def test_each_player_has_its_own_gradient_norms() -> None:
     totals = monitor.totals(lambda value, reduce: value)
     assert totals["grad_norm_encoder"] == (pytest.approx(6e4 * 3**0.5), 6)
     assert totals["alarms"][0] == 1  # the decoder's jump, and nothing before
+
+
+def test_terms_per_group_are_in_the_history_per_image_and_in_windows_as_they_are() -> None:
+    monitor = Monitor(torch.device("cpu"), 12)
+    for groups in (3, 4):  # of 12 images
+        logs: dict[str, Any] = {"kl": torch.tensor(24.0 / groups), "rec": torch.tensor(5.0)}
+        monitor.add_terms(logs, {"kl", "kl_fake"}, groups / 12)
+    totals = monitor.totals(lambda value, reduce: value)
+    assert totals["kl"] == (24 / 3 + 24 / 4, 2)
+    monitor.close_epoch(1, 2, 1e-3, {}, totals)
+    row = monitor.rows[0]
+    assert (row["kl"], row["rec"]) == pytest.approx((2.0, 5.0))
+    assert not any("image" in name for name in row.keys() - {"images_per_second"})
+
+
+def test_a_printed_line_has_one_unit_which_it_names() -> None:
+    row = {"epoch": 3, "loss": 60.0, "kl": 10.0, "rec": 12.5, "mse": 0.1, "v": 0.25, "images_per_second": 100.0}
+    assert "epoch   3  rec 12.5, kl 10 nats an image  mse 0.10000" in summarise_epoch(row)
+    introspective = summarise_epoch(row | {"kl_real": 10.0, "kl_fake": 30.0})  # rec is SSE / 2 and v is 1 / 4
+    assert "rec 50, kl 10, kl of samples 30 nats an image" in introspective
+    autoencoder = {name: value for name, value in row.items() if name != "v"} | {"code": 0.3}
+    assert "epoch   3  loss 60  mse 0.10000" in summarise_epoch(autoencoder) and "kl" not in summarise_epoch(autoencoder)

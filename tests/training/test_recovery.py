@@ -16,9 +16,11 @@ import torch
 import splitvae
 from splitvae.cli.app import main
 from splitvae.errors import UserError
+from splitvae.evaluation.diagnostics import saved_epoch_row
 from splitvae.models.groups import Groups
 from splitvae.objectives.elbo import ELBOLoss
 from splitvae.objectives.introvae import IntroLoss
+from splitvae.studies import seeds
 from splitvae.training import alarms
 from splitvae.training.monitor import Monitor
 from splitvae.training.trainer import Trainer
@@ -187,27 +189,6 @@ def test_a_rollback_is_the_same_as_a_resume_with_its_settings(
     assert len(notes) == last_checkpoint(tmp_path / "rolled")["monitor"]["rollbacks"]
 
 
-def test_the_number_of_rollbacks_is_limited_and_noted(
-    resume: Train,
-    healthy: Path,
-    images: splitvae.Images,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    short_windows: None,
-) -> None:
-    out = tmp_path / "run"
-    shutil.copytree(healthy, out)
-    decode_one_picture(monkeypatch)
-    with pytest.raises(UserError, match=r"one-picture.* It had gone back 3 times before\."):
-        resume(images, out, on_alarm="rollback")
-    config = splitvae.Run(out).config
-    assert config.objective.alpha == pytest.approx(0.25 / 8, rel=0.01)
-    notes = last_checkpoint(out)["monitor"]["notes"]
-    assert [n.split(" to ")[0] for n in notes] == [f"Went back ({i} of 3 times)" for i in (1, 2, 3)] + [
-        "Stopped, and went back"
-    ]
-
-
 def test_a_loss_that_is_not_finite_rolls_back_with_half_the_learning_rate(
     train_intro: Train, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +239,8 @@ def test_without_a_good_epoch_a_run_goes_back_to_its_beginning(
     with pytest.raises(UserError, match=r"alpha=0\.25.* is at its beginning"):
         train_intro(images, out, alpha=1e5, margin=5.0, lr=1e-2, epochs=4)
     assert last_checkpoint(out)["step"] == 0 and splitvae.Run(out).history == []
+    with pytest.raises(UserError, match="has no trained model"):  # rather than the one that collapsed
+        _ = splitvae.Run(out).vae
     run = resume(images, out, epochs=1, alpha=0.25)
     assert len(run.history) == 1 and run.history[0]["notes"][0].startswith("Stopped, and went back to its beginning")
 
@@ -281,3 +264,85 @@ def test_the_command_in_the_message_resumes_the_run(
 def test_other_losses_keep_no_second_checkpoint(train_intro: Train, images: splitvae.Images, tmp_path: Path) -> None:
     run = train_intro(images, tmp_path / "run", loss="elbo", beta=1.0, epochs=1)
     assert not (run.path / "good.ckpt").exists()
+
+
+def test_the_number_of_rollbacks_is_limited_and_the_folder_tells_one_history(
+    resume: Train, healthy: Path, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out = tmp_path / "run"
+    shutil.copytree(healthy, out)
+    monkeypatch.setattr(alarms, "WINDOW_STEPS", 2 * STEPS)  # an epoch is written before the alarm of the next one
+    decode_one_picture(monkeypatch)
+    with pytest.raises(UserError, match=r"one-picture.* It had gone back 3 times before\."):
+        resume(images, out, on_alarm="rollback", preview_every=1)
+    run = splitvae.Run(out)
+    assert run.config.objective.alpha == pytest.approx(0.25 / 8, rel=0.01)
+    assert [row["epoch"] for row in run.history] == [1, 2]
+    assert not list((out / "figures").glob("epoch-*.png"))  # only the condemned epochs had pictures
+    events = EventAccumulator(str(out / "tensorboard")).Reload()
+    for name in ("loss", "kl_fake"):
+        read = [(event.step, event.value) for event in events.Scalars(f"train/{name}")]
+        assert read == [(row["step"], pytest.approx(row[name])) for row in run.history]
+    # Each time one epoch was written after the last rollback, and the note on that was in its row.
+    notes = last_checkpoint(out)["monitor"]["notes"]
+    assert [note.split(" to ")[0] for note in notes] == [f"Went back ({i} of 3 times)" for i in (1, 2, 3)] + [
+        "Stopped, and went back"
+    ]
+
+
+def test_a_best_model_of_an_epoch_that_is_taken_back_is_replaced(
+    same: Callable[[Any, Any], bool],
+    resume: Train,
+    train_intro: Train,
+    images: splitvae.Images,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    short_windows: None,
+) -> None:
+    out, losses = tmp_path / "run", iter([2.0, 3.0, 1.0])
+    monkeypatch.setattr(Trainer, "validate", lambda self: {"val_loss": next(losses)})
+    train_intro(images, out, best=True)
+    monkeypatch.setattr(alarms, "WINDOW_STEPS", 2 * STEPS)
+    with pytest.raises(UserError, match="reals-over-margin"):
+        resume(images, out, margin=0.5)
+    good, run = good_checkpoint(out), splitvae.Run(out)
+    assert good["epoch"] == 2 and same(dict(run.vae.state_dict()), good["vae"])
+    assert last_checkpoint(out)["best"] == good["best"] == 3.0 and saved_epoch_row(run)["epoch"] == 2
+
+
+def test_other_seeds_do_not_begin_with_what_an_alarm_changed(
+    healthy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(healthy, tmp_path / "seed-0")
+    for alpha, lr in ((0.125, 1e-3), (0.0625, 5e-4)):  # two rollbacks
+        run = splitvae.Run(tmp_path / "seed-0")
+        run.reconfigure(run.config.override(alpha=alpha, lr=lr), run.vae.counts(), ["alpha", "lr"])
+    begun: list[splitvae.Config] = []
+    monkeypatch.setattr(seeds, "train_seeds", lambda config, *_, **__: begun.append(config))
+    words = ["train", "--resume", "--seeds", "2", "--out", str(tmp_path)]
+    assert main(words) == 0
+    assert (begun[0].objective.alpha, begun[0].training.lr) == (0.25, 1e-3)
+    run = splitvae.Run(tmp_path / "seed-0")
+    assert run.config.objective.alpha == 0.0625  # its own stay changed
+    run.reconfigure(run.config.override(alpha=0.3), run.vae.counts())  # by hand
+    assert main(words) == 0 and begun[1].objective.alpha == 0.3
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_what_an_alarm_changed_stays_when_the_same_functions_are_given_again(
+    resume: Train, healthy: Path, images: splitvae.Images, tmp_path: Path, short_windows: None, built: bool
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(healthy, out)
+
+    def objective() -> Any:
+        settings = splitvae.Intro(lambda step: 0.25, beta=5.0, margin=0.5)
+        return settings.build(STEPS) if built else settings
+
+    margin = resume(images, out, objective=objective(), epochs=3, on_alarm="rollback").config.objective.margin
+    assert margin > 0.5 and splitvae.Run(out).history[-1]["margin"] == pytest.approx(margin)
+    run = resume(images, out, objective=objective(), epochs=4)
+    assert splitvae.Run(out).config.objective.margin == margin
+    assert run.history[-1]["margin"] == pytest.approx(margin)
