@@ -39,6 +39,7 @@ def test_config_json_holds_nested_settings(trained: Path) -> None:
         "depth": 2,
         "kernel": 3,
         "embedding": 32,
+        "norm": "batch",
     }
     assert config["training"]["epochs"] == 2
     assert config["objective"]["variance"] == {"name": "computed", "v": 0.1}
