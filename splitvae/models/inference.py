@@ -19,11 +19,11 @@ def inference_batch_size(model: Any, most: int = MOST_IMAGES) -> int:
     To encode such a batch and decode its codes takes at most `INFERENCE_BYTES` beside the weights (utils/memory.py).
 
     Arguments:
-        model: The model. One that is no module, such as a formula in closed form, takes `most`.
+        model: The model. One that is no `VAE`, such as a formula in closed form, takes `most`.
         most: The largest result.
     """
-    if not isinstance(model, nn.Module) or not hasattr(model, "shape"):
+    if not isinstance(model, nn.Module) or not hasattr(model, "settings"):
         return most
     vae: Any = model
-    key = repr(vae.settings) if hasattr(vae, "settings") else None  # models of the same settings need the same
+    key = repr(vae.settings)  # models of the same settings need the same
     return images_per_batch(model, vae.shape, most, lambda x: vae.decode(vae.encode(x).mean), key)

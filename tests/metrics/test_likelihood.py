@@ -18,6 +18,7 @@ from splitvae.metrics.likelihood import (
     importance_weighted_bound,
     log_weights,
 )
+from splitvae.models.inference import inference_batch_size
 from splitvae.models.posteriors import GaussianPosterior
 from splitvae.models.split import Canvas
 
@@ -189,6 +190,7 @@ PIXELS = torch.randint(0, 256, (5, 1, 16, 16), dtype=torch.uint8, generator=gene
 
 
 def test_weights_are_ratios_of_torch_densities_image_by_image(vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    inference_batch_size(vae)  # is measured once, by passes of its own
     latents, decode = [], VAE.decode
     monkeypatch.setattr(VAE, "decode", lambda self, z: (latents.append(z), decode(self, z))[1])
     weights = log_weights(vae, PIXELS, V, draws=4, seed=2, size=7)  # batches that end within an image

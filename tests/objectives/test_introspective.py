@@ -16,6 +16,7 @@ import splitvae
 from splitvae import ELBO, Objective
 from splitvae.errors import UserError
 from splitvae.models.groups import as_groups
+from splitvae.models.inference import inference_batch_size
 from splitvae.models.latents import LATENTS
 from splitvae.models.split import ambiguity, count_logit_channels
 from splitvae.networks.introvae import IntroDecoder, IntroEncoder
@@ -298,6 +299,7 @@ def test_the_bound_in_evaluation_is_the_elbos_with_a_variance_of_one_over_beta()
 @pytest.mark.parametrize("kind", BOTH)
 def test_held_out_images_take_one_pass_and_change_nothing(kind: type[Introspective]) -> None:
     vae = model().eval()
+    inference_batch_size(vae)  # is measured once, by passes of its own
     before = {name: value.clone() for name, value in vae.state_dict().items()}
     for objective, grad in ((kind().build().eval(), True), (kind().build().eval(), False), (kind().build(), False)):
         with passes(vae) as counts, torch.set_grad_enabled(grad):
