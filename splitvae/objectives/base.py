@@ -45,7 +45,6 @@ class Objective(Settings):
     """
 
     resumable: ClassVar[frozenset[str]] = frozenset()  # the options that a resumed run may change
-    suggested_net: ClassVar[str] = ""  # the network for images without a preset; empty keeps that of the settings
     alarm_weights: ClassVar[tuple[str, ...]] = ()  # the weights that the remedy of an alarm may change
     ambiguity: float = field(default=0.0, kw_only=True)
     smoothness: float = field(default=0.0, kw_only=True)

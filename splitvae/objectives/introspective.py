@@ -54,7 +54,7 @@ __all__ = ["ForwardPass", "Introspective", "IntrospectiveLoss", "Schedule", "che
 
 Schedule = float | Callable[[int], float]  # a weight, or a function that returns the weight at a training step
 Group = Groups | Tensor | None
-SUGGESTED = {"vae_epochs": 1, "lr": 5e-4}  # settings for images without a preset
+SUGGESTED = {"vae_epochs": 1, "lr": 5e-4, "norm": "group"}  # settings for images without a preset; norm: of the network
 POSITIVE_WEIGHTS = ("beta", "margin", "beta_rec", "beta_kl", "weight_kl")
 BOUND_REASONS = {  # why a weight cannot be smaller, and what to type
     "alpha": "type alpha=0.25, the paper's, or 0 for a plain VAE",
@@ -79,7 +79,6 @@ class Introspective(Objective):
         vae_epochs: The number of first epochs that train a plain VAE.
     """
 
-    suggested_net: ClassVar[str] = "higgins"  # without BatchNorm, whose statistics differ between images and fakes
     vae_epochs: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:

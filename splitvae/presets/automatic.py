@@ -21,22 +21,16 @@ def suggest_settings(
 
     The side becomes the next larger one of the network by padding, if that adds at most an eighth, and the nearest one by
     resizing otherwise. A machine without a GPU gets a small network. The number of epochs makes about 10,000 training
-    steps. The weights of the objective are those that it suggests for the shape, and so is the network, unless the user
-    gave one or an option of one.
+    steps. The weights of the objective are those that it suggests for the shape.
 
     Arguments:
         shape: The channels, height and width of the images.
         count: The number of images.
         cuda: Whether there is a CUDA device.
-        config: The settings so far, whose objective is kept.
+        config: The settings so far, whose network and objective are kept.
         fixed: The flat names of the settings that the user gave; other suggestions depend on them.
     """
     channels, side = shape[0], shape[1]
-    net, default = config.objective.suggested_net, Config().model.net
-    if net and config.model.net == default and not fixed & ({"net"} | default.options().keys() - {"width"}):
-        config = config.override(net=net)
-    else:
-        net = ""
     sides = config.model.net.sides
     target = next((s for s in sides if s >= side), sides[-1])
     is_padded = (target - side) % 2 == 0 and (target - side) * 8 <= target
@@ -57,5 +51,4 @@ def suggest_settings(
     suggested |= config.objective.suggest(suggested["shape"], latent_dim)
     if "vae_epochs" in suggested and "epochs" in fixed and config.training.epochs == 1:
         suggested["vae_epochs"] = 0  # the only epoch trains the objective itself
-    suggested |= {"net": net} if net else {}
     return {option: value for option, value in suggested.items() if option in config.options()}

@@ -34,16 +34,13 @@ def test_images_without_a_preset_get_weights_like_those_that_were_measured(name:
 
 
 @pytest.mark.parametrize("loss", ["intro", "soft-intro"])
-def test_introspective_objectives_get_a_network_without_statistics_of_batches(loss: str) -> None:
-    config = splitvae.Config().override(loss=loss)
-    chosen = config.override(**presets.suggest_settings((3, 64, 64), 1000, False, config))
-    assert [m for m in presets.build_vae(chosen).modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)] == []
-    for fixed, is_free in (
-        (set(), True),
-        ({"width"}, True),
-        ({"net"}, False),
-        ({"scales"}, False),
-    ):  # what was typed is kept
-        assert ("net" in presets.suggest_settings((3, 64, 64), 1000, False, config, fixed)) == is_free
-    for kept in (splitvae.Config().override(net="intro", loss=loss), splitvae.Config()):
-        assert "net" not in presets.suggest_settings((3, 64, 64), 1000, False, kept)
+def test_introspective_networks_get_a_norm_that_samples_and_reconstructions_share(loss: str) -> None:
+    for net in ("resnet", "intro"):
+        config = splitvae.Config().override(net=net, loss=loss)
+        chosen = config.override(**presets.suggest_settings((1, 32, 32), 1000, False, config))
+        vae = presets.build_vae(chosen)
+        assert chosen.options()["norm"] == "group"
+        assert [m for m in vae.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)] == []
+    higgins = splitvae.Config().override(net="higgins", loss=loss)
+    assert "norm" not in presets.suggest_settings((1, 32, 32), 1000, False, higgins)
+    assert "norm" not in presets.suggest_settings((1, 32, 32), 1000, False, splitvae.Config())  # the paper's for an ELBO
