@@ -242,7 +242,7 @@ def _write_config(
 ) -> None:
     """Writes config.json: the version, the settings, the parameters, the hash of the images, and what alarms changed."""
     others: dict[str, Any] = {"parameters": counts, "images": images}
-    """Writes config.json: the version, the settings, the parameters, the hash of the images, and what alarms changed."""
+    others |= {"changed_by_alarms": changed} if changed else {}
     write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), **others})
 
 
