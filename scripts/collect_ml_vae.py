@@ -46,7 +46,8 @@ def main() -> None:
     runs, out = (Path(word) for word in sys.argv[1:])
     out.mkdir(parents=True, exist_ok=True)
     result = json.loads((runs / "ml-vae.json").read_text())
-    device = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    device = f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}"
     command = rebuild_command(result)
     if result["public_weights"]:
         result = replace_path(result, result["public_weights"]["folder"], "RELEASED")

@@ -34,6 +34,7 @@ from ..probes.measure import encode_posteriors
 from ..runs import Run
 from ..samplers.fit import fixed_seed
 from ..utils.console import print_once
+from ..utils.machine import default_device
 
 __all__ = ["MODES", "EncodedImages", "GroupNoise", "fit_public_probes", "probe_as_public_code"]
 
@@ -46,12 +47,17 @@ class EncodedImages(NamedTuple):
     """The posteriors of the images of one part of the data by each of K networks.
 
     style, content: The means and log-variances, each (K, N, D).
-    labels: The labels 0, 1, ..., (N,).
+    labels: The labels 0, 1, ..., (N,), on the CPU.
     """
 
     style: tuple[Tensor, Tensor]
     content: tuple[Tensor, Tensor]
     labels: Tensor
+
+    def to(self, device: torch.device) -> EncodedImages:
+        """Returns the same posteriors on another device."""
+        style, content = ((mean.to(device), logvar.to(device)) for mean, logvar in self[:2])
+        return EncodedImages(style, content, self.labels)
 
 
 class GroupNoise(NamedTuple):
@@ -108,10 +114,13 @@ def fit_public_probes(
     Returns for each network and kind of code: the number of distinct test codes as "groups", and the fields of an
     `Accuracy` for each of `MODES`.
     """
+    device = default_device()
+    train, test = (part.to(device) for part in (train, test))
     count, classes = len(CODES) * len(train.style[0]), int(train.labels.max()) + 1
     with fixed_seed(seed):
-        probes = Probes(count, train.content[0].shape[2], classes).train()
-        optimizer = torch.optim.Adam(probes.parameters(), lr=LEARNING_RATE, fused=True)
+        probes = Probes(count, train.content[0].shape[2], classes).to(device).train()
+        fused = device.type in ("cpu", "cuda", "mps")
+        optimizer = torch.optim.Adam(probes.parameters(), lr=LEARNING_RATE, fused=fused)
         for step, rows in enumerate(_draw_batches(len(train.labels), iterations)):
             if step == iterations // 2:
                 halfway = _test(probes, test, noise, seed + 1)
@@ -149,7 +158,8 @@ def _encode(networks: list[VAE], pixels: Tensor, labels: Tensor) -> EncodedImage
 
 
 def _train_step(probes: Probes, optimizer: torch.optim.Optimizer, codes: Tensor, labels: Tensor) -> None:
-    loss = F.cross_entropy(probes(codes), labels.expand(len(codes), -1), reduction="sum") / BATCH_SIZE
+    targets = labels.to(codes.device).expand(len(codes), -1)
+    loss = F.cross_entropy(probes(codes), targets, reduction="sum") / BATCH_SIZE
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -177,18 +187,17 @@ def _test(probes: Probes, part: EncodedImages, noise: GroupNoise, seed: int) -> 
         for batch in rows:
             codes = _draw_codes(part, batch, noise)
             for mode, network in copies.items():
-                correct[mode] = correct[mode] + (network(codes).argmax(1) == part.labels[batch]).sum(1)
+                correct[mode] = correct[mode] + (network(codes).argmax(1).cpu() == part.labels[batch]).sum(1)
     return _Test(rows, {mode: count.double() / rows.numel() for mode, count in correct.items()})
 
 
 def _draw_codes(images: EncodedImages, rows: Tensor, noise: GroupNoise) -> Tensor:
     """Returns the codes of a batch, of the kinds in `CODES` for each of K networks, (5 K, D, B)."""
-    groups = as_groups(images.labels[rows], len(rows), rows.device)
+    groups = as_groups(images.labels[rows], len(rows), images.style[0].device)
     style, style_logvar = (matrix[:, rows] for matrix in images.style)
     content, content_logvar = (matrix[:, rows] for matrix in images.content)
-    style_eps, content_eps = torch.randn_like(style[0]), torch.randn_like(content[0])
+    style_eps, content_eps, eps = (torch.randn(mean[0].shape).to(mean) for mean in (style, content, content))
     fused, fused_logvar = _fuse_by_label(content, content_logvar, groups)
-    eps = torch.randn_like(content[0])
     if noise.draw == "group":
         eps = eps[groups.member_of]  # the draw of the image whose row is the group's number
     fused_eps = (0.0 if noise.draw == "mean" else noise.std) * eps

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..probes.verdicts import NamedAccuracy, summarise_shortcomings
+from ..probes.verdicts import NamedAccuracy, find_shortcomings, summarise_shortcomings
 from ..utils.text import align_columns
 from .ml_vae_public_probes import MODES
 from .ml_vae_systems import README_ACCURACIES, SYSTEMS
@@ -15,14 +15,15 @@ __all__ = ["FUSED_MEMBERS", "ml_vae_table"]
 
 NOTE_CHARACTERS = 120
 FUSED_MEMBERS = 4  # images whose evidence is fused for the table
-NETWORKS = {"": "ours", "released ": "released", "untrained ": "untrained"}  # by the prefix of their probes
+NETWORKS = {"": "ours", "released ": "released", "untrained ": "untrained encoder"}  # by the prefix of their probes
 CODES = {"content, evidence": "class, evidence", "content": "class, alone", "style": "style"}  # by their probes
 
 
 def ml_vae_table(result: Mapping[str, Any]) -> str:
     """Formats a result of `reproduce_ml_vae`: the public code's models, then the models whose heads all train."""
     sentences = summarise_shortcomings(list(_shown_probes(result)), result["iterations"])
-    notes = [line for sentence in sentences for line in textwrap.wrap(sentence, NOTE_CHARACTERS)]
+    marked = [f"* {sentence}" if sentence.startswith("Too few") else sentence for sentence in sentences]
+    notes = [line for sentence in marked for line in textwrap.wrap(sentence, NOTE_CHARACTERS)]
     return "\n".join([*_public_code_lines(result), "", *_trained_lines(result), *notes])
 
 
@@ -30,23 +31,20 @@ def _public_code_lines(result: Mapping[str, Any]) -> Iterator[str]:
     """Yields the README's accuracies beside ours and those of an untrained encoder, then accuracies of posterior means."""
     systems = {name: measured for name, measured in result["systems"].items() if SYSTEMS[name].public_code}
     prefixes = [prefix for prefix in NETWORKS if any(f"{prefix}style" in m["readme"] for m in systems.values())]
-    yield "The public code's table: % right of a probe of SAMPLED codes, on test images (its code: class heads are frozen)."
-    yield "Its probes stay in training mode, so that BatchNorm uses the statistics of the test batch; in evaluation mode it"
-    yield 'uses the running ones. "Evidence" is that of all images of a true label in a batch of 128.'
+    yield "The public code's table: % right of a probe of SAMPLED codes, on test images (its code: class heads are frozen)"
     rows = []
     for code, title in CODES.items():
         for name, measured in systems.items():
-            cells = [
-                _format_accuracy(measured["readme"][prefix + code][mode]) if prefix + code in measured["readme"] else "-"
-                for prefix in prefixes
-                for mode in MODES
-            ]
-            rows.append([title, name, SYSTEMS[name].description, _published(name, code), *cells])
-    headings = ["code", "model", "", "README"]
-    headings += [f"{NETWORKS[prefix]}, {mode}" for prefix in prefixes for mode in MODES]
+            for mode in MODES:
+                published = _published(name, code) if mode == "training" else ""
+                cells = [_format_mode(measured["readme"].get(prefix + code), mode) for prefix in prefixes]
+                rows.append([title, name, mode, published, *cells])
+    headings = ["code", "model", "BatchNorm in", "README", *(NETWORKS[prefix] for prefix in prefixes)]
     yield from _indent(align_columns(headings, rows))
+    yield "In training mode, as in that code, BatchNorm of the probe uses the statistics of the test batch; in evaluation"
+    yield 'mode the running ones. "Evidence" is that of all images of a true label in a batch of 128; "alone" has'
     groups = next(iter(systems.values()))["readme"]["content, evidence"]["groups"]
-    yield f"± is one standard error over distinct codes: {groups:,} groups with evidence (one code each), else test images."
+    yield f"noise N(0, 1). ± is one standard error over distinct codes: {groups:,} groups with evidence, else test images."
     yield "The same models by posterior MEANS of single images, which noise does not hide (evaluation mode), and the MSE of"
     yield "reconstructions, with its factor if the class code is that of an image of another digit:"
     rows = []
@@ -57,15 +55,17 @@ def _public_code_lines(result: Mapping[str, Any]) -> Iterator[str]:
                 use = measured["use"][prefix.strip() or "trained"]
                 epochs = "" if prefix else str(measured["epochs"])
                 swaps = [f"{use['mse']:.4f}", f"{use['content_ratio']:.2f}"]
-                rows.append([name, NETWORKS[prefix], epochs, *map(_format_accuracy, accuracies), *swaps])
-    yield from _indent(align_columns(["model", "weights", "epochs", "style", "class", "MSE", "class swapped, times"], rows))
+                title = "" if prefix else SYSTEMS[name].description
+                rows.append([name, title, NETWORKS[prefix], epochs, *map(_format_accuracy, accuracies), *swaps])
+    headings = ["model", "", "weights", "epochs", "style", "class", "MSE", "class swapped, times"]
+    yield from _indent(align_columns(headings, rows))
 
 
 def _published(name: str, code: str) -> str:
     """Formats the README's accuracy of a model's code on test images."""
     std = {"readme-1": 1.0, "readme-0.1": 0.1}.get(name)
     if std is None:
-        return "-"
+        return ""
     accuracies = README_ACCURACIES[std, code != "content"]
     return f"{accuracies.style_test if code == 'style' else accuracies.class_test:.1f}"
 
@@ -120,9 +120,15 @@ def _indent(text: str) -> Iterator[str]:
     yield from (f"  {line}" for line in text.splitlines())
 
 
+def _format_mode(accuracies: Mapping[str, Any] | None, mode: str) -> str:
+    """Formats the accuracy of a probe in one mode; "" if it was not measured."""
+    return "" if accuracies is None else _format_accuracy(accuracies[mode])
+
+
 def _format_accuracy(accuracy: Mapping[str, float]) -> str:
-    """Formats a test accuracy in percent with its standard error."""
-    return f"{100 * accuracy['test']:.1f} ± {100 * accuracy['error']:.1f}"
+    """Formats a test accuracy in percent with its standard error, and with * if it is not settled."""
+    mark = "*" if find_shortcomings(accuracy) else ""
+    return f"{100 * accuracy['test']:.1f} ± {100 * accuracy['error']:.1f}{mark}"
 
 
 def _format_with_untrained(point: Mapping[str, Any]) -> str:
