@@ -7,6 +7,7 @@ import torch
 
 from splitvae import VAE
 from splitvae.metrics.outputs import ModelOutputs
+from splitvae.models.inference import inference_batch_size
 
 PIXELS = torch.randint(0, 256, (60, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
