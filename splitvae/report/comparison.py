@@ -56,10 +56,11 @@ def _render_distances(names: Sequence[str], entries: Sequence[ReportEntry]) -> l
     parts = []
     groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}
     for name, protocol in PROTOCOLS.items():
-        for table in comparison_tables(groups, name):
+        tables = comparison_tables(groups, name)
+        if tables:
+            parts.append(f"<h2>Distance from test images, protocol {name}</h2><p>{escape(protocol.description)}</p>")
+        for table in tables:
             parts += [
-                f"<h2>Distance from test images, protocol {name}</h2>",
-                f"<p>{escape(protocol.description)}</p>",
                 render_table(table.headings[1:], [(row[0], row[1:]) for row in table.rows]),
                 f'<p class="note">{escape(table.description)}.</p>',
             ]
