@@ -17,13 +17,14 @@ from ..presets.build import build_config, build_vae
 from ..runs import Run, match_config
 from ..utils.console import print_once
 from ..utils.lock import lock_folder
-from .alarms import Alarmed, describe_end
+from .alarms import Alarmed
 from .checkpoints import STATE
 from .interrupts import interruptible
 from .lost_model import restore_lost_model
 from .recovery import handle_alarm, initialise_good, load_checkpoint
 from .setup import find_run_to_resume, prepare_images, resume_config
 from .trainer import Trainer
+from .windows import describe_end
 
 __all__ = ["fit", "train"]
 

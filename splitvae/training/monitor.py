@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from ..runs import Run
 from ..utils.files import write_json_lines
-from .alarms import Windows
 from .fabric import AllGather, AllReduce
+from .windows import Windows
 
 __all__ = ["Monitor"]
 

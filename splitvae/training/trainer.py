@@ -31,7 +31,7 @@ from ..networks.layers import recompute_batchnorm
 from ..objectives.base import Loss, Objective
 from ..runs import Run
 from ..utils.machine import keep_freed_memory
-from .alarms import Alarmed, check_window, non_finite_alarm
+from .alarms import Alarmed, non_finite_alarm
 from .batches import TrainingImages
 from .checkpoints import STATE, mark_good, save
 from .fabric import all_gather_of, all_reduce_of, average_gradients, isolated_evaluation, launch_fabric
@@ -39,6 +39,7 @@ from .interrupts import Interrupted
 from .monitor import Monitor
 from .previews import SampleDistance, draw_preview, is_due
 from .schedules import build_learning_rate_schedule, scale_learning_rate
+from .windows import check_window
 
 __all__ = ["Trainer"]
 

@@ -16,7 +16,7 @@ from splitvae.errors import UserError
 from splitvae.runs import Run
 from splitvae.studies import grid
 from splitvae.studies.grid import INTROVAE_BASE, Cell, base_config, build_cells, train_grid
-from splitvae.training import alarms
+from splitvae.training import windows
 from splitvae.training.alarms import Alarm
 from splitvae.training.interrupts import Interrupted
 
@@ -46,8 +46,8 @@ def _one_cell_stops(monkeypatch: pytest.MonkeyPatch) -> None:
             return [Alarm("reals-over-margin", "seen", "a cause", "Raise margin", {"margin": 5.0})]
         return []
 
-    monkeypatch.setattr(alarms, "WINDOW_STEPS", STEPS)
-    monkeypatch.setattr(alarms, "find_alarms", judge)
+    monkeypatch.setattr(windows, "WINDOW_STEPS", STEPS)
+    monkeypatch.setattr(windows, "find_alarms", judge)
 
 
 def test_a_sweep_trains_each_cell_once_and_shows_stopped_ones_too(
@@ -94,7 +94,7 @@ def test_more_epochs_continue_stopped_cells_too(data: str, tmp_path: Path, _one_
     first = train_grid(INTROVAE_BASE, cells, out, fields, progress=False)
     assert [outcome.alarm for outcome in first] == ["reals-over-margin", ""]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alarms, "find_alarms", lambda *_: [])
+        patch.setattr(windows, "find_alarms", lambda *_: [])
         again = train_grid(INTROVAE_BASE, cells, out, fields | {"epochs": 3}, progress=False)
     assert [outcome.alarm for outcome in again] == ["", ""]
     assert [len(outcome.run.history) for outcome in again] == [3, 3]

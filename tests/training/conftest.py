@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import splitvae
-from splitvae.training import alarms
+from splitvae.training import windows
 
 TINY: dict[str, Any] = {
     "width": 4,
@@ -78,7 +78,7 @@ def healthy(
     """The folder of an introspective run of two epochs, after the second of which alarms found nothing; copy it first."""
     out = tmp_path_factory.mktemp("runs") / "healthy"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alarms, "WINDOW_STEPS", 6)
+        patch.setattr(windows, "WINDOW_STEPS", 6)
         train_intro(images, out)
     assert torch.load(out / "good.ckpt", weights_only=True)["epoch"] == 2
     return out

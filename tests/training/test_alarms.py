@@ -9,8 +9,8 @@ import pytest
 from splitvae import ELBO, Intro, SoftIntro
 from splitvae.objectives import RAE, Capacity
 from splitvae.objectives.base import Loss
-from splitvae.training import alarms
-from splitvae.training.alarms import Alarmed, Windows, check_window, describe_end, find_alarms, non_finite_alarm
+from splitvae.training.alarms import Alarmed, find_alarms, non_finite_alarm
+from splitvae.training.windows import WINDOW_STEPS, Windows, check_window, describe_end
 
 HEALTHY = {"kl_real": 10.0, "kl_rec": 14.0, "kl_fake": 18.0, "spread": 0.8}
 HEALTHY |= {"margin": 20.0, "hinge_rec": 6.0, "hinge_fake": 2.0, "alpha": 0.25, "beta": 2.0}
@@ -103,7 +103,7 @@ def test_the_remedies_of_several_alarms_are_combined_and_the_gravest_decides() -
 
 
 def test_a_window_has_enough_epochs_for_its_steps_and_the_first_of_a_term_is_not_checked() -> None:
-    windows, epoch = Windows(), alarms.WINDOW_STEPS // 2
+    windows, epoch = Windows(), WINDOW_STEPS // 2
     assert windows.add({"kl_real": (4.0 * epoch, epoch)}, epoch) is None
     assert windows.add({"kl_real": (4.0 * epoch, epoch)}, epoch) == {}
     assert windows.add({"kl_real": (1.0 * epoch, epoch)}, epoch) is None

@@ -19,7 +19,7 @@ from splitvae import presets
 from splitvae.errors import UserError
 from splitvae.models.groups import Groups
 from splitvae.objectives.introvae import Intro
-from splitvae.training import alarms
+from splitvae.training import windows
 from splitvae.training.interrupts import Interrupted
 from splitvae.training.trainer import Trainer
 
@@ -30,7 +30,7 @@ STEPS = 6  # in an epoch of these images
 @pytest.fixture
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every epoch is a window."""
-    monkeypatch.setattr(alarms, "WINDOW_STEPS", STEPS)
+    monkeypatch.setattr(windows, "WINDOW_STEPS", STEPS)
 
 
 def last_checkpoint(run: Path) -> dict[str, Any]:

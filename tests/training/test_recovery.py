@@ -21,7 +21,7 @@ from splitvae.models.groups import Groups
 from splitvae.objectives.elbo import ELBOLoss
 from splitvae.objectives.introvae import IntroLoss
 from splitvae.studies import seeds
-from splitvae.training import alarms
+from splitvae.training import windows
 from splitvae.training.monitor import Monitor
 from splitvae.training.trainer import Trainer
 
@@ -32,7 +32,7 @@ STEPS = 6  # in an epoch of these images
 @pytest.fixture
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes each epoch a window."""
-    monkeypatch.setattr(alarms, "WINDOW_STEPS", STEPS)
+    monkeypatch.setattr(windows, "WINDOW_STEPS", STEPS)
 
 
 def last_checkpoint(run: Path) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def test_without_a_good_epoch_a_run_goes_back_to_its_beginning(
 def test_the_command_in_the_message_resumes_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(alarms, "WINDOW_STEPS", 15)
+    monkeypatch.setattr(windows, "WINDOW_STEPS", 15)
     monkeypatch.chdir(tmp_path)
     words = "--loss intro --beta 5 --margin 0.5 --width 4 --embedding 32 --latent-dim 4 --epochs 3"
     words += " --preview-every 0 --no-report"
@@ -273,7 +273,7 @@ def test_the_number_of_rollbacks_is_limited_and_the_folder_tells_one_history(
 
     out = tmp_path / "run"
     shutil.copytree(healthy, out)
-    monkeypatch.setattr(alarms, "WINDOW_STEPS", 2 * STEPS)  # an epoch is written before the alarm of the next one
+    monkeypatch.setattr(windows, "WINDOW_STEPS", 2 * STEPS)  # an epoch is written before the alarm of the next one
     decode_one_picture(monkeypatch)
     with pytest.raises(UserError, match=r"one-picture.* It had gone back 3 times before\."):
         resume(images, out, on_alarm="rollback", preview_every=1)
@@ -304,7 +304,7 @@ def test_a_best_model_of_an_epoch_that_is_taken_back_is_replaced(
     out, losses = tmp_path / "run", iter([2.0, 3.0, 1.0])
     monkeypatch.setattr(Trainer, "validate", lambda self: {"val_loss": next(losses)})
     train_intro(images, out, best=True)
-    monkeypatch.setattr(alarms, "WINDOW_STEPS", 2 * STEPS)
+    monkeypatch.setattr(windows, "WINDOW_STEPS", 2 * STEPS)
     with pytest.raises(UserError, match="reals-over-margin"):
         resume(images, out, margin=0.5)
     good, run = good_checkpoint(out), splitvae.Run(out)
