@@ -3,7 +3,7 @@ from .base import ModuleFeatures as ModuleFeatures
 from .base import extract_features as extract_features
 from .cache import cached_features as cached_features
 from .classifier import Classifier as Classifier
-from .classifier import load_or_train as load_or_train
+from .classifier_training import load_or_train as load_or_train
 from .inception_extractors import FIDInception as FIDInception
 from .inception_extractors import KerasInception as KerasInception
 from .registry import EXTRACTORS as EXTRACTORS

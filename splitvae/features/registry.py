@@ -96,7 +96,7 @@ def load_extractor(
     if resize is not None and name != "inception":
         raise UserError(f"features {name!r} have no --resize, which is that of inception; leave it out.")
     if name in ("auto", "classifier", "rotation", "mnist", "cifar10", "celeba"):
-        from .classifier import load_or_train, why_unlearnable
+        from .classifier_training import load_or_train, why_unlearnable
         from .shipped import SHIPPED, find_shipped, load_shipped
 
         if name in SHIPPED:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from splitvae import load
 from splitvae.errors import UserError
-from splitvae.features import classifier
-from splitvae.features.classifier import Classifier, load_or_train
+from splitvae.features import classifier_training
+from splitvae.features.classifier import Classifier
+from splitvae.features.classifier_training import load_or_train
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cache(monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> None:
     """Makes a test use the shared cache, and half the steps of a training."""
     monkeypatch.setenv("SPLITVAE_DATA", str(shared_cache))
-    monkeypatch.setattr(classifier, "MIN_STEPS", 100)
+    monkeypatch.setattr(classifier_training, "MIN_STEPS", 100)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +66,7 @@ def digits_classifier(shared_cache: Path) -> Classifier:
     """The classifier of scikit-learn's digits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPLITVAE_DATA", str(shared_cache))
-        patch.setattr(classifier, "MIN_STEPS", 100)
+        patch.setattr(classifier_training, "MIN_STEPS", 100)
         return load_or_train(load("digits"), "classifier", torch.device("cpu"), progress=False)
 
 
@@ -73,8 +74,8 @@ def digits_classifier(shared_cache: Path) -> Classifier:
 def quick_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Makes a test use an empty cache, and trainings of three steps; returns the folder of the trained networks."""
     monkeypatch.setenv("SPLITVAE_DATA", str(tmp_path))
-    monkeypatch.setattr(classifier, "MIN_STEPS", 3)
-    monkeypatch.setattr(classifier, "MAX_STEPS", 3)
+    monkeypatch.setattr(classifier_training, "MIN_STEPS", 3)
+    monkeypatch.setattr(classifier_training, "MAX_STEPS", 3)
     return tmp_path / "features"
 
 

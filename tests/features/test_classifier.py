@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from splitvae import Images, load
-from splitvae.features import classifier
+from splitvae.features import classifier_training
 from splitvae.features.base import extract_features
-from splitvae.features.classifier import Classifier, load_or_train, why_unlearnable
+from splitvae.features.classifier import Classifier
+from splitvae.features.classifier_training import load_or_train, why_unlearnable
 from splitvae.features.registry import load_extractor
 
 CPU = torch.device("cpu")
@@ -54,8 +55,8 @@ def test_features_are_not_cut_off_at_zero_and_of_like_scale(digits_classifier: C
 def test_binary_attributes_are_learned_but_for_those_that_never_vary(
     quick_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifier, "MIN_STEPS", 40)
-    monkeypatch.setattr(classifier, "MAX_STEPS", 40)
+    monkeypatch.setattr(classifier_training, "MIN_STEPS", 40)
+    monkeypatch.setattr(classifier_training, "MAX_STEPS", 40)
     assert DIGITS.labels is not None
     bright = (DIGITS.pixels.float().mean((1, 2, 3)) > 80).long()
     attributes = torch.stack((DIGITS.labels % 2, bright, torch.ones_like(bright)), 1)
@@ -118,7 +119,7 @@ def test_a_network_that_learned_little_says_so(quick_cache: Path, digits_classif
 def test_a_cached_network_is_read_back_bit_by_bit_and_not_trained_again(
     cache: None, digits_classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifier, "_train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(classifier_training, "_train", lambda *_: pytest.fail("trained again"))
     again = load_or_train(DIGITS, "classifier", CPU)
     assert (
         again.fingerprint == digits_classifier.fingerprint

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from splitvae import Images, load, resize
-from splitvae.features import classifier, shipped
+from splitvae.features import classifier_training, shipped
 from splitvae.features.base import extract_features
 from splitvae.features.registry import EXTRACTORS, load_extractor
 from splitvae.features.shipped import CELEBA_ATTRIBUTES, CIFAR10_CLASSES, SHIPPED, find_shipped, load_shipped
@@ -101,7 +101,7 @@ def test_data_sets_are_recognised_by_what_makes_them_so(monkeypatch: pytest.Monk
 def test_a_shipped_one_is_taken_and_nothing_trained(
     data: Images, name: str, quick_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifier, "_train", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(classifier_training, "_train", lambda *_: pytest.fail("trained"))
     extractor = load_extractor(name, data, device=CPU)
     assert extractor.name == find_shipped(data) and "shipped" in extractor.note
 
