@@ -42,7 +42,7 @@ def test_curves_show_the_terms_of_groups_and_of_players(training_history: Histor
     assert len(panels["KL, nats"].lines) == 3
     assert len(panels["weights"].lines) == 2
     several = plot_training_curves({name: [row | terms for row in training_history] for name in "ab"}).axes[2]
-    looks = [(line.get_color(), line._unscaled_dash_pattern) for line in several.lines]  # type: ignore[attr-defined]
+    looks = [(line.get_color(), line._unscaled_dash_pattern) for line in several.lines]  # type: ignore[attr-defined]  # of Line2D
     assert len({str(look) for look in looks}) == 6  # three KLs of two runs
     both = plot_training_curves({"a": groups, "b": training_history})
     assert len(both.axes[2].lines) == 2  # a run without those terms has none to show
