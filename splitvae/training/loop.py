@@ -130,6 +130,8 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
                 trainer.close_epoch(run)
             except Alarmed as alarmed:
                 handle_alarm(trainer, run, alarmed)
+            finally:
+                trainer.turns.end()
     for line in describe_end(monitor.windows, trainer.loss):
         print_once(progress, line)
     trainer.fabric.barrier()

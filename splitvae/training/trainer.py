@@ -30,7 +30,8 @@ from ..models.vae import VAE
 from ..networks.layers import recompute_batchnorm
 from ..objectives.base import Loss, Objective
 from ..runs import Run
-from ..utils.machine import keep_freed_memory
+from ..utils.machine import keep_freed_memory, needs_most_cores, shorten_time_slices
+from ..utils.turns import Turns
 from .alarms import Alarmed, non_finite_alarm
 from .batches import TrainingImages
 from .checkpoints import STATE, mark_good, save
@@ -64,7 +65,10 @@ class Trainer:
         self.fabric: Fabric = launch_fabric(config.hardware)
         self.all_reduce, self.all_gather = all_reduce_of(self.fabric), all_gather_of(self.fabric)
         keep_freed_memory()
+        shorten_time_slices()
         device, processes = self.fabric.device, self.fabric.world_size
+        # The processes of one training wait for each other and so compute at once; with an accelerator, cores mostly wait.
+        self.turns = Turns(active=device.type == "cpu" and processes == 1 and needs_most_cores())
         self.images = TrainingImages(images, config, vae, device)
         self.steps_per_epoch = self.images.batches_per_epoch(processes)
 
@@ -147,6 +151,7 @@ class Trainer:
             x: The images, shape (B, C, H, W), floats in [0, 1].
             group: The groups of the images, if the latent needs them.
         """
+        self.turns.take()
         losses = self.loss(self.model, x, group, self.step)
         while True:
             # On a single device Fabric's wrapper does not apply autocast to marked methods, and gives no warning.
@@ -191,7 +196,9 @@ class Trainer:
             monitor.note(f"Warning: {alarm}")
         self.recompute_batchnorm()
         self.check_finite()  # before anything is written
-        held_out = self.validate() | self.measure_distances(run)
+        held_out = self.validate()
+        self.turns.end()  # what follows may take minutes
+        held_out |= self.measure_distances(run)
         lr = next(iter(self.optimizers.values())).param_groups[0]["lr"]
         self.epoch += 1
         monitor.close_epoch(self.epoch, self.step, lr, held_out, totals)
@@ -250,6 +257,7 @@ class Trainer:
         terms: dict[str, float] = {}
         with isolated_evaluation(self.fabric, self.config.training.seed):
             for x, group in self.images.held_out_batches():
+                self.turns.take()
                 for _ in self.loss(model, x, group, step):
                     pass
                 for name in ("loss", "mse", "kl"):

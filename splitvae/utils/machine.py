@@ -16,6 +16,8 @@ __all__ = [
     "has_native_bf16",
     "is_main_process",
     "keep_freed_memory",
+    "needs_most_cores",
+    "shorten_time_slices",
     "versions",
 ]
 
@@ -55,6 +57,47 @@ def keep_freed_memory() -> None:
         # fixes the mmap threshold at its minimum.
         if mallopt(m_mmap_threshold, 1 << 30) or mallopt(m_mmap_threshold, 1 << 25):
             mallopt(m_trim_threshold, (1 << 31) - 1)
+
+
+def needs_most_cores() -> bool:
+    """Returns whether the threads of this process need more than half of the cores that it may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 2 * torch.get_num_threads() > cores
+
+
+def shorten_time_slices() -> None:
+    """Asks Linux to give the threads of this process the processor more often and for shorter times.
+
+    The threads of a parallel loop wait for each other, so that one which waits for its core behind another program holds up
+    all. With the shortest slice, .1 ms instead of about 3 ms, it waits less; the share of the processor is the same. Linux
+    has this since 6.12; elsewhere, and where the scheduler or its settings were chosen by somebody, this does nothing.
+    """
+    numbers = {"x86_64": (314, 315), "aarch64": (274, 275)}.get(platform.machine())  # of sched_setattr and sched_getattr
+    if not sys.platform.startswith("linux") or numbers is None or not hasattr(os, "sched_getscheduler"):
+        return
+    set_number, get_number = numbers
+    libc = ctypes.CDLL(None)
+    for thread in map(int, os.listdir("/proc/self/task")):
+        attributes = _SchedulingAttributes()
+        size = ctypes.sizeof(attributes)
+        if libc.syscall(get_number, thread, ctypes.byref(attributes), size, 0) == 0 and attributes.policy == os.SCHED_OTHER:
+            attributes.size, attributes.runtime = size, 100_000  # nanoseconds
+            libc.syscall(set_number, thread, ctypes.byref(attributes), 0)
+
+
+class _SchedulingAttributes(ctypes.Structure):
+    """The structure sched_attr of Linux, in its first version."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("policy", ctypes.c_uint32),
+        ("flags", ctypes.c_uint64),
+        ("nice", ctypes.c_int32),
+        ("priority", ctypes.c_uint32),
+        ("runtime", ctypes.c_uint64),
+        ("deadline", ctypes.c_uint64),
+        ("period", ctypes.c_uint64),
+    )
 
 
 def versions() -> dict[str, str]:

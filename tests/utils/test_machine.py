@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import platform
+import sys
 
 import pytest
 import torch
 
 import splitvae
-from splitvae.utils.machine import describe_versions, is_main_process, versions
+from splitvae.utils import machine
+from splitvae.utils.machine import describe_versions, is_main_process, needs_most_cores, shorten_time_slices, versions
 
 
 def test_versions_are_those_that_run() -> None:
@@ -24,3 +28,22 @@ def test_only_rank_zero_of_node_zero_is_the_main_process(monkeypatch: pytest.Mon
         with monkeypatch.context() as patch:
             patch.setenv(name, "1")
             assert not is_main_process()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux") or platform.machine() != "x86_64", reason="numbers of Linux")
+def test_time_slices_become_short_and_nothing_else_changes() -> None:
+    policy, niceness = os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)
+    shorten_time_slices()
+    assert (os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)) == (policy, niceness)
+    attributes = machine._SchedulingAttributes()
+    status = ctypes.CDLL(None).syscall(315, 0, ctypes.byref(attributes), ctypes.sizeof(attributes), 0)
+    version = tuple(int(number) for number in platform.release().split("-")[0].split(".")[:2])
+    if status == 0 and policy == os.SCHED_OTHER and version >= (6, 12):
+        assert attributes.runtime == 100_000
+
+
+def test_a_process_needs_most_cores_if_another_like_it_finds_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
+    for threads, needs in ((1, False), (2, False), (3, True), (4, True)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert needs_most_cores() is needs
