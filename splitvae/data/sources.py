@@ -4,7 +4,9 @@
 | --------------------------------------- | --------------------------------------------------------------------------- |
 | "digits"                                | the digits that scikit-learn carries (arrays.py)                            |
 | "mnist", "fashion-mnist", "kmnist"      | IDX files from the cache, else from the network (mnist.py)                  |
-| a folder                                | its four IDX files, or parquet files, or images (folder.py)                 |
+| "cifar10", "cifar100"                   | the binary archive from the cache, else from the network (cifar.py)         |
+| a .tar.gz file                          | CIFAR-10 or CIFAR-100 in the binary form (cifar.py)                         |
+| a folder                                | its four IDX files, CIFAR's .bin files, parquet files, or images (folder.py)|
 | a .parquet, .npy or .npz file           | encoded images (parquet.py), or arrays (arrays.py)                          |
 | "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub (parquet.py)                             |
 | an array                                | itself: (N, H, W), (N, H, W, C) or (N, C, H, W)                             |
@@ -31,6 +33,15 @@ from torch import Tensor
 
 from ..errors import UserError, nearest
 from .arrays import read_array, read_digits, read_numpy_file
+from .cifar import (
+    CIFAR,
+    explain_single_file,
+    find_cifar,
+    is_archive,
+    read_cifar_archive,
+    read_cifar_by_name,
+    read_cifar_folder,
+)
 from .folder import is_hidden, read_folder
 from .geometry import ResizeOptions
 from .images import Images
@@ -41,7 +52,8 @@ from .splits import LoadedSplit, MissingPartError, make_class_labels, select_spl
 __all__ = ["SOURCE_NAMES", "Source", "load", "load_all"]
 
 Source = str | os.PathLike | np.ndarray | Tensor
-SOURCE_NAMES = ("digits", *HOSTED_DATASETS)  # the sources that have a name of their own
+_UNKNOWN_KIND = "{} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images."
+SOURCE_NAMES = ("digits", *HOSTED_DATASETS, *CIFAR)  # the sources that have a name of their own
 
 
 def load_all(source: Source) -> Images:
@@ -108,12 +120,16 @@ def _read_source(source: Source, source_name: str, split: str, options: ResizeOp
         folder, notes = fetch_dataset(source_name)
         loaded = _read_idx_folder(folder, split, options, HOSTED_DATASETS[source_name].classes)
         return loaded._replace(notes=notes + loaded.notes)
+    if source_name in CIFAR:
+        return read_cifar_by_name(source_name, split, options)
     if source_name.startswith("hf://"):
         return read_hub_dataset(source_name, split, options)
     path = Path(os.path.expanduser(source_name))  # unlike Path.expanduser it does not raise for an unknown user
     if path.is_dir():
         if find_idx_files(path):
             return _read_idx_folder(path, split, options)
+        if cifar := find_cifar(path):
+            return read_cifar_folder(path, cifar, split, options)
         if tables := sorted(file for file in path.rglob("*.parquet") if not is_hidden(file.relative_to(path))):
             return read_parquet(find_parquet_parts(tables, path), source_name, split, options)
         return read_folder(path, split, options)
@@ -121,10 +137,10 @@ def _read_source(source: Source, source_name: str, split: str, options: ResizeOp
         return read_parquet({"all": [path]}, source_name, split, options)
     if path.suffix in (".npy", ".npz") and path.is_file():
         return read_numpy_file(path, source_name, split, options)
+    if is_archive(path) and path.is_file():
+        return read_cifar_archive(path, split, options)
     if path.exists():
-        raise UserError(
-            f"{source_name} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images."
-        )
+        raise UserError(explain_single_file(path) or _UNKNOWN_KIND.format(source_name))
     names = ", ".join(SOURCE_NAMES)
     if os.sep in source_name:
         raise UserError(f"{source_name} does not exist: give a folder or file that is there, or one of {names}.")

@@ -46,6 +46,21 @@ def test_parquet_gives_images_labels_names_and_parts(
     assert_refused(tmp_path, "no validation part", split="validation")
 
 
+def test_cifar10_in_the_layout_of_the_hub_is_read(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    features = {"img": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}
+    originals = noise(4, 32, 32, 3)
+    (tmp_path / "plain_text").mkdir()
+    for part, rows in (("train", [0, 1, 2]), ("test", [3, 0])):
+        table = image_table([encoded(originals[i]) for i in rows], label=[9 - i for i in rows])
+        table = table.rename_columns(["img", "label"])
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        pq.write_table(table, tmp_path / f"plain_text/{part}-00000-of-00001.parquet")
+    train, test = load(tmp_path), load(tmp_path, "test")
+    assert train.labels.tolist() == [9, 8, 7] and test.labels.tolist() == [6, 9] and train.classes == tuple(names)
+    assert torch.equal(train.pixels, torch.from_numpy(originals[:3]).permute(0, 3, 1, 2)) and train.notes == ()
+
+
 def test_boolean_columns_are_attributes(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:
     table = image_table([encoded(noise(8, 8))] * 20, smiling=[True, False] * 10, hat=[False] * 19 + [None], name=["x"] * 20)
     pq.write_table(table, tmp_path / "faces.parquet")
