@@ -32,7 +32,7 @@ from .splits import Labels, LoadedSplit, select_split
 __all__ = [
     "CIFAR",
     "Cifar",
-    "explain_single_file",
+    "explain_cifar_file",
     "find_cifar",
     "is_archive",
     "read_cifar_archive",
@@ -132,7 +132,7 @@ def find_cifar(folder: Path) -> Cifar | None:
     return None
 
 
-def explain_single_file(path: Path) -> str:
+def explain_cifar_file(path: Path) -> str:
     """Returns what to give instead of one file of a data set; an empty text for a file of none.
 
     Raises:

@@ -6,7 +6,8 @@
 | "mnist", "fashion-mnist", "kmnist"      | IDX files from the cache, else from the network (mnist.py)                  |
 | "cifar10", "cifar100"                   | the binary archive from the cache, else from the network (cifar.py)         |
 | a .tar.gz file                          | CIFAR-10 or CIFAR-100 in the binary form (cifar.py)                         |
-| a folder                                | its four IDX files, CIFAR's .bin files, parquet files, or images (folder.py)|
+| a folder                                | its four IDX files, CIFAR's .bin files (cifar.py), CelebA (celeba.py),      |
+|                                         | parquet files, or images (folder.py)                                        |
 | a .parquet, .npy or .npz file           | encoded images (parquet.py), or arrays (arrays.py)                          |
 | "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub (parquet.py)                             |
 | an array                                | itself: (N, H, W), (N, H, W, C) or (N, C, H, W)                             |
@@ -33,9 +34,10 @@ from torch import Tensor
 
 from ..errors import UserError, nearest
 from .arrays import read_array, read_digits, read_numpy_file
+from .celeba import explain_celeba_file, is_celeba, read_celeba
 from .cifar import (
     CIFAR,
-    explain_single_file,
+    explain_cifar_file,
     find_cifar,
     is_archive,
     read_cifar_archive,
@@ -130,6 +132,8 @@ def _read_source(source: Source, source_name: str, split: str, options: ResizeOp
             return _read_idx_folder(path, split, options)
         if cifar := find_cifar(path):
             return read_cifar_folder(path, cifar, split, options)
+        if is_celeba(path):
+            return read_celeba(path, split, options)
         if tables := sorted(file for file in path.rglob("*.parquet") if not is_hidden(file.relative_to(path))):
             return read_parquet(find_parquet_parts(tables, path), source_name, split, options)
         return read_folder(path, split, options)
@@ -140,7 +144,7 @@ def _read_source(source: Source, source_name: str, split: str, options: ResizeOp
     if is_archive(path) and path.is_file():
         return read_cifar_archive(path, split, options)
     if path.exists():
-        raise UserError(explain_single_file(path) or _UNKNOWN_KIND.format(source_name))
+        raise UserError(explain_cifar_file(path) or explain_celeba_file(path) or _UNKNOWN_KIND.format(source_name))
     names = ", ".join(SOURCE_NAMES)
     if os.sep in source_name:
         raise UserError(f"{source_name} does not exist: give a folder or file that is there, or one of {names}.")
