@@ -11,6 +11,7 @@
 | a .parquet, .npy or .npz file           | encoded images (parquet.py), or arrays (arrays.py)                          |
 | "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub (parquet.py)                             |
 | an array                                | itself: (N, H, W), (N, H, W, C) or (N, C, H, W)                             |
+| a data set of PyTorch                   | its items, each read once (torch_dataset.py)                                |
 
 **Parts.** The parts of a source are the train, test and validation subfolders of a folder, and the arrays x_train and
 x_test of an `.npz`. splits.py selects the part that serves as the split, and holds out a test split where there is none.
@@ -31,6 +32,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from ..errors import UserError, nearest
 from .arrays import read_array, read_digits, read_numpy_file
@@ -50,10 +52,11 @@ from .images import Images
 from .mnist import HOSTED_DATASETS, fetch_dataset, find_idx_files, read_idx_pair
 from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
 from .splits import LoadedSplit, MissingPartError, make_class_labels, select_split
+from .torch_dataset import is_torch_dataset, name_dataset, read_torch_dataset
 
-__all__ = ["SOURCE_NAMES", "Source", "load", "load_all"]
+__all__ = ["SOURCE_NAMES", "Source", "is_from_memory", "load", "load_all"]
 
-Source = str | os.PathLike | np.ndarray | Tensor
+Source = str | os.PathLike | np.ndarray | Tensor | Dataset
 _UNKNOWN_KIND = "{} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images."
 SOURCE_NAMES = ("digits", *HOSTED_DATASETS, *CIFAR)  # the sources that have a name of their own
 
@@ -81,8 +84,8 @@ def load(
     """Reads one part of a source into memory as uint8 images.
 
     Arguments:
-        source: A name, a path, "hf://org/name", or an array (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or
-            floating-point in [0, 1].
+        source: A name, a path, "hf://org/name", an array (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or
+            floating-point in [0, 1], or a data set of PyTorch whose items are such images or (image, label) pairs.
         split: "train" or "test"; "validation" where the source has such a part; "all" where it has no parts.
         side: The height and width of the result in pixels. By default the images decide, for each part anew: to read a
             test part in the shape of its train part, pass the side and channels of the train part.
@@ -99,10 +102,7 @@ def load(
     for name, value in (("side", side), ("crop", crop)):
         if value is not None and value < 1:
             raise UserError(f"{name}={value} is impossible: give a number of pixels, such as {name}=64.")
-    if not isinstance(source, Source) or (isinstance(source, str) and not source):
-        what = "An empty name" if isinstance(source, str) else f"A {type(source).__name__}"
-        raise UserError(f"{what} is no source of images: give a name, a path, hf://org/name, or an array.")
-    source_name = f"array of shape {tuple(source.shape)}" if isinstance(source, np.ndarray | Tensor) else os.fspath(source)
+    source_name = _name_source(source)
     try:
         pixels, labels, notes = _read_source(source, source_name, split, ResizeOptions(side, crop, channels))
     except OSError as error:
@@ -111,11 +111,32 @@ def load(
     return Images(pixels, values, labels.classes if labels else (), source_name, split, notes, crop)
 
 
+def is_from_memory(images: Images) -> bool:
+    """Returns whether images are from an array or a data set in memory, which cannot be read again by the source's name."""
+    return images.source == "array" or images.source.startswith(("array of shape ", "torch data set "))
+
+
+def _name_source(source: Source) -> str:
+    """Returns what messages call a source; raises UserError for what is none."""
+    if isinstance(source, np.ndarray | Tensor):
+        return f"array of shape {tuple(source.shape)}"
+    if isinstance(source, str | os.PathLike) and source != "":
+        return os.fspath(source)
+    if is_torch_dataset(source):
+        return name_dataset(source)
+    what = "An empty name" if isinstance(source, str) else f"A {type(source).__name__}"
+    raise UserError(
+        f"{what} is no source of images: give a name, a path, hf://org/name, an array, or a data set of PyTorch."
+    )
+
+
 def _read_source(source: Source, source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
     """Reads a split of a source with the reader for its kind."""
     if isinstance(source, np.ndarray | Tensor):
         selection = select_split({"all": source.shape[0] if source.ndim else 0}, split, source_name)
         return read_array(source, None, selection, source_name, options)
+    if not isinstance(source, str | os.PathLike):
+        return read_torch_dataset(source, split, options)
     if source_name == "digits":
         return read_digits(split, options)
     if source_name in HOSTED_DATASETS:
