@@ -28,7 +28,9 @@ class List:
         print("Presets that end in -own have the network and the schedule of the baseline's own paper.\n")
         names = {registry.option: ", ".join(registry) for registry in list_registries()}
         names |= {"features": ", ".join(EXTRACTORS), "protocol": ", ".join(PROTOCOLS)}
-        names["data"] = f"{', '.join(SOURCE_NAMES)}, hf://ORG/NAME, or a folder, parquet, npy or npz file"
+        names["data"] = (
+            f"{', '.join(SOURCE_NAMES)}, hf://ORG/NAME[/CONFIG][:SPLIT], or a folder, parquet, npy, npz or tar.gz file"
+        )
         names["metrics"] = ", ".join(METRICS)
         for option, text in names.items():
             print(f"{as_flag(option):<12}{text}")

@@ -9,7 +9,8 @@
 | a folder                                | its four IDX files, CIFAR's .bin files (cifar.py), CelebA (celeba.py),      |
 |                                         | parquet files, or images (folder.py)                                        |
 | a .parquet, .npy or .npz file           | encoded images (parquet.py), or arrays (arrays.py)                          |
-| "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub (parquet.py)                             |
+| "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub, or with ":split" one split of it        |
+|                                         | (hub.py, parquet.py)                                                        |
 | an array                                | itself: (N, H, W), (N, H, W, C) or (N, C, H, W)                             |
 | a data set of PyTorch                   | its items, each read once (torch_dataset.py)                                |
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 import torch
 from PIL import Image
 
@@ -110,26 +109,3 @@ def test_bad_parquet_is_refused(
     assert_refused(path, "no column of images", "x (int64)", "name (string)")
     pq.write_table(image_table([]), path)
     assert_refused(path, "0 image")
-
-
-def test_a_hub_data_set_is_read_undecoded_and_its_absence_explained(
-    monkeypatch: pytest.MonkeyPatch, noise: Callable[..., np.ndarray], assert_refused: Callable[..., None]
-) -> None:
-    import datasets
-
-    features = datasets.Features({"img": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])})
-    rows = {"img": [{"bytes": encoded(noise(8, 8)), "path": None}] * 4, "label": [0, 1, 1, 0]}
-    dataset = datasets.DatasetDict(train=datasets.Dataset.from_dict(rows, features=features))
-    dataset["train"] = dataset["train"].select([0, 2, 3])
-    requests: list[tuple] = []
-    monkeypatch.setattr(datasets, "load_dataset", lambda *names: requests.append(names) or dataset)
-    train, test = load("hf://org/name/small"), load("hf://org/name/small", "test")
-    assert requests[0] == ("org/name", "small") and train.classes == ("a", "b") and train.source == "hf://org/name/small"
-    assert sorted(train.labels.tolist() + test.labels.tolist()) == [0, 0, 1]
-
-    def absent(*names: str) -> None:
-        raise ConnectionError("Couldn't reach the Hub\nat all")
-
-    monkeypatch.setattr(datasets, "load_dataset", absent)
-    assert_refused("hf://org/name", "Couldn't reach the Hub", "the network")
-    assert_refused("hf://name", "hf://org/name")
