@@ -14,6 +14,7 @@ class List:
         from ..evaluation.protocols import PROTOCOLS
         from ..features.registry import EXTRACTORS
         from ..metrics.registry import METRICS
+        from ..models.vae import SPLIT_DECODERS
         from ..presets.registry import PRESETS
         from ..utils.text import align_columns
         from .choices import as_flag, list_registries
@@ -31,6 +32,7 @@ class List:
         names["data"] = (
             f"{', '.join(SOURCE_NAMES)}, hf://ORG/NAME[/CONFIG][:SPLIT], or a folder, parquet, npy, npz or tar.gz file"
         )
+        names["split_decoder"] = ", ".join(SPLIT_DECODERS)
         names["metrics"] = ", ".join(METRICS)
         for option, text in names.items():
-            print(f"{as_flag(option):<12}{text}")
+            print(f"{as_flag(option):<17}{text}")
