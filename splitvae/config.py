@@ -45,7 +45,7 @@ class Data(Settings):
     """Creates the settings of the images and of their preparation.
 
     Arguments:
-        source: The source of the images: a name, a folder, a parquet, npy or npz file, or hf://org/name.
+        source: The source of the images: a name, a folder, a parquet, npy, npz or CIFAR file, or hf://org/name.
         pad: The number of black pixels that are added on each side of an image (MNIST: 2, from 28 to 32).
         crop: The side, in pixels, of the centre square that is cut out of each image before it is resized.
         mirror: Whether each training image is mirrored left to right at random.

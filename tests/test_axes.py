@@ -25,6 +25,8 @@ from splitvae.samplers.registry import SAMPLERS
 Sized = Callable[..., Network]  # the fixture that makes a network of given sizes
 
 SPLITS = (1, 2, 3)
+DECODERS = ((1, "shared"), (2, "shared"), (2, "separate"))  # the number of components, and whether each has its own
+ALL_DECODERS = (*DECODERS[:2], (3, "shared"), (3, "separate"))
 SMALL: dict[str, dict[str, int]] = {"prior": {}, "gmm": {"components": 2}}  # of samplers; others train for an epoch
 SHAPES = ((1, 16, 16), (3, 32, 32))
 
@@ -48,10 +50,13 @@ def test_every_combination_trains_encodes_fits_and_samples(shape: tuple[int, int
         assert canvas.image.isfinite().all()
 
 
-@pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETWORKS, LATENTS, (1, 2))))
-def test_every_network_and_latent_trains_with_every_objective(net: str, latent: str, split: int, sized: Sized) -> None:
-    shape = (1, 16, 16)
-    vae = splitvae.VAE(shape, 3, split, sized(net, width=4, scales=2, kernel=4, embedding=16), latent)
+@pytest.mark.parametrize(("net", "latent", "decoder"), list(itertools.product(NETWORKS, LATENTS, DECODERS)))
+def test_every_network_and_latent_trains_with_every_objective(
+    net: str, latent: str, decoder: tuple[int, str], sized: Sized
+) -> None:
+    shape, (split, kind_of_decoder) = (1, 16, 16), decoder
+    network = sized(net, width=4, scales=2, kernel=4, embedding=16)
+    vae = splitvae.VAE(shape, 3, split, network, latent, split_decoder=kind_of_decoder)
     x = torch.rand(6, *shape)
     objectives = [
         ELBO(ambiguity=0.1, smoothness=0.1).build(),
@@ -76,12 +81,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize(("net", "latent", "split"), list(itertools.product(NETWORKS, LATENTS, SPLITS)))
+@pytest.mark.parametrize(("net", "latent", "decoder"), list(itertools.product(NETWORKS, LATENTS, ALL_DECODERS)))
 def test_every_network_and_latent_trains_introspectively_a_player_at_a_time(
-    net: str, latent: str, split: int, one_thread: None, sized: Sized
+    net: str, latent: str, decoder: tuple[int, str], one_thread: None, sized: Sized
 ) -> None:
-    shape, group = (1, 16, 16), torch.arange(3).repeat_interleave(2)
-    vae = splitvae.VAE(shape, 3, split, sized(net, width=2, scales=2, embedding=8), latent)
+    shape, group, (split, kind) = (1, 16, 16), torch.arange(3).repeat_interleave(2), decoder
+    vae = splitvae.VAE(shape, 3, split, sized(net, width=2, scales=2, embedding=8), latent, split_decoder=kind)
     x = torch.rand(6, *shape)
     objectives: list[Introspective] = [Intro(margin=1e3).build(), SoftIntro().build()]
     for objective in objectives:

@@ -14,6 +14,7 @@ class List:
         from ..evaluation.protocols import PROTOCOLS
         from ..features.registry import EXTRACTORS
         from ..metrics.registry import METRICS
+        from ..models.vae import SPLIT_DECODERS
         from ..presets.registry import PRESETS
         from ..utils.text import align_columns
         from .choices import as_flag, list_registries
@@ -28,7 +29,10 @@ class List:
         print("Presets that end in -own have the network and the schedule of the baseline's own paper.\n")
         names = {registry.option: ", ".join(registry) for registry in list_registries()}
         names |= {"features": ", ".join(EXTRACTORS), "protocol": ", ".join(PROTOCOLS)}
-        names["data"] = f"{', '.join(SOURCE_NAMES)}, hf://ORG/NAME, or a folder, parquet, npy or npz file"
+        names["data"] = (
+            f"{', '.join(SOURCE_NAMES)}, hf://ORG/NAME[/CONFIG][:SPLIT], or a folder, parquet, npy, npz or tar.gz file"
+        )
+        names["split_decoder"] = ", ".join(SPLIT_DECODERS)
         names["metrics"] = ", ".join(METRICS)
         for option, text in names.items():
-            print(f"{as_flag(option):<12}{text}")
+            print(f"{as_flag(option):<17}{text}")

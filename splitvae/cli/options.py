@@ -48,7 +48,7 @@ RunFolders = Positional[
     Annotated[tuple[Path, ...], arg(metavar="RUN ...", help="Folders of runs.", help_behavior_hint="(required)")]
 ]
 
-_IMAGES = "Images: a name, a folder, a file, or hf://org/name."
+_IMAGES = "Images: a name, a folder, a file, or hf://org/name[/config][:split]."
 ImageSource = Annotated[str, arg(metavar="SOURCE", help=_IMAGES)]
 ImageSources = Positional[
     Annotated[tuple[str, ...], arg(metavar="SOURCE ...", help=_IMAGES, help_behavior_hint="(required)")]

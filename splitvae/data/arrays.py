@@ -12,7 +12,7 @@ from ..errors import UserError
 from .geometry import ResizeOptions, array_to_pixels, crop_and_resize
 from .splits import Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
 
-__all__ = ["read_array", "read_digits", "read_numpy_file"]
+__all__ = ["labels_from_array", "read_array", "read_digits", "read_numpy_file"]
 
 
 def read_array(
@@ -45,7 +45,7 @@ def read_numpy_file(path: Path, source_name: str, split: str, options: ResizeOpt
     sizes = {part: images.shape[0] if images.ndim else 0 for part, (images, _) in parts.items()}
     selection = select_split(sizes, split, source_name)
     images, values = parts[selection.part]
-    labels = None if values is None else _labels_from_array(values, len(images), source_name)
+    labels = None if values is None else labels_from_array(values, len(images), source_name)
     return read_array(images, labels, selection, source_name, options)
 
 
@@ -83,7 +83,7 @@ def _is_pickle(path: Path) -> bool:
     return False
 
 
-def _labels_from_array(values: np.ndarray, count: int, source_name: str) -> Labels | None:
+def labels_from_array(values: np.ndarray, count: int, source_name: str) -> Labels | None:
     """Returns an array (N,), (N, 1) or (N, A) as labels of `count` images."""
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if values.ndim and len(values) != count:

@@ -35,7 +35,7 @@ from torch import Tensor
 from ..errors import UserError
 from .geometry import ImageSize, ResizeOptions, choose_side, describe_geometry
 
-__all__ = ["DecodedImages", "decode_images", "image_suffixes", "shorten_list"]
+__all__ = ["DecodedImages", "decode_images", "image_suffixes", "image_to_array", "shorten_list"]
 
 T = TypeVar("T")
 _SAFE_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")  # none runs a program
@@ -216,3 +216,10 @@ def _describe_conversions(modes: list[str], channels: int) -> list[str]:
         return []
     counts = ", ".join(f"{count} of mode {mode}" for mode, count in others.most_common())
     return [f"converted {others.total()} of {len(modes)} images to {'gray' if channels == 1 else 'RGB'}: {counts}"]
+
+
+def image_to_array(image: Image.Image) -> np.ndarray:
+    """Converts an image in memory to uint8 (C, H, W): one channel if it is gray, else RGB, by the rules of this file."""
+    channels = 1 if image.mode in ("1", "L", "LA", "La") or image.mode[0] == "I" else 3
+    array = np.asarray(_convert_mode(ImageOps.exif_transpose(image), channels))
+    return array[None] if channels == 1 else array.transpose(2, 0, 1)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from ..errors import UserError
 from .decode import decode_images
 from .geometry import ResizeOptions
+from .hub import open_hub_split
 from .splits import PART_OF_NAME, Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
 
 __all__ = ["find_parquet_parts", "read_hub_dataset", "read_parquet"]
@@ -81,26 +82,13 @@ def read_parquet(parts: Mapping[str, Sequence[Path]], source_name: str, split: s
 
 
 def read_hub_dataset(source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of "hf://org/name" or "hf://org/name/config", from the cache of `datasets` or from the network.
+    """Reads a split of a data set of the hub (hub.py).
 
     Raises:
-        UserError: If the name is incomplete, the data set cannot be loaded, or it has no column of images.
+        UserError: If the name is wrong, the data set cannot be loaded, or it has no column of images.
     """
-    names = source_name.removeprefix("hf://").split("/")
-    if not 2 <= len(names) <= 3 or not all(names):
-        raise UserError(f"{source_name} names no data set of the hub: type hf://org/name, such as hf://uoft-cs/cifar10.")
-    import datasets
-
-    try:
-        dataset = datasets.load_dataset("/".join(names[:2]), *names[2:])
-    except Exception as error:  # the network, the hub and the readers of all formats can raise anything
-        raise UserError(
-            f"{source_name} cannot be loaded ({(str(error).splitlines() or [type(error).__name__])[0]}): check the name "
-            "and the network, or fetch its parquet files elsewhere and give their folder."
-        ) from None
-    tables = {PART_OF_NAME.get(str(part), str(part)): data.with_format("arrow")[:] for part, data in dataset.items()}
-    selection = select_split({part: len(table) for part, table in tables.items()}, split, source_name)
-    table = tables[selection.part]
+    dataset, selection = open_hub_split(source_name, split)
+    table = dataset.with_format("arrow")[:]
     table = table.select(_select_columns(table.schema, source_name))
     return _decode_table(table, selection, source_name, options, row_name=lambda row: f"row {row}", base=Path())
 

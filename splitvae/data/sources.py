@@ -4,10 +4,15 @@
 | --------------------------------------- | --------------------------------------------------------------------------- |
 | "digits"                                | the digits that scikit-learn carries (arrays.py)                            |
 | "mnist", "fashion-mnist", "kmnist"      | IDX files from the cache, else from the network (mnist.py)                  |
-| a folder                                | its four IDX files, or parquet files, or images (folder.py)                 |
+| "cifar10", "cifar100"                   | the binary archive from the cache, else from the network (cifar.py)         |
+| a .tar.gz file                          | CIFAR-10 or CIFAR-100 in the binary form (cifar.py)                         |
+| a folder                                | its four IDX files, CIFAR's .bin files (cifar.py), CelebA (celeba.py),      |
+|                                         | parquet files, or images (folder.py)                                        |
 | a .parquet, .npy or .npz file           | encoded images (parquet.py), or arrays (arrays.py)                          |
-| "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub (parquet.py)                             |
+| "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub, or with ":split" one split of it        |
+|                                         | (hub.py, parquet.py)                                                        |
 | an array                                | itself: (N, H, W), (N, H, W, C) or (N, C, H, W)                             |
+| a data set of PyTorch                   | its items, each read once (torch_dataset.py)                                |
 
 **Parts.** The parts of a source are the train, test and validation subfolders of a folder, and the arrays x_train and
 x_test of an `.npz`. splits.py selects the part that serves as the split, and holds out a test split where there is none.
@@ -28,20 +33,33 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from ..errors import UserError, nearest
 from .arrays import read_array, read_digits, read_numpy_file
+from .celeba import explain_celeba_file, is_celeba, read_celeba
+from .cifar import (
+    CIFAR,
+    explain_cifar_file,
+    find_cifar,
+    is_archive,
+    read_cifar_archive,
+    read_cifar_by_name,
+    read_cifar_folder,
+)
 from .folder import is_hidden, read_folder
 from .geometry import ResizeOptions
 from .images import Images
 from .mnist import HOSTED_DATASETS, fetch_dataset, find_idx_files, read_idx_pair
 from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
 from .splits import LoadedSplit, MissingPartError, make_class_labels, select_split
+from .torch_dataset import is_torch_dataset, name_dataset, read_torch_dataset
 
-__all__ = ["SOURCE_NAMES", "Source", "load", "load_all"]
+__all__ = ["SOURCE_NAMES", "Source", "is_from_memory", "load", "load_all"]
 
-Source = str | os.PathLike | np.ndarray | Tensor
-SOURCE_NAMES = ("digits", *HOSTED_DATASETS)  # the sources that have a name of their own
+Source = str | os.PathLike | np.ndarray | Tensor | Dataset
+_UNKNOWN_KIND = "{} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images."
+SOURCE_NAMES = ("digits", *HOSTED_DATASETS, *CIFAR)  # the sources that have a name of their own
 
 
 def load_all(source: Source) -> Images:
@@ -67,8 +85,8 @@ def load(
     """Reads one part of a source into memory as uint8 images.
 
     Arguments:
-        source: A name, a path, "hf://org/name", or an array (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or
-            floating-point in [0, 1].
+        source: A name, a path, "hf://org/name", an array (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or
+            floating-point in [0, 1], or a data set of PyTorch whose items are such images or (image, label) pairs.
         split: "train" or "test"; "validation" where the source has such a part; "all" where it has no parts.
         side: The height and width of the result in pixels. By default the images decide, for each part anew: to read a
             test part in the shape of its train part, pass the side and channels of the train part.
@@ -85,10 +103,7 @@ def load(
     for name, value in (("side", side), ("crop", crop)):
         if value is not None and value < 1:
             raise UserError(f"{name}={value} is impossible: give a number of pixels, such as {name}=64.")
-    if not isinstance(source, Source) or (isinstance(source, str) and not source):
-        what = "An empty name" if isinstance(source, str) else f"A {type(source).__name__}"
-        raise UserError(f"{what} is no source of images: give a name, a path, hf://org/name, or an array.")
-    source_name = f"array of shape {tuple(source.shape)}" if isinstance(source, np.ndarray | Tensor) else os.fspath(source)
+    source_name = _name_source(source)
     try:
         pixels, labels, notes = _read_source(source, source_name, split, ResizeOptions(side, crop, channels))
     except OSError as error:
@@ -97,23 +112,50 @@ def load(
     return Images(pixels, values, labels.classes if labels else (), source_name, split, notes, crop)
 
 
+def is_from_memory(images: Images) -> bool:
+    """Returns whether images are from an array or a data set in memory, which cannot be read again by the source's name."""
+    return images.source == "array" or images.source.startswith(("array of shape ", "torch data set "))
+
+
+def _name_source(source: Source) -> str:
+    """Returns what messages call a source; raises UserError for what is none."""
+    if isinstance(source, np.ndarray | Tensor):
+        return f"array of shape {tuple(source.shape)}"
+    if isinstance(source, str | os.PathLike) and source != "":
+        return os.fspath(source)
+    if is_torch_dataset(source):
+        return name_dataset(source)
+    what = "An empty name" if isinstance(source, str) else f"A {type(source).__name__}"
+    raise UserError(
+        f"{what} is no source of images: give a name, a path, hf://org/name, an array, or a data set of PyTorch."
+    )
+
+
 def _read_source(source: Source, source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
     """Reads a split of a source with the reader for its kind."""
     if isinstance(source, np.ndarray | Tensor):
         selection = select_split({"all": source.shape[0] if source.ndim else 0}, split, source_name)
         return read_array(source, None, selection, source_name, options)
+    if not isinstance(source, str | os.PathLike):
+        return read_torch_dataset(source, split, options)
     if source_name == "digits":
         return read_digits(split, options)
     if source_name in HOSTED_DATASETS:
         folder, notes = fetch_dataset(source_name)
         loaded = _read_idx_folder(folder, split, options, HOSTED_DATASETS[source_name].classes)
         return loaded._replace(notes=notes + loaded.notes)
+    if source_name in CIFAR:
+        return read_cifar_by_name(source_name, split, options)
     if source_name.startswith("hf://"):
         return read_hub_dataset(source_name, split, options)
     path = Path(os.path.expanduser(source_name))  # unlike Path.expanduser it does not raise for an unknown user
     if path.is_dir():
         if find_idx_files(path):
             return _read_idx_folder(path, split, options)
+        if cifar := find_cifar(path):
+            return read_cifar_folder(path, cifar, split, options)
+        if is_celeba(path):
+            return read_celeba(path, split, options)
         if tables := sorted(file for file in path.rglob("*.parquet") if not is_hidden(file.relative_to(path))):
             return read_parquet(find_parquet_parts(tables, path), source_name, split, options)
         return read_folder(path, split, options)
@@ -121,10 +163,10 @@ def _read_source(source: Source, source_name: str, split: str, options: ResizeOp
         return read_parquet({"all": [path]}, source_name, split, options)
     if path.suffix in (".npy", ".npz") and path.is_file():
         return read_numpy_file(path, source_name, split, options)
+    if is_archive(path) and path.is_file():
+        return read_cifar_archive(path, split, options)
     if path.exists():
-        raise UserError(
-            f"{source_name} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images."
-        )
+        raise UserError(explain_cifar_file(path) or explain_celeba_file(path) or _UNKNOWN_KIND.format(source_name))
     names = ", ".join(SOURCE_NAMES)
     if os.sep in source_name:
         raise UserError(f"{source_name} does not exist: give a folder or file that is there, or one of {names}.")

@@ -16,14 +16,22 @@ from ..networks.base import Network
 from ..networks.registry import NETWORKS
 from ..networks.residual import Residual
 from ..utils.memory import MEASURED_IMAGES
-from ..utils.settings import Settings
+from ..utils.settings import ActsWith, OneOf, Settings
 from .groups import Groups
 from .inference import inference_batch_size
 from .latents import LATENTS, Gaussian, Latent
 from .posteriors import Posterior
+from .separate import build_separate
 from .split import Canvas, compose, count_logit_channels
 
-__all__ = ["VAE", "Model"]
+__all__ = ["SPLIT_DECODERS", "VAE", "Model"]
+
+SPLIT_DECODERS = ("shared", "separate")
+
+
+def _is_split(config: Any) -> bool:
+    """Returns whether there is more than one component."""
+    return bool(config.model.split > 1)
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class Model(Settings):
         net: The network of the encoder and the decoder, which is that of the Split-VAE or of another paper.
         latent: The kind of posterior, which has noise or not, or has a part that images of a group share.
         spectral_norm: Whether every layer's weight is divided by its largest singular value.
+        split_decoder: Whether one decoder generates all images and maps (shared), or each image and its map has a smaller
+            decoder of its own (separate), which together have as many parameters.
     """
 
     shape: tuple[int, int, int] | None = None
@@ -46,6 +56,7 @@ class Model(Settings):
     net: Annotated[Network, NETWORKS] = Residual()
     latent: Annotated[Latent, LATENTS] = Gaussian()
     spectral_norm: bool = False
+    split_decoder: Annotated[str, OneOf(SPLIT_DECODERS), ActsWith(_is_split, "a split (--split 2 or more)")] = "shared"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,6 +94,8 @@ class VAE(
         net: The network, such as `splitvae.networks.Residual(width=32)`, or its name.
         latent: The latent, such as `splitvae.Grouped(content_dim=16)`, or its name.
         spectral_norm: Whether each layer's weight is divided by its largest singular value.
+        split_decoder: "shared", or "separate" for a smaller decoder of its own for each image and its map, which together
+            have as many parameters (models/separate.py); without a split these are the same.
         options: Settings of the network and the latent by flat name, such as `width=32`.
 
     Models are written by `save_pretrained(folder)` (config.json and model.safetensors) and read by
@@ -100,15 +113,20 @@ class VAE(
         net: Network | str | Mapping[str, Any] = "resnet",
         latent: Latent | str | Mapping[str, Any] = "gaussian",
         spectral_norm: bool = False,
+        split_decoder: str = "shared",
         **options: Any,
     ) -> None:
         super().__init__()
         size = (int(shape[0]), *map(int, shape[1:]))
         # Silenced: names and dictionaries become choices in Settings.
-        settings = Model(size, latent_dim, split, net, latent, spectral_norm)  # type: ignore[arg-type]
+        settings = Model(size, latent_dim, split, net, latent, spectral_norm, split_decoder)  # type: ignore[arg-type]
         self.settings = settings = settings.override(**options)
         self.shape, self.latent_dim, self.split = cast(tuple[int, int, int], settings.shape), latent_dim, split
-        features, self.decoder = settings.net.build(self.shape, latent_dim, count_logit_channels(self.shape[0], split))
+        outputs = count_logit_channels(self.shape[0], split)
+        if settings.split_decoder == "separate" and split > 1:
+            features, self.decoder = build_separate(settings.net, self.shape, latent_dim, split)
+        else:
+            features, self.decoder = settings.net.build(self.shape, latent_dim, outputs)
         self.encoder = Encoder(features, settings.latent.build(cast(int, features.features), latent_dim))
         if spectral_norm:
             settings.net.normalise_spectra(self.encoder, self.decoder)

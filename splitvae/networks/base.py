@@ -33,6 +33,7 @@ class Network(Settings):
 
     sides: ClassVar[tuple[int, ...]] = SIDES  # the sides of the images that it can encode and decode, in pixels
     normalises_decoder: ClassVar[bool] = True  # whether `normalise_spectra` changes the decoder too
+    width_field: ClassVar[str] = "width"  # the field that makes the decoder larger (models/separate.py)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ class Dense(Network):
     """
 
     name = "mlp"
+    width_field: ClassVar[str] = "embedding"
     embedding: int = 512
 
     def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:

@@ -34,7 +34,8 @@ def build_vae(config: Config) -> VAE:
         raise UserError(
             "the configuration has no shape; give one, such as shape=(3, 64, 64), or train on images, which have one."
         )
-    return VAE(model.shape, model.latent_dim, model.split, model.net, model.latent, model.spectral_norm)
+    choices = model.net, model.latent, model.spectral_norm, model.split_decoder
+    return VAE(model.shape, model.latent_dim, model.split, *choices)
 
 
 def build_config(model: str | Config | VAE, objective: Objective | None = None, **options: Any) -> Config:

@@ -164,10 +164,10 @@ def _format_distance(measured: Mapping[str, Any]) -> str:
 def shorten_source(source: str) -> str:
     """Returns a short name of a source of images, without its path, suffix or host.
 
-    >>> shorten_source("hf://uoft-cs/cifar10"), shorten_source("pictures/faces.npz"), shorten_source("mnist")
-    ('cifar10', 'faces', 'mnist')
+    >>> shorten_source("hf://uoft-cs/cifar10:test"), shorten_source("pictures/faces.npz"), shorten_source("mnist")
+    ('cifar10-test', 'faces', 'mnist')
     """
     if source.startswith("hf://"):
-        return "-".join(source.split("/")[3:]) or source[5:]
+        return "-".join(source[5:].replace(":", "/").split("/")[1:]) or source[5:]
     path = Path(source)
     return (path.stem if path.suffix in (".npz", ".npy", ".parquet") else path.name) or path.resolve().name or "images"

@@ -64,7 +64,8 @@ def train(
     if isinstance(images, Images):
         parts["train"] = images
     elif images is not None:
-        parts = {part: load(images, part) for part in ("train", "test")}
+        crop = options.get("crop", config.data.crop)
+        parts = {part: load(images, part, crop=crop) for part in ("train", "test")}
     folder = Path(out) if out is not None else Path("runs") / (config.preset or "vae")
     with lock_folder(folder):
         run = find_run_to_resume(folder, resume, progress)

@@ -10,6 +10,7 @@ import torch
 
 from ..config import Config
 from ..data.images import Images
+from ..data.sources import is_from_memory
 from ..errors import UserError
 from ..objectives.base import Objective
 from ..presets.automatic import suggest_settings
@@ -101,7 +102,7 @@ def prepare_images(
         loaded = load_for_config(config, "train")
     else:
         loaded = images
-        source = None if images.source.startswith("array") else images.source
+        source = None if is_from_memory(images) else images.source
         config = config.override(data=source, crop=images.crop)  # so that test images are cropped in the same way
         if images.split not in ("train", "") and source is not None:
             print_once(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 import torch
 from PIL import Image
 
@@ -44,6 +43,21 @@ def test_parquet_gives_images_labels_names_and_parts(
     assert train.labels.tolist() == [0, 1, 0, 1] and train.classes == ("cat", "dog")
     assert torch.equal(test.pixels, torch.from_numpy(originals[4:]).permute(0, 3, 1, 2))
     assert_refused(tmp_path, "no validation part", split="validation")
+
+
+def test_cifar10_in_the_layout_of_the_hub_is_read(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    features = {"img": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}
+    originals = noise(4, 32, 32, 3)
+    (tmp_path / "plain_text").mkdir()
+    for part, rows in (("train", [0, 1, 2]), ("test", [3, 0])):
+        table = image_table([encoded(originals[i]) for i in rows], label=[9 - i for i in rows])
+        table = table.rename_columns(["img", "label"])
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        pq.write_table(table, tmp_path / f"plain_text/{part}-00000-of-00001.parquet")
+    train, test = load(tmp_path), load(tmp_path, "test")
+    assert train.labels.tolist() == [9, 8, 7] and test.labels.tolist() == [6, 9] and train.classes == tuple(names)
+    assert torch.equal(train.pixels, torch.from_numpy(originals[:3]).permute(0, 3, 1, 2)) and train.notes == ()
 
 
 def test_boolean_columns_are_attributes(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:
@@ -95,26 +109,3 @@ def test_bad_parquet_is_refused(
     assert_refused(path, "no column of images", "x (int64)", "name (string)")
     pq.write_table(image_table([]), path)
     assert_refused(path, "0 image")
-
-
-def test_a_hub_data_set_is_read_undecoded_and_its_absence_explained(
-    monkeypatch: pytest.MonkeyPatch, noise: Callable[..., np.ndarray], assert_refused: Callable[..., None]
-) -> None:
-    import datasets
-
-    features = datasets.Features({"img": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])})
-    rows = {"img": [{"bytes": encoded(noise(8, 8)), "path": None}] * 4, "label": [0, 1, 1, 0]}
-    dataset = datasets.DatasetDict(train=datasets.Dataset.from_dict(rows, features=features))
-    dataset["train"] = dataset["train"].select([0, 2, 3])
-    requests: list[tuple] = []
-    monkeypatch.setattr(datasets, "load_dataset", lambda *names: requests.append(names) or dataset)
-    train, test = load("hf://org/name/small"), load("hf://org/name/small", "test")
-    assert requests[0] == ("org/name", "small") and train.classes == ("a", "b") and train.source == "hf://org/name/small"
-    assert sorted(train.labels.tolist() + test.labels.tolist()) == [0, 0, 1]
-
-    def absent(*names: str) -> None:
-        raise ConnectionError("Couldn't reach the Hub\nat all")
-
-    monkeypatch.setattr(datasets, "load_dataset", absent)
-    assert_refused("hf://org/name", "Couldn't reach the Hub", "the network")
-    assert_refused("hf://name", "hf://org/name")

@@ -213,3 +213,4 @@ def test_sources_have_short_names() -> None:
     assert shorten_source("pictures/faces.v2/") == "faces.v2"
     assert shorten_source("hf://uoft-cs/cifar10") == "cifar10"
     assert shorten_source("hf://uoft-cs/cifar10/plain_text") == "cifar10-plain_text"
+    assert shorten_source("hf://uoft-cs/cifar10:test") == "cifar10-test"
