@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
+from zipfile import BadZipFile
 
 import numpy as np
 from torch import Tensor
@@ -57,7 +58,7 @@ class FileStore:
 
     def load_headers(self) -> Headers | None:
         path = self.folder / "headers.npz"
-        with suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as saved:
+        with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path, allow_pickle=False) as saved:
             failures = {int(i): reason for i, reason in json.loads(str(saved["failures"])).items()}
             self.headers = Headers(saved["sizes"], saved["modes"], failures)
         return self.headers

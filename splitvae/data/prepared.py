@@ -126,13 +126,13 @@ def find_prepared(content: str, options: ResizeOptions) -> DecodedImages | None:
             options.channels or record["natural"]["channels"],
             options.side or record["natural"]["side"],
         ]:
-            with suppress(OSError, ValueError):  # another process removed it, or a file is damaged
+            with suppress(OSError, ValueError, EOFError):  # another process removed it, or a file is damaged
                 return read_prepared(path.parent, record)
     return None
 
 
 def read_prepared(folder: Path, record: dict[str, Any]) -> DecodedImages:
-    """Opens a prepared set; raises OSError or ValueError if its files are not whole."""
+    """Opens a prepared set; raises OSError, ValueError or EOFError if its files are not whole."""
     shape, pixels = tuple(record["shape"]), folder / "pixels.bin"
     rows = np.load(folder / "rows.npy", allow_pickle=False)
     if pixels.stat().st_size != math.prod(shape) or len(rows) != shape[0]:

@@ -150,6 +150,10 @@ def without_rows(folder: Path) -> None:
     (folder / "rows.npy").unlink()
 
 
+def with_empty_rows(folder: Path) -> None:
+    (folder / "rows.npy").write_bytes(b"")
+
+
 def of_another_format(folder: Path) -> None:
     text = (folder / "set.json").read_text()
     (folder / "set.json").write_text(text.replace(f'"format": {prepared.FORMAT}', '"format": 0'))
@@ -160,7 +164,9 @@ def of_another_decoder(folder: Path) -> None:
     (folder / "set.json").write_text(text.replace(prepared.decoder_version(), "Pillow 1.0"))
 
 
-@pytest.mark.parametrize("spoil", [half_written, damaged, without_rows, of_another_format, of_another_decoder])
+@pytest.mark.parametrize(
+    "spoil", [half_written, damaged, without_rows, with_empty_rows, of_another_format, of_another_decoder]
+)
 def test_a_set_that_is_not_whole_or_of_another_version_is_written_anew(
     photos: Path, decoded: list[str], spoil: Callable[[Path], None]
 ) -> None:
@@ -227,6 +233,7 @@ def test_pixels_that_were_lost_after_a_line_are_decoded_again(
     (entry,) = prepared.list_prepared()
     with (entry.path / "pixels.bin").open("r+b") as file:
         file.truncate((entry.path / "pixels.bin").stat().st_size - 1)
+    (entry.path / "headers.npz").write_bytes(b"PK half")
     with (entry.path / "progress.jsonl").open("a") as file:
         file.write('{"done": 9')
     assert_same(load(photos, cache=True), load(photos, cache=False))
