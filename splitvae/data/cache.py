@@ -119,8 +119,8 @@ def decode_once(
             raise
         finally:
             store.close()
-        if getattr(items, "refers_to_files", False):
-            remove_files(folder)
+            if getattr(items, "refers_to_files", False):
+                remove_files(folder)
         return completed
 
 

@@ -6,7 +6,7 @@ import bisect
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +17,25 @@ from .decode import EncodedImage
 __all__ = ["ColumnImages", "FileImages"]
 
 _GROUPS_IN_MEMORY = 2  # since neighbouring blocks of images are decoded at once
+
+
+class _Group(NamedTuple):
+    """The images of a row group.
+
+    Arguments:
+        start: The number of the first row.
+        cells: The bytes and path of each row.
+    """
+
+    start: int
+    cells: list[Mapping[str, Any] | None]
+
+
+def _encoded_image(cell: Mapping[str, Any] | None, base: Path) -> EncodedImage:
+    """Returns the bytes of an encoded image, or the path of its file where there are none."""
+    if not cell:
+        return None
+    return cell["bytes"] or (base / cell["path"] if cell["path"] else None)
 
 
 class ColumnImages(Sequence[EncodedImage]):
@@ -35,13 +54,9 @@ class ColumnImages(Sequence[EncodedImage]):
         return len(self.column)
 
     def __getitem__(self, i: Any) -> Any:
-        cell: Mapping[str, Any] | None = self.column[i].as_py()
-        if not cell:
-            return None
-        if cell["bytes"]:
-            return cell["bytes"]
-        self.refers_to_files |= bool(cell["path"])
-        return self.base / cell["path"] if cell["path"] else None
+        item = _encoded_image(self.column[i].as_py(), self.base)
+        self.refers_to_files |= isinstance(item, Path)
+        return item
 
 
 class FileImages(Sequence[EncodedImage]):
@@ -58,23 +73,31 @@ class FileImages(Sequence[EncodedImage]):
         self.files, self.first_rows, self.column, self.base = files, first_rows, column, base
         self.refers_to_files = False  # whether an image that was read lies in a file of its own
         self._lock = threading.Lock()
-        self._groups: list[tuple[int, int, ColumnImages]] = []  # the first row, the row after the last one, and the images
+        self._groups: list[_Group] = []
         self._starts: dict[int, list[int]] = {}  # of the row groups of each file
 
     def __len__(self) -> int:
         return self.first_rows[-1]
 
     def __getitem__(self, i: Any) -> Any:
-        with self._lock:
-            start, images = next(((s, images) for s, stop, images in self._groups if s <= i < stop), (None, None))
-            if start is None or images is None:
-                start, stop, images = self._read_group(i)
-                self._groups = [*self._groups, (start, stop, images)][-_GROUPS_IN_MEMORY:]
-        item = images[i - start]
-        self.refers_to_files |= images.refers_to_files
+        group = self._find_group(i)
+        if group is None:
+            with self._lock:
+                group = self._find_group(i)
+                if group is None:  # no other thread has read it meanwhile
+                    group = self._read_group(i)
+                    self._groups = [*self._groups, group][-_GROUPS_IN_MEMORY:]
+        item = _encoded_image(group.cells[i - group.start], self.base)
+        self.refers_to_files |= isinstance(item, Path)
         return item
 
-    def _read_group(self, row: int) -> tuple[int, int, ColumnImages]:
+    def _find_group(self, row: int) -> _Group | None:
+        for group in self._groups:
+            if 0 <= row - group.start < len(group.cells):
+                return group
+        return None
+
+    def _read_group(self, row: int) -> _Group:
         """Reads the row group that has a row."""
         index = bisect.bisect_right(self.first_rows, row) - 1
         path, first = self.files[index], self.first_rows[index]
@@ -93,4 +116,4 @@ class FileImages(Sequence[EncodedImage]):
                 f"{path} cannot be read as Parquet ({(str(error).splitlines() or ['damaged'])[0]}): it is damaged or "
                 "incomplete; fetch it again."
             ) from None
-        return starts[group], starts[group + 1], ColumnImages(column, self.base)
+        return _Group(starts[group], column.to_pylist())
