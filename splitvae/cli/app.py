@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import UserError, nearest
 from .categories import Categories
+from .data import data
 from .encode import Encode
 from .evaluate import Evaluate
 from .figures import Figures
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Any] = {
     "sweep": sweep,
     "categories": Categories,
     "means": Means,
+    "data": data,
     "list": List,
 }
 

@@ -28,7 +28,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
-from .decode import decode_images, image_suffixes, shorten_list
+from .cache import Origin, decode_once, hash_files
+from .decode import image_suffixes, shorten_list
 from .geometry import ResizeOptions
 from .splits import Labels, LoadedSplit, select_split
 
@@ -116,9 +117,9 @@ def read_celeba(folder: Path, split: str, options: ResizeOptions) -> LoadedSplit
     else:
         notes.append(f"{folder} has no {ATTRIBUTES}.txt (or .csv), so the images are unlabelled")
     options, crop_notes = _choose_crop([images / name for part in names.values() for name in part], options)
-    decoded = decode_images(
-        [images / name for name in chosen], options, str(folder), selection.rows, item_name=lambda i: chosen[i]
-    )
+    origin = Origin(os.path.abspath(folder), split, hash_files(images, chosen))
+    paths = [images / name for name in chosen]
+    decoded = decode_once(paths, options, str(folder), selection.rows, chosen.__getitem__, origin)
     if labels is not None:
         labels = labels._replace(values=labels.values[decoded.rows])
     return LoadedSplit(decoded.pixels, labels, (*selection.notes, *notes, *crop_notes, *decoded.notes))

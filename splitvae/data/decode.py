@@ -9,6 +9,9 @@ an animation the first frame is taken. Floating-point images are refused, becaus
 resized to `side` with an antialiased bilinear filter. A JPEG of more than four times the size needed is decoded at 1/2,
 1/4 or 1/8 of its size, never below twice the side, which is several times faster and changes the pixels little.
 
+**Order.** Blocks of images are decoded by several threads and stored in the order of the items, so that a store which is a
+file (prepared.py) can be continued after an interruption.
+
 **Side.** `choose_side` (geometry.py) chooses it where none is given, from all images of the source, including those of a
 held-out split.
 
@@ -20,27 +23,42 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+from tqdm import tqdm
 
 from ..errors import UserError
-from .geometry import ImageSize, ResizeOptions, choose_side, describe_geometry
+from .geometry import ResizeOptions, choose_side, describe_geometry
 
-__all__ = ["DecodedImages", "decode_images", "image_suffixes", "image_to_array", "shorten_list"]
+__all__ = [
+    "DecodedImages",
+    "EncodedImage",
+    "Headers",
+    "MemoryStore",
+    "PixelStore",
+    "decode_images",
+    "image_suffixes",
+    "image_to_array",
+    "shorten_list",
+]
 
 T = TypeVar("T")
+B = TypeVar("B")
+EncodedImage = bytes | str | Path | None  # the bytes of a file, its path, or neither
 _SAFE_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")  # none runs a program
 _IMAGES_PER_TASK = 256
+_BYTES_PER_TASK = 1 << 24  # of decoded pixels
 _THREADS = min(8, os.cpu_count() or 1)
+_BAR_DELAY_SECONDS = 2
 
 
 class DecodedImages(NamedTuple):
@@ -57,9 +75,83 @@ class DecodedImages(NamedTuple):
     notes: tuple[str, ...]
 
 
-class _ImageHeader(NamedTuple):
-    size: ImageSize
-    mode: str  # Pillow's name for the kind of pixels
+class Headers(NamedTuple):
+    """What the headers of N images say.
+
+    Arguments:
+        sizes: The widths and heights in pixels, int32 with shape (N, 2); 0 where a header cannot be read.
+        modes: Pillow's names for the kinds of pixels, bytes with shape (N,).
+        failures: Why a header cannot be read, by the number of the item.
+    """
+
+    sizes: np.ndarray
+    modes: np.ndarray
+    failures: dict[int, str]
+
+    def choose_shape(self, options: ResizeOptions) -> tuple[int, int, int]:
+        """Returns the shape (C, H, W) that the images are brought to; at least one header must be readable."""
+        readable = self.sizes[:, 0] > 0
+        side = choose_side(self.sizes[readable], options)
+        kinds = np.unique(self.modes[readable]).astype(str)
+        gray = all(mode in ("1", "L", "LA", "La") or mode[0] == "I" for mode in kinds)
+        return options.channels or (1 if gray else 3), side, side
+
+
+class PixelStore(Protocol):
+    """Where `decode_images` puts what it reads, so that another call need not read it again."""
+
+    def load_headers(self) -> Headers | None:
+        """Returns the headers that an earlier call read; None if there are none."""
+
+    def save_headers(self, headers: Headers) -> None:
+        """Keeps the headers."""
+
+    def begin(self, count: int, shape: tuple[int, int, int]) -> tuple[int, dict[int, str]]:
+        """Makes room for images of a shape (C, H, W).
+
+        Arguments:
+            count: The largest number of images.
+            shape: Their shape.
+
+        Returns:
+            How many items were done by an earlier call, and why some of them cannot be decoded, by their number.
+        """
+
+    def append(self, pixels: np.ndarray, done: int, failures: dict[int, str]) -> None:
+        """Adds the images of the next items.
+
+        Arguments:
+            pixels: The images, (B, C, H, W).
+            done: How many items are done with these.
+            failures: Why some of these items cannot be decoded, by their number.
+        """
+
+    def finish(self) -> Tensor:
+        """Returns all images, (M, C, H, W)."""
+
+
+class MemoryStore:
+    """Pixels in memory."""
+
+    def __init__(self) -> None:
+        self.pixels, self.count = np.empty(0, np.uint8), 0
+
+    def load_headers(self) -> Headers | None:
+        return None
+
+    def save_headers(self, headers: Headers) -> None:
+        pass
+
+    def begin(self, count: int, shape: tuple[int, int, int]) -> tuple[int, dict[int, str]]:
+        self.pixels = np.empty((count, *shape), np.uint8)
+        return 0, {}
+
+    def append(self, pixels: np.ndarray, done: int, failures: dict[int, str]) -> None:
+        self.pixels[self.count : self.count + len(pixels)] = pixels
+        self.count += len(pixels)
+
+    def finish(self) -> Tensor:
+        return torch.from_numpy(self.pixels[: self.count])
 
 
 class _Failure(NamedTuple):
@@ -91,11 +183,12 @@ def shorten_list(names: Sequence[str], limit: int = 4) -> str:
 
 
 def decode_images(
-    items: Sequence[bytes | Path | None],
+    items: Sequence[EncodedImage],
     options: ResizeOptions,
     source_name: str,
     rows: np.ndarray | None = None,
     item_name: Callable[[int], str] = str,
+    store: PixelStore | None = None,
 ) -> DecodedImages:
     """Decodes images with several threads into one array.
 
@@ -105,58 +198,103 @@ def decode_images(
         source_name: What messages call the source.
         rows: The numbers of the items to decode, by default all. The side and the channels depend on the others too.
         item_name: Returns what messages call item i.
+        store: Where the pixels go, by default the memory.
 
     Raises:
         UserError: If none of the selected images can be read.
     """
     rows = np.arange(len(items)) if rows is None else rows
+    store = store or MemoryStore()
     _available_formats()
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of images that are skipped and named in a note anyway
-        header_results = _map_with_failures(pool, lambda i: _read_header(items[i]), len(items))
-        headers = {i: result for i, result in enumerate(header_results) if isinstance(result, _ImageHeader)}
-        failures = {i: result.reason for i, result in enumerate(header_results) if isinstance(result, _Failure)}
-        readable = [int(i) for i in rows if i in headers]
-        side = choose_side((header.size for header in headers.values()), options) if readable else 1
-        gray = all(header.mode in ("1", "L", "LA", "La") or header.mode[0] == "I" for header in headers.values())
-        channels = options.channels or (1 if gray else 3)
-        pixels = np.empty((len(readable), channels, side, side), np.uint8)
+        headers = store.load_headers()
+        if headers is None:
+            store.save_headers(headers := _read_headers(pool, items, source_name))
+        readable = rows[headers.sizes[rows, 0] > 0]
+        shape = headers.choose_shape(options) if len(readable) else (1, 1, 1)
+        done, failures = store.begin(len(readable), shape)
 
-        def decode_row(row: int) -> None:
-            pixels[row] = _decode_image(items[readable[row]], side, options.crop, channels)
+        def decode_block(rows: np.ndarray) -> tuple[np.ndarray, dict[int, str]]:
+            pixels, failures = np.empty((len(rows), *shape), np.uint8), {}
+            count = 0
+            for i in map(int, rows):
+                image = _attempt(_decode_image, items[i], shape[1], options.crop, shape[0])
+                if isinstance(image, _Failure):
+                    failures[i] = image.reason
+                else:
+                    pixels[count] = image
+                    count += 1
+            return pixels[:count], failures
 
-        results = _map_with_failures(pool, decode_row, len(readable))
-    failures |= {i: result.reason for i, result in zip(readable, results, strict=True) if isinstance(result, _Failure)}
-    failed = [int(i) for i in rows if i in failures]
+        size = max(1, min(_IMAGES_PER_TASK, _BYTES_PER_TASK // int(np.prod(shape))))
+        blocks = [readable[start : start + size] for start in range(done, len(readable), size)]
+        with _bar(f"decoding {source_name}", len(readable), done) as bar:
+            for pixels, new_failures in _map_in_order(pool, decode_block, blocks):
+                done += len(pixels) + len(new_failures)
+                store.append(pixels, done, new_failures)
+                failures |= new_failures
+                bar.update(done - bar.n)
+    failed = sorted(failures | {int(i): headers.failures[int(i)] for i in rows[headers.sizes[rows, 0] == 0]})
+    failures = headers.failures | failures
     if len(failed) == len(rows):
         first = f"the first, {item_name(failed[0])}: {failures[failed[0]]}" if failed else "there are none"
         raise UserError(
             f"None of the {len(rows)} images of {source_name} can be read ({first}): check or replace the files."
         )
-    decoded = [i for i in readable if i not in failures]
-    if len(decoded) < len(readable):
-        pixels = pixels[[row for row, i in enumerate(readable) if i not in failures]]
-    notes = _describe_conversions([headers[i].mode for i in decoded], channels)
-    notes += describe_geometry([headers[i].size for i in decoded], side, options.crop)
+    decoded = rows[~np.isin(rows, failed)]
+    notes = _describe_conversions(headers.modes[decoded], shape[0])
+    notes += describe_geometry(headers.sizes[decoded], shape[1], options.crop)
     if failed:
         skipped = shorten_list([f"{item_name(i)} ({failures[i]})" for i in failed])
         notes.append(f"skipped {len(failed)} images that cannot be read: {skipped}")
-    return DecodedImages(torch.from_numpy(pixels), np.array(decoded), tuple(notes))
+    return DecodedImages(store.finish(), decoded, tuple(notes))
 
 
-def _map_with_failures(pool: ThreadPoolExecutor, task: Callable[[int], T], count: int) -> list[T | _Failure]:
-    """Returns task(0) ... task(count - 1), with a `_Failure` in place of each result whose task raises."""
+def _read_headers(pool: ThreadPoolExecutor, items: Sequence[EncodedImage], source_name: str) -> Headers:
+    """Reads the headers of all items."""
+    headers = Headers(np.zeros((len(items), 2), np.int32), np.zeros(len(items), "S8"), {})
 
-    def attempt(index: int) -> T | _Failure:
-        try:
-            return task(index)
-        except Exception as error:  # decoders raise anything on damaged bytes, and one bad image must not end the rest
-            return _Failure(_explain_error(error))
+    def read_block(rows: range) -> int:
+        for i in rows:
+            header = _attempt(_read_header, items[i])
+            if isinstance(header, _Failure):
+                headers.failures[i] = header.reason
+            else:
+                headers.sizes[i], headers.modes[i] = header
+        return len(rows)
 
-    def attempt_chunk(start: int) -> list[T | _Failure]:
-        return [attempt(i) for i in range(start, min(start + _IMAGES_PER_TASK, count))]
+    blocks = [range(i, min(i + _IMAGES_PER_TASK, len(items))) for i in range(0, len(items), _IMAGES_PER_TASK)]
+    with _bar(f"reading headers of {source_name}", len(items), 0) as bar:
+        for count in _map_in_order(pool, read_block, blocks):
+            bar.update(count)
+    return headers
 
-    return [result for chunk in pool.map(attempt_chunk, range(0, count, _IMAGES_PER_TASK)) for result in chunk]
+
+def _map_in_order(pool: ThreadPoolExecutor, task: Callable[[B], T], blocks: Sequence[B]) -> Iterator[T]:
+    """Yields the result of each block in order; only a few blocks at a time are computed ahead."""
+    pending: deque[Future[T]] = deque()
+    for block in blocks:
+        pending.append(pool.submit(task, block))
+        if len(pending) > 2 * _THREADS:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _bar(title: str, total: int, done: int) -> tqdm:
+    """Returns a progress bar, which shows nothing of what is done in a moment, and nothing where there is no terminal."""
+    return tqdm(desc=title, total=total, initial=done, unit="image", leave=False, disable=None, delay=_BAR_DELAY_SECONDS)
+
+
+def _attempt(task: Callable[..., T], *arguments: object) -> T | _Failure:
+    """Returns what a task returns, or a `_Failure` if it raises."""
+    try:
+        return task(*arguments)
+    except UserError:  # the source itself cannot be read
+        raise
+    except Exception as error:  # decoders raise anything on damaged bytes, and one bad image must not end the rest
+        return _Failure(_explain_error(error))
 
 
 def _explain_error(error: Exception) -> str:
@@ -167,18 +305,19 @@ def _explain_error(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _open_image(item: bytes | Path | None) -> Image.Image:
+def _open_image(item: EncodedImage) -> Image.Image:
     if item is None:
         raise ValueError("no bytes")
     return Image.open(io.BytesIO(item) if isinstance(item, bytes) else item, formats=_available_formats())
 
 
-def _read_header(item: bytes | Path | None) -> _ImageHeader:
+def _read_header(item: EncodedImage) -> tuple[tuple[int, int], str]:
+    """Returns the width and height of an image in pixels, and its mode."""
     with _open_image(item) as image:
-        return _ImageHeader(image.size, image.mode)
+        return image.size, image.mode
 
 
-def _decode_image(item: bytes | Path | None, side: int, crop: int | None, channels: int) -> np.ndarray:
+def _decode_image(item: EncodedImage, side: int, crop: int | None, channels: int) -> np.ndarray:
     """Decodes one image to uint8 (C, side, side)."""
     with _open_image(item) as image:
         width, height = image.size
@@ -208,14 +347,16 @@ def _convert_mode(image: Image.Image, channels: int) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _describe_conversions(modes: list[str], channels: int) -> list[str]:
-    """Returns a note on the images that were converted to gray or RGB; [] if none was."""
-    target: Any = "L" if channels == 1 else "RGB"
-    others = Counter(mode for mode in modes if mode != target)
+def _describe_conversions(modes: np.ndarray, channels: int) -> list[str]:
+    """Returns a note on the images of modes (M,) that were converted to gray or RGB; [] if none was."""
+    names, first, counts = np.unique(modes, return_index=True, return_counts=True)
+    target = b"L" if channels == 1 else b"RGB"
+    found = zip(names, first, counts, strict=True)
+    others = sorted((-count, place, name.decode()) for name, place, count in found if name != target)
     if not others:
         return []
-    counts = ", ".join(f"{count} of mode {mode}" for mode, count in others.most_common())
-    return [f"converted {others.total()} of {len(modes)} images to {'gray' if channels == 1 else 'RGB'}: {counts}"]
+    total, text = -sum(count for count, _, _ in others), ", ".join(f"{-count} of mode {name}" for count, _, name in others)
+    return [f"converted {total} of {len(modes)} images to {'gray' if channels == 1 else 'RGB'}: {text}"]
 
 
 def image_to_array(image: Image.Image) -> np.ndarray:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
-from .decode import decode_images, image_suffixes, shorten_list
+from .cache import Origin, decode_once, hash_files
+from .decode import image_suffixes, shorten_list
 from .geometry import ResizeOptions
 from .splits import PART_OF_NAME, Labels, LoadedSplit, select_split
 
@@ -20,7 +22,7 @@ _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}  # files of file managers, i
 
 def is_hidden(path: Path) -> bool:
     """Returns whether a path leads through a hidden folder or to a hidden file, or to one that a file manager left."""
-    return any(name.startswith(".") or name.lower() in _CLUTTER for name in path.parts)
+    return any(map(_is_clutter, path.parts))
 
 
 def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
@@ -29,18 +31,17 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
     Raises:
         UserError: If the folder holds no images, or if none of the split can be read.
     """
-    files = list(_list_files(root))
-    images = [path for path in files if path.suffix.lower() in image_suffixes()]
-    other_files = [str(path) for path in files if path.suffix.lower() not in image_suffixes()]
+    images, other_files = list[str](), list[str]()
+    for path in _list_files(root):
+        (images if os.path.splitext(path)[1].lower() in image_suffixes() else other_files).append(path)
     if not images:
         content = f"only {shorten_list(other_files)}" if other_files else "no files at all"
         raise UserError(f"{root} holds no images, {content}: give a folder of PNG, JPEG or other images.")
     parts, images_beside_parts = _split_into_parts(images)
     selection = select_split({name: len(part) for name, part in parts.items()}, split, str(root))
     paths = [path for path, _ in parts[selection.part]]
-    decoded = decode_images(
-        [root / path for path in paths], options, str(root), selection.rows, item_name=lambda i: str(paths[i])
-    )
+    origin = Origin(os.path.abspath(root), split, hash_files(root, paths))
+    decoded = decode_once(_Files(root, paths), options, str(root), selection.rows, paths.__getitem__, origin)
     notes = selection.notes + decoded.notes
     if other_files:
         notes += (f"skipped {len(other_files)} files that are not images: {shorten_list(other_files)}",)
@@ -56,25 +57,42 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
     return LoadedSplit(decoded.pixels, Labels(values, tuple(classes)), notes)
 
 
-def _list_files(root: Path) -> Iterator[Path]:
-    """Yields the files below a folder as paths relative to it, in the same order on every system."""
+class _Files(Sequence[str]):
+    """The whole paths of files, made one by one, since those of a million files would take much memory."""
+
+    def __init__(self, root: Path, names: Sequence[str]) -> None:
+        self.root, self.names = root, names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, i: Any) -> Any:
+        return os.path.join(self.root, self.names[i])
+
+
+def _list_files(root: Path) -> Iterator[str]:
+    """Yields the files below a folder as paths relative to it, in the same order on every system, without hidden ones."""
     for folder, folders, files in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not _is_clutter(name))
+        inner = os.path.relpath(folder, root)
         for name in sorted(files):
-            path = Path(folder, name).relative_to(root)
-            if not is_hidden(path):
-                yield path
+            if not _is_clutter(name):
+                yield name if inner == os.curdir else os.path.join(inner, name)
 
 
-def _split_into_parts(images: Sequence[Path]) -> tuple[dict[str, list[tuple[Path, str]]], list[str]]:
+def _is_clutter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _CLUTTER
+
+
+def _split_into_parts(images: Sequence[str]) -> tuple[dict[str, list[tuple[str, str]]], list[str]]:
     """Returns the images of each part with the names of their classes ("" if none), and the images beside the parts."""
-    top_folders = {path.parts[0].lower() for path in images if len(path.parts) > 1}
+    top_folders = {path.split(os.sep, 1)[0].lower() for path in images if os.sep in path}
     names_of_parts = bool(top_folders) and top_folders <= set(PART_OF_NAME)
     if not names_of_parts or "train" not in {PART_OF_NAME[folder] for folder in top_folders}:
-        return {"all": [(path, path.parts[0] if len(path.parts) > 1 else "") for path in images]}, []
-    parts: dict[str, list[tuple[Path, str]]] = {}
+        return {"all": [(path, path.split(os.sep, 1)[0] if os.sep in path else "") for path in images]}, []
+    parts: dict[str, list[tuple[str, str]]] = {}
     for path in images:
-        if len(path.parts) > 1:
-            part = parts.setdefault(PART_OF_NAME[path.parts[0].lower()], [])
-            part.append((path, path.parts[1] if len(path.parts) > 2 else ""))
-    return parts, [str(path) for path in images if len(path.parts) == 1]
+        folder, *inner = path.split(os.sep, 2)
+        if inner:
+            parts.setdefault(PART_OF_NAME[folder.lower()], []).append((path, inner[0] if len(inner) > 1 else ""))
+    return parts, [path for path in images if os.sep not in path]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import UserError
+from .mapped import new_pixels
 
 __all__ = [
     "ResizeOptions",
@@ -23,7 +22,6 @@ __all__ = [
     "resize",
 ]
 
-ImageSize = tuple[int, int]  # width and height in pixels
 DEFAULT_SIDES = (16, 32, 64, 128)
 IMAGES_PER_CHUNK = 2048  # bounds the memory of their float32 copy
 _PIXEL_RANGES = "images are uint8 in 0 ... 255, or floating-point in [0, 1]"
@@ -36,11 +34,13 @@ class ResizeOptions(NamedTuple):
         side: The height and width in pixels.
         crop: The side in pixels of the centre square that is cut out before the resize.
         channels: 1 for gray, 3 for RGB.
+        cache: Whether decoded images are kept on the disk (cache.py); None lets their number decide.
     """
 
     side: int | None = None
     crop: int | None = None
     channels: int | None = None
+    cache: bool | None = None
 
 
 def array_to_pixels(array: np.ndarray | Tensor, source_name: str) -> Tensor:
@@ -100,36 +100,37 @@ def _floats_to_uint8(x: Tensor, source_name: str) -> Tensor:
     return torch.cat([(part.float() * 255).round().to(torch.uint8) for part in x.split(IMAGES_PER_CHUNK)])
 
 
-def choose_side(sizes: Iterable[ImageSize], options: ResizeOptions) -> int:
-    """Returns the side in pixels that images of these sizes (width, height) are brought to.
+def choose_side(sizes: np.ndarray, options: ResizeOptions) -> int:
+    """Returns the side in pixels that images of these sizes (N, 2), each a width and a height, are brought to.
 
     That is the side of the options; else the side of the images after the crop, where all are squares of one size; else
     the largest of 16, 32, 64 and 128 that is not above the median of the shorter sides (16 if all are smaller).
     """
     if options.side:
         return options.side
-    crop = options.crop
-    sizes = [(crop, crop) if crop and crop <= min(size) else size for size in sizes]
-    if len(set(sizes)) == 1 and sizes[0][0] == sizes[0][1]:
-        return sizes[0][0]
-    median = statistics.median(min(size) for size in sizes)
+    shorter = sizes.min(1)
+    if options.crop:
+        cropped = options.crop <= shorter
+        sizes, shorter = np.where(cropped[:, None], options.crop, sizes), np.where(cropped, options.crop, shorter)
+    if (sizes == sizes[0, 0]).all():
+        return int(sizes[0, 0])
+    median = np.median(shorter)
     return max((side for side in DEFAULT_SIDES if side <= median), default=DEFAULT_SIDES[0])
 
 
-def describe_geometry(sizes: Sequence[ImageSize], side: int, crop: int | None) -> list[str]:
-    """Returns notes on what cropping and resizing to `side` did to images of these sizes (width, height)."""
+def describe_geometry(sizes: np.ndarray, side: int, crop: int | None) -> list[str]:
+    """Returns notes on what cropping and resizing to `side` did to images of these sizes (N, 2), widths and heights."""
     notes = []
-    small = sum(min(size) < crop for size in sizes) if crop else 0
-    oblong = sum(width != height for width, height in sizes if min(width, height) < (crop or 1 << 30))
-    squares = [min(*size, crop or size[0]) for size in sizes]
-    if small:
-        notes.append(f"{small} of {len(sizes)} images are smaller than the crop of {crop} pixels and were not cropped")
-    if oblong:
-        notes.append(f"centre-cropped {oblong} of {len(sizes)} images to squares")
-    if resized := [square for square in squares if square != side]:
-        low, high = min(resized), max(resized)
+    count, shorter = len(sizes), sizes.min(1)
+    squares = np.minimum(shorter, crop) if crop else shorter
+    if small := int((shorter < crop).sum()) if crop else 0:
+        notes.append(f"{small} of {count} images are smaller than the crop of {crop} pixels and were not cropped")
+    if oblong := int(((sizes[:, 0] != sizes[:, 1]) & (shorter < (crop or 1 << 30))).sum()):
+        notes.append(f"centre-cropped {oblong} of {count} images to squares")
+    if len(resized := squares[squares != side]):
+        low, high = int(resized.min()), int(resized.max())
         old_size = f"{low}x{low}" if low == high else f"between {low}x{low} and {high}x{high}"
-        notes.append(f"resized {len(resized)} of {len(sizes)} images to {side}x{side}, from {old_size}")
+        notes.append(f"resized {len(resized)} of {count} images to {side}x{side}, from {old_size}")
     return notes
 
 
@@ -140,8 +141,9 @@ def crop_and_resize(pixels: Tensor, options: ResizeOptions) -> tuple[Tensor, tup
         The images, and notes on what was done to them.
     """
     count, channels, height, width = pixels.shape
-    side = choose_side([(width, height)], options)
-    notes = describe_geometry([(width, height)] * count, side, options.crop)
+    sizes = np.array([(width, height)])
+    side = choose_side(sizes, options)
+    notes = describe_geometry(sizes.repeat(count, 0), side, options.crop)
     square = min(width, height, options.crop or width)
     top, left = (height - square) // 2, (width - square) // 2
     pixels = pixels[:, :, top : top + square, left : left + square]
@@ -165,13 +167,15 @@ def resize(pixels: Tensor, shape: tuple[int, int, int], pad: int = 0) -> Tensor:
     channels, *size = shape
     if channels not in (1, 3) or pixels.shape[1] not in (1, 3):
         raise UserError(f"Images of {pixels.shape[1]} channels cannot be given {channels}: only 1 and 3 are possible.")
-    if pad:
-        pixels = F.pad(pixels, (pad,) * 4)
-    if pixels.shape[1] == channels and list(pixels.shape[2:]) == size:
+    if not pad and pixels.shape[1:] == shape:
         return pixels
-    result = torch.empty((len(pixels), *shape), dtype=torch.uint8, device=pixels.device)
+    result = new_pixels((len(pixels), *shape), like=pixels)
     for target, part in zip(result.split(IMAGES_PER_CHUNK), pixels.split(IMAGES_PER_CHUNK), strict=True):
-        x = part.float()
+        padded = F.pad(part, (pad,) * 4) if pad else part
+        if padded.shape[1:] == shape:
+            target.copy_(padded)
+            continue
+        x = padded.float()
         if x.shape[1] > channels:
             x = (x * x.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
         if list(x.shape[2:]) != size:

@@ -1,4 +1,4 @@
-"""Images in memory: the type that every reader returns, float batches of them, and evenly spaced rows."""
+"""Images: the type that every reader returns, float batches of them, and evenly spaced rows."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from .mapped import find_origin
+
 __all__ = ["Images", "batches", "evenly_spaced"]
+
+_IMAGES_PER_BLOCK = 2048  # that are hashed at once
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images in memory with their labels and their origin.
+    """Images with their labels and their origin.
 
     Arguments:
-        pixels: The images, uint8 with shape (N, C, H, W), where C is 1 or 3.
+        pixels: The images, uint8 with shape (N, C, H, W), where C is 1 or 3; in memory, or in a file (mapped.py).
         labels: None, or int64 labels: classes with shape (N,), or binary attributes with shape (N, A).
         classes: The names of the classes or of the attributes; () where there are no labels.
         source: The name, path or description of what the images were read from.
@@ -40,7 +44,12 @@ class Images:
     @property
     def sha256(self) -> str:
         """The first 16 hex digits of the SHA-256 of the pixels."""
-        return hashlib.sha256(self.pixels.contiguous().numpy().data).hexdigest()[:16]
+        if (origin := find_origin(self.pixels)) is not None:
+            return origin.sha256[:16]
+        digest = hashlib.sha256()
+        for block in self.pixels.split(_IMAGES_PER_BLOCK):
+            digest.update(block.contiguous().numpy().data)
+        return digest.hexdigest()[:16]
 
     @property
     def shape(self) -> tuple[int, int, int]:

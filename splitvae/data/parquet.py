@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import UserError
-from .decode import decode_images
+from .cache import Origin, decode_once, hash_files
+from .encoded import ColumnImages, FileImages
 from .geometry import ResizeOptions
 from .hub import open_hub_split
 from .splits import PART_OF_NAME, Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
@@ -61,10 +63,13 @@ def read_parquet(parts: Mapping[str, Sequence[Path]], source_name: str, split: s
             for file in files:
                 row_counts[part].append(pq.read_metadata(file).num_rows)
         selection = select_split({part: sum(counts) for part, counts in row_counts.items()}, split, source_name)
-        tables = []
-        for file in parts[selection.part]:
-            columns = _select_columns(pq.read_schema(file), str(file))
+        files, tables, images = parts[selection.part], [], set()
+        for file in files:
+            image, *columns = _select_columns(pq.read_schema(file), str(file))
+            images.add(image)
             tables.append(pq.read_table(file, columns=columns, partitioning=None))
+            if len(images) > 1:
+                raise pa.ArrowInvalid("its column of images has another name")
         table = pa.concat_tables(tables)
     except (pa.ArrowException, OSError) as error:
         raise UserError(
@@ -77,8 +82,11 @@ def read_parquet(parts: Mapping[str, Sequence[Path]], source_name: str, split: s
         index = bisect.bisect_right(first_rows, row) - 1
         return f"row {row - first_rows[index]} of {parts[selection.part][index].name}"
 
-    base = Path(source_name).parent
-    return _decode_table(table, selection, source_name, options, row_name=row_name, base=base)
+    root = Path(os.path.abspath(source_name))
+    names = [os.path.relpath(os.path.abspath(path), root.parent) for path in files]
+    origin = Origin(str(root), split, hash_files(root.parent, names))
+    items = FileImages(files, first_rows, images.pop(), Path(source_name).parent)
+    return _decode_table(items, table, selection, origin, options, source_name=source_name, row_name=row_name)
 
 
 def read_hub_dataset(source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
@@ -89,8 +97,12 @@ def read_hub_dataset(source_name: str, split: str, options: ResizeOptions) -> Lo
     """
     dataset, selection = open_hub_split(source_name, split)
     table = dataset.with_format("arrow")[:]
-    table = table.select(_select_columns(table.schema, source_name))
-    return _decode_table(table, selection, source_name, options, row_name=lambda row: f"row {row}", base=Path())
+    image, *columns = _select_columns(table.schema, source_name)
+    origin = Origin(source_name, split, str(dataset._fingerprint))
+    items, table = ColumnImages(table.column(image)), table.select(columns)
+    return _decode_table(
+        items, table, selection, origin, options, source_name=source_name, row_name=lambda row: f"row {row}"
+    )
 
 
 def _hub_features(schema: pa.Schema) -> dict[str, Any]:
@@ -121,7 +133,7 @@ def _find_label_column(schema: pa.Schema) -> str | None:
 
 
 def _select_columns(schema: pa.Schema, source_name: str) -> list[str]:
-    """Returns the columns to read: the images, and the labels or else the boolean attributes."""
+    """Returns the columns to read: first the images, then the labels or else the boolean attributes."""
     image, label = _find_image_column(schema), _find_label_column(schema)
     if image is None:
         columns = ", ".join(f"{column.name} ({column.type})" for column in schema) or "no columns"
@@ -130,34 +142,26 @@ def _select_columns(schema: pa.Schema, source_name: str) -> list[str]:
 
 
 def _decode_table(
+    items: ColumnImages | FileImages,
     table: pa.Table,
     selection: SplitSelection,
-    source_name: str,
+    origin: Origin,
     options: ResizeOptions,
     *,
+    source_name: str,
     row_name: Callable[[int], str],
-    base: Path,
 ) -> LoadedSplit:
-    """Decodes the selected rows of a table of encoded images; paths in it are relative to the folder `base`."""
+    """Decodes the selected rows of a column of encoded images; the table has their labels or attributes."""
     schema = table.schema
-    image, label = _find_image_column(schema), _find_label_column(schema)
-    items = [_encoded_image(cell, base) for cell in table.column(image).to_pylist()]
-    decoded = decode_images(items, options, source_name, selection.rows, item_name=row_name)
+    decoded = decode_once(items, options, source_name, selection.rows, row_name, origin)
     labels, notes = None, selection.notes + decoded.notes
-    if label:
+    if label := _find_label_column(schema):
         names = _hub_features(schema).get(label, {}).get("names", ())
         values = np.array(table.column(label).fill_null(-1).to_numpy()[decoded.rows])
         labels = make_class_labels(values, names)
         if labels is None:
             notes += (f"the column {label!r} is left out: not all its values are classes",)
-    elif attributes := [name for name in schema.names if name != image]:
+    elif attributes := schema.names:
         values = np.stack([table.column(each).fill_null(False).to_numpy() for each in attributes], 1)
         labels = Labels(values[decoded.rows], tuple(attributes))
     return LoadedSplit(decoded.pixels, labels, notes)
-
-
-def _encoded_image(cell: Mapping[str, Any] | None, base: Path) -> bytes | Path | None:
-    """Returns the bytes of an encoded image, or the path of its file where there are none."""
-    if not cell:
-        return None
-    return cell["bytes"] or (base / cell["path"] if cell["path"] else None)

@@ -81,8 +81,9 @@ def load(
     side: int | None = None,
     crop: int | None = None,
     channels: int | None = None,
+    cache: bool | None = None,
 ) -> Images:
-    """Reads one part of a source into memory as uint8 images.
+    """Reads one part of a source as uint8 images. Encoded images are decoded once and then read from the cache (cache.py).
 
     Arguments:
         source: A name, a path, "hf://org/name", an array (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or
@@ -92,6 +93,7 @@ def load(
             test part in the shape of its train part, pass the side and channels of the train part.
         crop: The side in pixels of the centre square to cut out; smaller images are cut to their shorter side.
         channels: 1 or 3; by default 1 if all images are gray.
+        cache: Whether decoded images are kept in the cache; by default those of sets of at least 256 images.
 
     Raises:
         UserError: If the source cannot be read; the message says what is wrong with it, and what to do.
@@ -105,7 +107,7 @@ def load(
             raise UserError(f"{name}={value} is impossible: give a number of pixels, such as {name}=64.")
     source_name = _name_source(source)
     try:
-        pixels, labels, notes = _read_source(source, source_name, split, ResizeOptions(side, crop, channels))
+        pixels, labels, notes = _read_source(source, source_name, split, ResizeOptions(side, crop, channels, cache))
     except OSError as error:
         raise UserError(f"{source_name} cannot be read: {error}.") from None
     values = torch.from_numpy(labels.values.astype(np.int64)) if labels else None

@@ -85,7 +85,7 @@ def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions) -> Load
             f"None of the items of {reader.name} can be read ({reader.describe_failures()[0]}): mend the data set."
         )
     checked, differing = len(sample), 0
-    side = choose_side([_size_of(pixels) for pixels in sample.values()], options)
+    side = choose_side(np.array([_size_of(pixels) for pixels in sample.values()]), options)
     channels = options.channels or max(len(pixels) for pixels in sample.values())
     result = torch.empty((len(rows), channels, side, side), dtype=torch.uint8)
     labels: list[Any] = []
@@ -101,7 +101,7 @@ def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions) -> Load
             result = result.repeat(1, 3, 1, 1)
         result[len(labels)] = resize(image, (result.shape[1], side, side))[0]
         labels.append(item.label)
-    notes = [*selection.notes, *describe_geometry(sizes, side, options.crop)]
+    notes = [*selection.notes, *describe_geometry(np.array(sizes), side, options.crop)]
     if differing:
         notes.append(
             f"{differing} of {checked} items were another image when they were read again: what the data set draws at "

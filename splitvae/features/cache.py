@@ -32,6 +32,7 @@ from .base import Extractor, device_of, extract_features
 __all__ = ["MOST_BYTES", "cached_features"]
 
 MOST_BYTES = 1 << 30  # about a dozen sets of 10,000 images in Inception's features, which take 82 MB each
+IMAGES_PER_BLOCK = 2048  # that are hashed at once
 FORMAT = 1  # to be increased when features of the same extractor and images change
 
 
@@ -66,7 +67,8 @@ def _key(extractor: Extractor, pixels: Tensor) -> str:
     """Returns the first 32 hex digits of the SHA-256 of everything that determines features."""
     origin = [FORMAT, versions(), extractor.name, extractor.fingerprint, device_of(extractor).type, list(pixels.shape)]
     digest = hashlib.sha256(json.dumps(origin).encode())
-    digest.update(pixels.cpu().contiguous().numpy().data)
+    for block in pixels.split(IMAGES_PER_BLOCK):
+        digest.update(block.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:32]
 
 

@@ -41,6 +41,7 @@ RECIPE_VERSION = 2  # to be increased with each change of network or training, s
 TRAINING_SEED = 0
 EPOCHS, MIN_STEPS, MAX_STEPS, BATCH_IMAGES, PEAK_LEARNING_RATE = 3, 200, 1500, 128, 5e-3
 MAX_HELD_OUT_IMAGES = 2000
+IMAGES_PER_BLOCK = 2048  # that are hashed at once
 MIN_IMAGES = {"classifier": 50, "rotation": 20}
 
 
@@ -209,7 +210,8 @@ def _reproducible_threads(device: torch.device) -> Iterator[None]:
 def _cache_key(images: Images, task: Task) -> str:
     """Returns the first 16 hex digits of the SHA-256 of everything that determines the weights on one machine."""
     digest = hashlib.sha256(json.dumps([RECIPE_VERSION, task, list(images.pixels.shape)]).encode())
-    digest.update(images.pixels.cpu().contiguous().numpy().data)
+    for block in images.pixels.split(IMAGES_PER_BLOCK):
+        digest.update(block.cpu().contiguous().numpy().data)
     if task == "classifier" and images.labels is not None:
         digest.update(images.labels.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:16]

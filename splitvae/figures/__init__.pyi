@@ -1,4 +1,6 @@
 from .categories import plot_categories as plot_categories
+from .contact_sheet import describe_labels as describe_labels
+from .contact_sheet import draw_contact_sheet as draw_contact_sheet
 from .export import write_canvas as write_canvas
 from .grid import tile_images as tile_images
 from .groups import References as References

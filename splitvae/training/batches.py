@@ -66,20 +66,20 @@ class TrainingImages:
         self.mirror, self.group_members, self.needs_pairs = config.data.mirror, config.data.group_members, vae.needs_pairs
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(self.seed))
         count = count_held_out(len(images), config)
-        held_out_rows, training_rows = order[:count].sort().values, order[count:].sort().values
-        storage = pixel_storage_device(images.pixels, device)
-        self.held_out, self.pixels = images.pixels[held_out_rows].to(storage), images.pixels[training_rows].to(storage)
+        self.held_out_rows, self.training_rows = order[:count].sort().values, order[count:].sort().values
+        # All pixels, which are never copied on the CPU: a set larger than memory lies in a file (data/mapped.py).
+        self.pixels = images.pixels.to(pixel_storage_device(images.pixels, device))
         labels = _group_labels(images, config, vae)
-        self.labels = None if labels is None else labels[training_rows]
-        self.held_out_labels = None if labels is None else labels[held_out_rows]
+        self.labels = None if labels is None else labels[self.training_rows]
+        self.held_out_labels = None if labels is None else labels[self.held_out_rows]
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.training_rows)
 
     @property
     def held_out_count(self) -> int:
         """The number of held-out images."""
-        return len(self.held_out)
+        return len(self.held_out_rows)
 
     def batches_per_epoch(self, processes: int) -> int:
         """Returns the number of batches of each process in an epoch."""
@@ -89,10 +89,10 @@ class TrainingImages:
         """Returns the order of an epoch, which is determined by the seed and the number of the epoch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         if self.labels is None:
-            order = EpochOrder(torch.randperm(len(self.pixels), generator=generator))
+            order = EpochOrder(torch.randperm(len(self), generator=generator))
         else:
             order = self._grouped_order(self.labels, generator)
-        return order.to(self.pixels.device)
+        return order._replace(rows=self.training_rows[order.rows]).to(self.pixels.device)
 
     def batch(self, order: EpochOrder, start: int) -> tuple[Tensor, Groups | None]:
         """Returns a batch of images, mirrored at random if the settings say so, and their groups.
@@ -105,7 +105,7 @@ class TrainingImages:
             The images, float32 in [0, 1] with shape (B, C, H, W), and the groups; None if the latent needs no groups.
         """
         rows, group = order.part(start, self.batch_size)
-        x = self.pixels[rows].to(self.device, non_blocking=True).float().div_(255)
+        x = self._read(rows).float().div_(255)
         if self.mirror:
             flip = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
             x = torch.where(flip, x.flip(3), x)
@@ -113,22 +113,23 @@ class TrainingImages:
 
     def held_out_batches(self) -> Iterator[tuple[Tensor, Groups | None]]:
         """Yields batches of held-out images and their groups, grouped as in training; they are the same each time."""
-        order = self.held_out_order().to(self.held_out.device)
+        order = self.held_out_order()
+        order = order._replace(rows=self.held_out_rows[order.rows]).to(self.pixels.device)
         size = self.validation_batch_size if self.held_out_labels is None else self.batch_size
         for start in range(0, len(order.rows), size):
             rows, group = order.part(start, size)
-            x = self.held_out[rows].to(self.device).float().div(255)
+            x = self._read(rows).float().div_(255)
             yield x.contiguous(memory_format=torch.channels_last), None if group is None else group.to(x.device)
 
     def held_out_order(self) -> EpochOrder:
-        """Returns the order of the held-out images, which is the same each time.
+        """Returns the order of the held-out images, numbers of `held_out_rows`, which is the same each time.
 
         Groups are as large as in training, since the KL of a content counts once for all images of its group: the smaller
         groups that remain are left out, batches cut groups where those of training do, and the last batch is filled up
         with the first images.
         """
         if self.held_out_labels is None or self.labels is None:
-            return EpochOrder(torch.arange(len(self.held_out)))
+            return EpochOrder(torch.arange(self.held_out_count))
         members, size = self.members, self.batch_size
         has_whole = bool(members and (self.held_out_labels.unique(return_counts=True)[1] >= members).any())
         generator = torch.Generator().manual_seed(self.seed)
@@ -139,6 +140,14 @@ class TrainingImages:
         if members and not self.needs_pairs and (self.labels.unique(return_counts=True)[1] % members).any():
             place += members // 2  # in training a smaller group shifts those that follow it
         return EpochOrder(order.rows[place % count], order.groups[place % count])
+
+    def _read(self, rows: Tensor) -> Tensor:
+        """Returns the pixels of some rows on the device. A GPU fetches them while the program goes on."""
+        if self.device.type != "cuda" or self.pixels.device.type == "cuda":
+            return self.pixels[rows].to(self.device)
+        pinned = torch.empty((len(rows), *self.pixels.shape[1:]), dtype=torch.uint8, pin_memory=True)
+        torch.index_select(self.pixels, 0, rows, out=pinned)
+        return pinned.to(self.device, non_blocking=True)
 
     @property
     def members(self) -> int:
@@ -158,7 +167,7 @@ class TrainingImages:
         )
 
     def _grouped_order(self, labels: Tensor, generator: torch.Generator) -> EpochOrder:
-        """Returns a random order of images in groups, as the settings and the latent need them."""
+        """Returns a random order of training images in groups, as the settings and the latent need them."""
         return grouped_epoch_order(labels, self.members, generator, whole_groups=self.needs_pairs)
 
 

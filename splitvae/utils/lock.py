@@ -1,17 +1,17 @@
-"""A lock of a folder, by which one process at a time writes there; the system releases it when that process ends."""
+"""Locks by which one process at a time writes in a place; the system releases them when that process ends."""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import UserError
 
-__all__ = ["LOCK", "lock_folder"]
+__all__ = ["LOCK", "lock_file", "lock_folder"]
 
 LOCK = "training.lock"  # the name of the file, which exists while the folder is locked
 HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # by another process, on one system or another
@@ -36,6 +36,29 @@ else:
 
 
 @contextmanager
+def lock_file(path: Path, on_busy: Callable[[], None]) -> Iterator[bool]:
+    """Locks a file for the block, and yields whether it is locked; the file is removed at the end.
+
+    It is not locked where the system has no locks, or where the file cannot be written.
+
+    Arguments:
+        path: The file, in a folder that is created if it is missing.
+        on_busy: Is called whenever another process has locked the file: it raises, or returns for another attempt.
+    """
+    file = None
+    try:
+        with suppress(OSError):  # what is to be written there next gives the reason
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = _open_locked(path, on_busy)
+        yield file is not None
+    finally:
+        if file is not None:
+            with suppress(OSError):  # Windows removes no open file; an empty one that stays locks nothing
+                path.unlink()  # before it is released, so that nobody else has locked it
+            os.close(file)
+
+
+@contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Locks a folder for the block; of several processes of one training, the first one does it for all.
 
@@ -48,27 +71,27 @@ def lock_folder(folder: Path) -> Iterator[None]:
     Raises:
         UserError: If another process has locked it.
     """
+
+    def refuse() -> None:
+        raise UserError(
+            f"{folder} is being trained by another process; wait until it ends or stop it there, or give another folder "
+            "with --out."
+        )
+
     if any(os.environ.get(name, "0") != "0" for name in RANKS):
         yield
         return
     created = [path for path in (folder, *folder.parents) if not path.exists()]
-    file = None
     try:
-        with suppress(OSError):  # what is to be written there next gives the reason
-            folder.mkdir(parents=True, exist_ok=True)
-            file = _open_locked(folder / LOCK)
-        yield
+        with lock_file(folder / LOCK, refuse):
+            yield
     finally:
-        if file is not None:
-            with suppress(OSError):  # Windows removes no open file; an empty one that stays locks nothing
-                (folder / LOCK).unlink()  # before it is released, so that nobody else has locked it
-            os.close(file)
         with suppress(OSError):
             for path in created:
                 path.rmdir()
 
 
-def _open_locked(path: Path) -> int | None:
+def _open_locked(path: Path, on_busy: Callable[[], None]) -> int | None:
     """Opens and locks a file; returns its descriptor, or None where the system has no locks."""
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -77,10 +100,8 @@ def _open_locked(path: Path) -> int | None:
         except OSError as error:
             os.close(file)
             if error.errno in HELD:
-                raise UserError(
-                    f"{path.parent} is being trained by another process; wait until it ends or stop it there, or give "
-                    "another folder with --out."
-                ) from None
+                on_busy()
+                continue
             path.unlink(missing_ok=True)
             return None
         with suppress(FileNotFoundError):

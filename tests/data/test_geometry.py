@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 from splitvae.data.geometry import remove_padding, resize
+from splitvae.data.mapped import MapOrigin, open_pixels
 from splitvae.errors import UserError
 
 
@@ -49,3 +51,17 @@ def test_resize_refuses_other_channels(noise: Callable[..., np.ndarray]) -> None
 def test_padding_is_removed_as_it_was_added(noise: Callable[..., np.ndarray]) -> None:
     x = torch.from_numpy(noise(5, 1, 28, 28))
     assert torch.equal(remove_padding(resize(x, (1, 32, 32), pad=2), 2), x) and remove_padding(x, 0) is x
+
+
+def test_images_made_of_those_in_a_file_lie_in_a_file_too(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:
+    x = noise(5, 3, 8, 8)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "pixels.bin").write_bytes(x.tobytes())
+    mapped = open_pixels(tmp_path / "set" / "pixels.bin", x.shape, MapOrigin(tmp_path / "set", ""))
+    for shape, pad in (((3, 12, 12), 2), ((1, 16, 16), 0)):
+        y = resize(mapped, shape, pad)
+        maps = [line.split()[0] for line in Path("/proc/self/maps").read_text().splitlines() if "(deleted)" in line]
+        ranges = [tuple(int(end, 16) for end in each.split("-")) for each in maps]
+        assert any(start <= y.data_ptr() < end for start, end in ranges)
+        assert torch.equal(y, resize(torch.from_numpy(x), shape, pad))
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
+from splitvae.data import decode
 from splitvae.data.sources import load
 
 
@@ -109,3 +110,44 @@ def test_bad_parquet_is_refused(
     assert_refused(path, "no column of images", "x (int64)", "name (string)")
     pq.write_table(image_table([]), path)
     assert_refused(path, "0 image")
+
+
+def test_tables_are_decoded_once_by_row_groups_and_labelled_from_the_other_columns(
+    tmp_path: Path, noise: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLITVAE_DATA", str(tmp_path / "cache"))
+    path = tmp_path / "faces.parquet"
+    cells = [encoded(noise(8, 8, 3)) if i != 12 else b"broken" for i in range(30)]
+    pq.write_table(image_table(cells, hat=[i % 3 == 0 for i in range(30)]), path, row_group_size=7)
+    direct = load(path, cache=False)
+    assert torch.equal(load(path, cache=True).pixels, direct.pixels)
+    monkeypatch.setattr(decode, "_open_image", None)  # nothing is decoded from now on
+    again = load(path)
+    assert torch.equal(again.pixels, direct.pixels) and torch.equal(again.labels, direct.labels)
+    assert (again.notes, again.classes) == (direct.notes, direct.classes)
+    monkeypatch.undo()
+    monkeypatch.setenv("SPLITVAE_DATA", str(tmp_path / "cache"))
+    pq.write_table(image_table(cells[::-1], hat=[False] * 30), path, row_group_size=7)
+    assert torch.equal(load(path, cache=True).pixels, load(path, cache=False).pixels)
+
+
+def test_images_in_files_beside_a_table_are_not_kept(
+    tmp_path: Path, noise: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLITVAE_DATA", str(tmp_path / "cache"))
+    (tmp_path / "a.png").write_bytes(encoded(noise(8, 8)))
+    pq.write_table(image_table([{"bytes": None, "path": "a.png"}] * 4), tmp_path / "a.parquet")
+    before = load(tmp_path / "a.parquet", cache=True)
+    (tmp_path / "a.png").write_bytes(encoded(noise(8, 8)))
+    assert not torch.equal(load(tmp_path / "a.parquet", cache=True).pixels, before.pixels)
+
+
+def test_a_table_that_is_damaged_within_is_refused(
+    tmp_path: Path, noise: Callable[..., np.ndarray], assert_refused: Callable[..., None]
+) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(image_table([encoded(noise(64, 64))] * 9), path)
+    whole = bytearray(path.read_bytes())
+    whole[4:60] = b"x" * 56
+    path.write_bytes(whole)
+    assert_refused(path, "a.parquet", "cannot be read as Parquet")

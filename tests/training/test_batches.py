@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import splitvae
 from splitvae import presets
+from splitvae.data.mapped import find_origin
 from splitvae.training.batches import grouped_epoch_order
 from splitvae.training.trainer import Trainer
 
@@ -66,3 +70,32 @@ def test_a_batch_cuts_a_group_in_two() -> None:
     _, group = order.part(3, 4)
     assert group is not None
     assert group.sizes.sort().values.tolist() == [2, 2]
+
+
+def test_training_copies_no_pixels_and_holds_out_the_same_images(tiny: dict[str, Any], images: splitvae.Images) -> None:
+    config = presets.find_preset("digits-svae", **tiny | {"validation": 30})
+    trainer = Trainer(presets.build_vae(config), config.objective, images, config).images
+    assert trainer.pixels.data_ptr() == images.pixels.data_ptr()
+    assert (len(trainer), trainer.held_out_count) == (len(images) - 30, 30)
+    shuffled = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.training.seed))
+    assert sorted(trainer.epoch_order(0).rows.tolist()) == sorted(shuffled[30:].tolist())
+    held_out = torch.cat([x for x, _ in trainer.held_out_batches()])
+    assert torch.equal(held_out, images.pixels[shuffled[:30].sort().values].float() / 255)
+
+
+def test_a_training_from_a_file_is_that_from_memory(
+    tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLITVAE_DATA", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        Image.fromarray(rng.integers(0, 256, (24, 24), np.uint8)).save(tmp_path / f"{i:02}.png")
+    options = {**tiny, "shape": (1, 32, 32), "pad": 4, "epochs": 1, "batch_size": 10, "preview_every": 0}
+    runs = []
+    for cache in (False, True):
+        loaded = splitvae.load(tmp_path, side=24, cache=cache)
+        assert (find_origin(loaded.pixels) is not None) == cache
+        runs.append(splitvae.train("digits-svae", loaded, out=tmp_path / str(cache), progress=False, **options))
+    memory, file = runs
+    assert memory.vae.fingerprint() == file.vae.fingerprint()
+    assert memory.training_sha256 == file.training_sha256

@@ -77,7 +77,7 @@ def test_the_validation_loss_is_in_the_units_of_the_training_loss(
 ) -> None:
     config = presets.find_preset("digits-svae", **TINY, group_members=members, validation=30)
     trainer = Trainer(presets.build_vae(config), objective, match_config(digits, config), config)
-    trainer.images.held_out = trainer.images.pixels[:100]  # the statistics of the images are the same
+    trainer.images.held_out_rows = trainer.images.training_rows[:100]  # the statistics of the images are the same
     trainer.images.held_out_labels = trainer.images.labels[:100]  # type: ignore[index]  # not None here
     held_out = trainer.validate()
     trainer.loss.eval()
@@ -109,9 +109,8 @@ def test_each_epoch_has_new_groups_of_images_of_one_label(digits: splitvae.Image
     config = presets.find_preset("digits-svae", **TINY, group_members=4)
     trainer = Trainer(presets.build_vae(config), config.objective, digits, config)
     # Silenced: this trainer has labels.
-    label_of = {
-        x.numpy().tobytes(): int(label) for x, label in zip(trainer.images.pixels, trainer.images.labels, strict=True)
-    }
+    pixels = trainer.images.pixels[trainer.images.training_rows]
+    label_of = {x.numpy().tobytes(): int(label) for x, label in zip(pixels, trainer.images.labels, strict=True)}
     companies = []
     for epoch in range(2):
         trainer.epoch, trainer.step = epoch, epoch * trainer.steps_per_epoch
