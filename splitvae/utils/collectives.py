@@ -5,6 +5,7 @@ Unlike Fabric's, an all-reduce has no barrier before it, which would make each s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -88,4 +89,5 @@ def _noticing_loss() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise ProcessLost(f"another process of this training has ended ({str(error).splitlines()[0][:200]})") from None
+        reason = re.sub(r"^\[[^]]*\] ", "", str(error).splitlines()[0]).split(". ")[0]  # without a place in gloo's source
+        raise ProcessLost(f"another process of this training has ended ({reason[:100]})") from None

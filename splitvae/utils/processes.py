@@ -15,6 +15,7 @@ import os
 import re
 import socket
 import sys
+import time
 from typing import NamedTuple
 
 from ..errors import UserError
@@ -22,6 +23,7 @@ from ..errors import UserError
 __all__ = ["RANKS", "STARTED_DEVICES", "Launcher", "count_noun", "find_launcher", "is_main_process", "print_error"]
 
 STARTED_DEVICES = "SPLITVAE_DEVICES"  # the number of processes on this machine, set in each by the first one
+PATIENCE_SECONDS = 5.0  # in which the process that prints a message reaches it
 RANKS = (
     "RANK",
     "LOCAL_RANK",
@@ -94,6 +96,8 @@ def is_main_process() -> bool:
 def print_error(text: str, raised_by_all: bool = False) -> None:
     """Prints a message for the person at the keyboard, once for each machine, or once for all.
 
+    A process that does not print waits a little, since torchrun ends the others, silently, when the first of them ends.
+
     Arguments:
         text: The message.
         raised_by_all: Whether all processes have this message, so that the first one of all prints it.
@@ -102,6 +106,8 @@ def print_error(text: str, raised_by_all: bool = False) -> None:
         print(f"splitvae: {text}", file=sys.stderr)
     elif not raised_by_all and os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID")) == "0":
         print(f"splitvae on {socket.gethostname()}: {text}", file=sys.stderr)
+    elif STARTED_DEVICES not in os.environ:
+        time.sleep(PATIENCE_SECONDS)
 
 
 def count_noun(number: int, noun: str) -> str:

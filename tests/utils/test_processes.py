@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from splitvae.errors import UserError
+from splitvae.utils import processes
 from splitvae.utils.processes import RANKS, Launcher, find_launcher, is_main_process, print_error
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "RANK": "5", "LOCAL_RANK": "1", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "2"}
@@ -82,8 +83,12 @@ def test_only_rank_zero_of_node_zero_is_the_main_process(environment: pytest.Mon
 def test_a_message_is_printed_once_on_each_machine_or_once_for_all(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ranks: dict[str, str], own: int, common: int
 ) -> None:
+    waits: list[float] = []
+    environment.setattr(processes.time, "sleep", waits.append)
     set_all(environment, ranks)
     print_error("no such folder.")
     assert capsys.readouterr().err.count("no such folder.") == own
     print_error("stopped.", raised_by_all=True)
     assert capsys.readouterr().err.count("splitvae: stopped.") == common
+    # A process that is silent lets the one that prints end first, since torchrun ends the others when the first one ends.
+    assert len(waits) == 2 - own - common
