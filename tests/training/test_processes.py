@@ -132,9 +132,7 @@ def test_processes_have_different_images_and_together_an_epoch(three: Outcome) -
         assert sorted(seen) == list(range(300))
 
 
-def test_a_step_of_three_processes_is_that_of_one_with_the_joined_batch(
-    three: Outcome, tmp_path: Path, images: splitvae.Images
-) -> None:
+def test_a_step_of_three_processes_is_that_of_one_with_the_joined_batch(three: Outcome, tmp_path: Path) -> None:
     digits = splitvae.Images(splitvae.load("digits", side=16).pixels[:325], None, (), "digits", "train", ())
     settings = DETERMINISTIC | {"batch_size": 150, "width": 4, "embedding": 16, "latent_dim": 4, "validation": 25}
     one = splitvae.train(
