@@ -77,8 +77,9 @@ class Training(Settings):
 
     Arguments:
         epochs: The number of passes over the training images.
-        batch_size: The number of images in a training step, on each device.
-        lr: The learning rate of Adam.
+        batch_size: The number of images in a training step on each device; a step has as many times more as there are
+            devices.
+        lr: The learning rate of Adam, which is not scaled by the number of devices.
         schedule: The schedule of the learning rate: constant, halved every `schedule_epochs` epochs (step), lowered to zero
             by a cosine, or halved when the validation loss no longer improves (plateau).
         schedule_epochs: The number of epochs between halvings (step), or without improvement before a halving (plateau).
@@ -137,17 +138,26 @@ class Hardware(Settings):
         precision: The arithmetic: bf16 by autocast, or float32; auto is bf16 if the device computes it natively.
         compile: Whether encoder and decoder are compiled by torch.compile, which makes a GPU faster.
         accelerator: The kind of device: cpu, cuda, mps, or auto.
-        devices: The number of devices of this machine; each has its own batches.
+        devices: The number of devices on each machine, or auto for all of them; each has a process and batches of its own.
+        nodes: The number of machines; torchrun or srun starts the command on each (docs/many-machines.md).
     """
 
     precision: Annotated[str, OneOf(PRECISIONS)] = "auto"
     compile: bool = False
     accelerator: str = "auto"
-    devices: int = 1
+    devices: int | str = 1
+    nodes: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_minimums(self, devices=1)
+        if isinstance(self.devices, str) and self.devices != "auto":
+            raise UserError(f"devices={self.devices!r} must be a number of devices, or auto for all of each machine.")
+        check_minimums(self, nodes=1, **({} if isinstance(self.devices, str) else {"devices": 1}))
+
+    @property
+    def processes(self) -> int:
+        """The number of processes, one for each device of each machine; of devices that are yet unknown, one."""
+        return self.nodes * (1 if isinstance(self.devices, str) else self.devices)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ class UserError(Exception):
     """
 
     status = 2
+    raised_by_all = False  # whether all processes of a training raise it together, so that the first one prints it
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UserError, nearest
+from ..utils.processes import find_launcher, print_error
 from .categories import Categories
 from .data import data
 from .encode import Encode
@@ -53,13 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run_command(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
-        print(f"splitvae: {error}", file=sys.stderr)
+        print_error(str(error), error.raised_by_all)
         return error.status
     except OSError as error:
-        print(f"splitvae: {error.filename or 'a file'} cannot be read or written: {error.strerror}.", file=sys.stderr)
+        print_error(f"{error.filename or 'a file'} cannot be read or written: {error.strerror}.")
         return 2
     except KeyboardInterrupt:
-        print("splitvae: stopped.", file=sys.stderr)
+        print_error("stopped.", raised_by_all=True)
         return 130
     return 0
 
@@ -72,6 +73,11 @@ def run_command(arguments: Sequence[str]) -> None:
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
         raise UserError(f"no command is called {name!r}; {nearest(name, COMMANDS)} `splitvae --help` shows them all.")
+    launcher = find_launcher()
+    if launcher is not None and launcher.name != "splitvae" and launcher.devices * launcher.nodes > 1 and name != "train":
+        raise UserError(
+            f"{launcher}, and only `splitvae train` works in several; type `splitvae {name}` without {launcher.name}."
+        )
     command = COMMANDS[name]
     if isinstance(command, type):
         parse(command, rest, f"splitvae {name}", inspect.getdoc(command) or "")()

@@ -54,9 +54,12 @@ def sweep(arguments: Sequence[str]) -> None:
     cells = build_cells(*(values[field] or [getattr(base.objective, field)] for field in GRID))
 
     from ..studies.grid_report import write_sweep_page
+    from ..utils.processes import is_main_process
 
     out = options.out or Path(f"runs/sweep-{name}")
     outcomes = train_grid(base, cells, out, explicit_fields)
+    if not is_main_process():
+        return
     stopped = [outcome.cell.name for outcome in outcomes if outcome.alarm]
     if stopped:
         print(f"{len(stopped)} of {len(cells)} cells were stopped by an alarm: {', '.join(stopped)}.")

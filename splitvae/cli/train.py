@@ -69,7 +69,7 @@ def train(arguments: Sequence[str]) -> None:
     from ..report.page import write_report
     from ..studies.seeds import train_seeds
     from ..training.loop import train as train_run
-    from ..utils.machine import is_main_process
+    from ..utils.processes import is_main_process
 
     if options.seeds > 1:
         train_seeds(config, folder, options.seeds, explicit_fields, resume=options.resume, report=options.report)

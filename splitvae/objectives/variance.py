@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..utils.collectives import all_reduce
 from ..utils.settings import Registry, Settings
 
 __all__ = [
@@ -199,7 +200,4 @@ VARIANCES: Registry[Variance] = Registry("variance", "variance", [Fixed, Compute
 
 def mean_over_processes(mse: Tensor) -> Tensor:
     """Returns the mean of a scalar over all processes of a distributed training."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.all_reduce(mse)
-        mse = mse / torch.distributed.get_world_size()
-    return mse
+    return all_reduce(mse, "mean")

@@ -13,7 +13,9 @@ from ..report.page import write_report
 from ..runs import Run
 from ..training.interrupts import Interrupted
 from ..training.loop import train
+from ..utils.console import print_once
 from ..utils.files import write_json
+from ..utils.processes import is_main_process
 
 __all__ = ["summarise_evaluations", "train_seeds"]
 
@@ -29,6 +31,8 @@ def train_seeds(
 ) -> dict[str, Any]:
     """Trains and evaluates runs in out/seed-N, and writes and returns out/summary.json.
 
+    Of several processes, only the first one evaluates, and the others return an empty summary.
+
     Arguments:
         config: The config of the runs. The first seed is the config's.
         out: The folder of the runs' folders.
@@ -41,7 +45,7 @@ def train_seeds(
     fields = dict(explicit_fields or {})
     runs = []
     for seed in range(config.training.seed, config.training.seed + seeds):
-        print(f"Seed {seed}:")
+        print_once(True, f"Seed {seed}:")
         folder = out / f"seed-{seed}"
         try:
             if resume and (folder / "config.json").exists():
@@ -54,7 +58,10 @@ def train_seeds(
                 runs.append(train(config, out=folder, resume=resume, **fields | {"seed": seed}))
         except Interrupted as interrupt:
             raise Interrupted(out, interrupt.epoch, interrupt.step, f" --seeds {seeds}") from None
-        diagnose(runs[-1])
+        if is_main_process():
+            diagnose(runs[-1])
+    if not is_main_process():
+        return {}
     summary = summarise_evaluations([run.evaluation for run in runs])
     write_json(out / "summary.json", summary)
     for name, value in summary.items():

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from datetime import timedelta
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from ..config import Hardware
 from ..errors import UserError
+from ..utils.collectives import all_reduce
 from ..utils.machine import default_device, has_native_bf16
+from ..utils.processes import Launcher, find_launcher
+from .devices import choose_devices
+from .launcher import leave_group_at_exit, start_other_processes, watch_first_process
 
-__all__ = [
-    "AllGather",
-    "AllReduce",
-    "all_gather_of",
-    "all_reduce_of",
-    "average_gradients",
-    "isolated_evaluation",
-    "launch_fabric",
-    "pixel_storage_device",
-]
+__all__ = ["average_gradients", "isolated_evaluation", "launch_fabric", "pixel_storage_device"]
 
-AllGather = Callable[[Tensor], Tensor]  # returns the tensors of all processes in a new first dimension; one's own if alone
-AllReduce = Callable[[Tensor, str], Tensor]  # returns the "mean" or "min" of a tensor over processes; all must call it
+TIMEOUT = timedelta(minutes=30)  # after which a process that waits for another one gives up
 
 
 def launch_fabric(hardware: Hardware) -> Fabric:
-    """Returns a launched Fabric; raises UserError if this machine lacks the accelerator or has fewer devices."""
+    """Returns a launched Fabric, for which the other processes of this machine are started.
+
+    Raises:
+        UserError: If this machine lacks the accelerator or the devices, and for numbers that the launcher contradicts.
+    """
+    hardware, launcher = choose_devices(hardware), find_launcher()
     kind = default_device().type if hardware.accelerator == "auto" else hardware.accelerator
     bf16 = hardware.precision == "bf16" or (hardware.precision == "auto" and has_native_bf16(kind))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
@@ -42,14 +48,37 @@ def launch_fabric(hardware: Hardware) -> Fabric:
         fabric = Fabric(
             accelerator=hardware.accelerator,
             devices=hardware.devices,
-            # Two forward passes, of encoder and decoder, come before one backward pass; buffers must not be sent between.
-            strategy="auto" if hardware.devices == 1 else DDPStrategy(broadcast_buffers=False),
+            num_nodes=hardware.nodes,
+            # Two forward passes, of encoder and decoder, come before one backward pass; buffers must not be sent then.
+            strategy="auto" if hardware.processes == 1 else DDPStrategy(broadcast_buffers=False, timeout=TIMEOUT),
             precision="bf16-mixed" if bf16 else "32-true",
+            plugins=[_environment(launcher)],
         )
     except Exception as error:  # each backend of Fabric has its own exception
         raise UserError(f"accelerator={hardware.accelerator!r} with {hardware.devices} devices: {error}") from None
-    fabric.launch()
+    if launcher is None and hardware.processes > 1:
+        start_other_processes(int(hardware.devices))
+    elif launcher is not None and launcher.name == "splitvae" and launcher.rank:
+        watch_first_process()
+    leave_group_at_exit()
+    try:
+        fabric.launch()
+    except RuntimeError as error:
+        raise UserError(
+            f"the {hardware.processes} processes did not meet ({str(error).splitlines()[0][:200]}); look at the messages "
+            "of the others, and at docs/many-machines.md for firewalls and the names of machines."
+        ) from None
     return fabric
+
+
+def _environment(launcher: Launcher | None) -> ClusterEnvironment:
+    """Returns Fabric's description of the launcher, which would otherwise take the script of a SLURM job for a step."""
+    if launcher is None or launcher.name == "splitvae":
+        return LightningEnvironment()
+    if launcher.name == "torchrun":
+        return TorchElasticEnvironment()
+    os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(launcher.devices))  # is missing without the option of this name
+    return SLURMEnvironment(auto_requeue=False)
 
 
 def pixel_storage_device(pixels: Tensor, device: torch.device) -> torch.device:
@@ -59,25 +88,7 @@ def pixel_storage_device(pixels: Tensor, device: torch.device) -> torch.device:
     return device
 
 
-def all_reduce_of(fabric: Fabric) -> AllReduce:
-    """Returns the all-reduce over the processes of a Fabric."""
-
-    def all_reduce(value: Tensor, reduce: str) -> Tensor:
-        return cast(Tensor, fabric.all_reduce(value, reduce_op=reduce))
-
-    return all_reduce
-
-
-def all_gather_of(fabric: Fabric) -> AllGather:
-    """Returns the all-gather over the processes of a Fabric."""
-
-    def all_gather(value: Tensor) -> Tensor:
-        return cast(Tensor, fabric.all_gather(value)) if fabric.world_size > 1 else value
-
-    return all_gather
-
-
-def average_gradients(parameters: Iterable[nn.Parameter], all_reduce: AllReduce) -> None:
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Averages the gradients of parameters over processes, in one all-reduce."""
     grads = [p.grad for p in parameters if p.grad is not None]
     if grads:

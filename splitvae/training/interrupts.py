@@ -25,6 +25,7 @@ class Interrupted(UserError):
     """
 
     status = 130
+    raised_by_all = True
 
     def __init__(self, folder: Path, epoch: int, step: int, more: str = "") -> None:
         self.epoch, self.step = epoch, step

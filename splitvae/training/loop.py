@@ -15,10 +15,13 @@ from ..models.vae import VAE
 from ..objectives.base import Loss, Objective
 from ..presets.build import build_config, build_vae
 from ..runs import Run, match_config
+from ..utils.collectives import ProcessLost, barrier
 from ..utils.console import print_once
 from ..utils.lock import lock_folder
+from .agreement import check_agreement
 from .alarms import Alarmed
 from .checkpoints import STATE
+from .devices import choose_devices
 from .interrupts import interruptible
 from .lost_model import restore_lost_model
 from .recovery import handle_alarm, initialise_good, load_checkpoint
@@ -55,6 +58,7 @@ def train(
         UserError: For settings or images that cannot be used, and a folder that is not empty.
         TrainingStopped: If an alarm ends the training (training/alarms.py).
         Interrupted: After Ctrl-C.
+        ProcessLost: If another process of the training has ended.
     """
     if isinstance(images, str | os.PathLike):
         options["data"], images = os.fspath(images), None
@@ -81,6 +85,8 @@ def train(
                     progress, f"{folder} is finished after {config.training.epochs} epochs; a larger --epochs continues it."
                 )
                 return run
+        hardware = choose_devices(config.hardware, options.keys())
+        config = config.override(devices=hardware.devices, nodes=hardware.nodes)
         for warning in config.objective.warnings(config.model.latent_dim, config.training.epochs):
             print_once(progress, f"Note: {warning}")
         explicit_options = options.keys() | (settings.options().keys() if settings is not None else set())
@@ -101,11 +107,23 @@ def train(
                 Run.begin(folder, config, vae.counts(), parts["train"].sha256)
             else:
                 run.reconfigure(config, vae.counts(), images=parts["train"].sha256)
-        trainer.fabric.barrier()
+        check_agreement(
+            folder,
+            trainer.fabric.device,
+            training_images=parts["train"].sha256 if config.hardware.nodes > 1 else "",  # each machine reads its own
+            settings=config.override(data=None).to_json(),
+            checkpoint=trainer.step,
+        )
         run = Run(folder)
         for part, loaded in parts.items():
             run.remember(part, loaded if part == "train" else match_config(loaded, config))
-        fit(trainer, run, progress)
+        try:
+            fit(trainer, run, progress)
+        except ProcessLost as lost:
+            raise ProcessLost(
+                f"{lost}, and this one cannot go on without it. All until the last checkpoint is saved: the same command "
+                f"with --resume --out {folder} continues from there."
+            ) from None
         return run
 
 
@@ -135,5 +153,5 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
                 trainer.turns.end()
     for line in describe_end(monitor.windows, trainer.loss):
         print_once(progress, line)
-    trainer.fabric.barrier()
+    barrier(trainer.fabric.device)
     trainer.vae.eval().to("cpu")

@@ -8,7 +8,7 @@ from ..presets.build import build_vae
 from ..runs import Run
 from ..utils.console import print_once
 from ..utils.files import write_json_lines
-from ..utils.machine import is_main_process
+from ..utils.processes import is_main_process
 from .checkpoints import STATE, checkpoint_error, load, save
 
 __all__ = ["mark_restored", "restore_lost_model"]

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..runs import Run
+from ..utils.collectives import all_gather, all_reduce
 from ..utils.files import write_json_lines
-from .fabric import AllGather, AllReduce
 from .windows import Windows
 
 __all__ = ["Monitor"]
@@ -112,13 +112,12 @@ class Monitor:
 
     # -- between steps ---------------------------------------------------------------------------------------------
 
-    def first_non_finite(self, step: int, weights: Iterable[Tensor], all_reduce: AllReduce) -> tuple[str, int] | None:
-        """Returns what was not finite first, and its step; None if all values were finite.
+    def first_non_finite(self, step: int, weights: Iterable[Tensor]) -> tuple[str, int] | None:
+        """Returns what was not finite first in any process, and its step; None if all values were finite.
 
         Arguments:
             step: The present training step.
             weights: The weights, which are checked now.
-            all_reduce: The all-reduce over processes.
         """
         floats = [w.detach() for w in weights if w.is_floating_point()]
         self.record_non_finite("a weight", torch.nn.utils.get_total_norm(floats, math.inf), step)
@@ -126,7 +125,7 @@ class Monitor:
         earliest, what = min(zip(first, self.first_bad_step, strict=True), key=lambda pair: pair[0])
         return (what, int(earliest)) if math.isfinite(earliest) else None
 
-    def totals(self, all_reduce: AllReduce) -> dict[str, tuple[float, int]]:
+    def totals(self) -> dict[str, tuple[float, int]]:
         """Returns the sum of each term in this epoch, averaged over processes, and the number of steps that logged it."""
         values = all_reduce(torch.stack(list(self.sums.values())), "mean").tolist()
         return {name: (value, self.counts[name]) for name, value in zip(self.sums, values, strict=True)}
@@ -273,11 +272,10 @@ class Monitor:
         assert self.run is not None
         write_json_lines(self.run.path / "history.jsonl", self.rows)
 
-    def state_dict(self, all_gather: AllGather) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Returns everything that a resumed epoch needs to report the same as one without interruption.
 
-        Arguments:
-            all_gather: The all-gather over processes, each of which has sums of its own.
+        Each process has sums of its own, which are gathered; all processes must call this.
         """
         sums = all_gather(torch.stack(list(self.sums.values()))).cpu().unbind(-1) if self.sums else ()
         return {

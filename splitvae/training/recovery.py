@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..runs import Run
+from ..utils.collectives import barrier
 from .alarms import Alarm, Alarmed
 from .checkpoints import GOOD, STATE, checkpoint_error, load, save
 from .lost_model import mark_restored
@@ -30,6 +31,8 @@ class TrainingStopped(UserError):
         message: The alarms, and the command that continues the run.
         alarms: The alarms.
     """
+
+    raised_by_all = True
 
     def __init__(self, message: str, alarms: list[Alarm]) -> None:
         super().__init__(message)
@@ -69,7 +72,7 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
         if trainer.fabric.is_global_zero:
             run.reconfigure(trainer.config, trainer.vae.counts(), tuple(changes) if goes_on else ())
         trainer.save(run)
-    trainer.fabric.barrier()
+    barrier(trainer.fabric.device)
     if not goes_on:
         options = "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in changes.items())
         regardless = "" if alarmed.alarms[0].name == "non-finite" else ", or in spite of the alarm with --on-alarm warn"
@@ -99,7 +102,7 @@ def restore_good(trainer: Trainer, run: Run) -> int | None:
     Returns:
         The epoch of the checkpoint; None if there is no good checkpoint, and then nothing is changed.
     """
-    trainer.fabric.barrier()
+    barrier(trainer.fabric.device)
     best_before = trainer.best
     if not trainer.keeps_good_checkpoint or not load_checkpoint(trainer, run.path / GOOD):
         return None

@@ -21,7 +21,7 @@ from .batches import count_held_out
 __all__ = ["find_run_to_resume", "prepare_images", "resume_config"]
 
 RESUMABLE_OPTIONS = {  # a resumed run may change these, all options of the sampler, and `Objective.resumable`
-    *("epochs", "lr", "precision", "compile", "accelerator", "devices"),
+    *("epochs", "lr", "precision", "compile", "accelerator", "devices", "nodes"),
     *("data", "preview_every", "fid_every", "on_alarm", "sampler"),
 }
 
@@ -122,10 +122,12 @@ def prepare_images(
         raise UserError(
             f"{loaded.source} has too few images to hold some out; --best and --schedule plateau need held-out images."
         )
-    if len(loaded) - held_out < training.batch_size * config.hardware.devices:
+    processes = config.hardware.processes
+    if len(loaded) - held_out < training.batch_size * processes:
+        together = f" for each of {processes} processes" if processes > 1 else ""
         raise UserError(
-            f"{loaded.source} holds {len(loaded)} training images, fewer than a batch of {training.batch_size} after "
-            f"validation; type --batch-size {max(2, len(loaded) // 4)} or give more images."
+            f"{loaded.source} holds {len(loaded)} training images, fewer than a batch of {training.batch_size}{together} "
+            f"after validation; type --batch-size {max(2, len(loaded) // 4 // processes)} or give more images."
         )
     return loaded, config
 

@@ -30,12 +30,14 @@ from ..models.vae import VAE
 from ..networks.layers import recompute_batchnorm
 from ..objectives.base import Loss, Objective
 from ..runs import Run
+from ..utils.collectives import all_reduce, barrier
 from ..utils.machine import keep_freed_memory, needs_most_cores, shorten_time_slices
+from ..utils.processes import count_noun
 from ..utils.turns import Turns
 from .alarms import Alarmed, non_finite_alarm
 from .batches import TrainingImages
 from .checkpoints import STATE, mark_good, save
-from .fabric import all_gather_of, all_reduce_of, average_gradients, isolated_evaluation, launch_fabric
+from .fabric import average_gradients, isolated_evaluation, launch_fabric
 from .interrupts import Interrupted
 from .monitor import Monitor
 from .previews import SampleDistance, draw_preview, is_due
@@ -63,7 +65,6 @@ class Trainer:
     def __init__(self, vae: VAE, objective: Objective | Loss, images: Images, config: Config) -> None:
         self.config = config
         self.fabric: Fabric = launch_fabric(config.hardware)
-        self.all_reduce, self.all_gather = all_reduce_of(self.fabric), all_gather_of(self.fabric)
         keep_freed_memory()
         shorten_time_slices()
         device, processes = self.fabric.device, self.fabric.world_size
@@ -131,7 +132,7 @@ class Trainer:
                 self.save(run)
                 last_save = time.monotonic()
             if stops:
-                self.fabric.barrier()  # when one process has ended, Fabric kills the others: the checkpoint comes first
+                barrier(self.fabric.device)  # when one process has ended, the others are killed: the checkpoint comes first
                 raise Interrupted(run.path, self.epoch, self.step)
 
     def batches(self) -> Iterator[tuple[Tensor, Groups | None]]:
@@ -164,7 +165,7 @@ class Trainer:
             optimizer.zero_grad()
             self.fabric.backward(loss)
             if self.fabric.world_size > 1:
-                average_gradients(self.players[player], self.all_reduce)
+                average_gradients(self.players[player])
             self.monitor.record_gradient(self.step, player, loss, self.players[player])
             optimizer.step()
         if group is None:
@@ -188,7 +189,7 @@ class Trainer:
         monitor, monitoring, training = self.monitor, self.config.monitoring, self.config.training
         monitor.update_progress_bar()
         self.check_finite()
-        totals = monitor.totals(self.all_reduce)
+        totals = monitor.totals()
         is_good, alarms, warnings = check_window(monitor.windows, totals, monitor.steps, self.loss)
         if alarms and monitoring.on_alarm != "warn":
             raise Alarmed(alarms)
@@ -221,7 +222,7 @@ class Trainer:
 
     def check_finite(self) -> None:
         """Raises Alarmed if a loss, a gradient or a weight was not finite; all processes must call this."""
-        first = self.monitor.first_non_finite(self.step, self.vae.state_dict().values(), self.all_reduce)
+        first = self.monitor.first_non_finite(self.step, self.vae.state_dict().values())
         if first is not None:
             raise Alarmed([non_finite_alarm(*first, self.config.training.lr)])
 
@@ -229,7 +230,7 @@ class Trainer:
         """Returns whether a condition holds in any process; all processes must call this."""
         if self.fabric.world_size == 1:
             return condition
-        return bool(self.all_reduce(torch.tensor(float(condition), device=self.fabric.device), "mean") > 0)
+        return bool(all_reduce(torch.tensor(float(condition), device=self.fabric.device), "max") > 0)
 
     def recompute_batchnorm(self) -> None:
         """Recomputes the statistics of BatchNorm, which after a short run with momentum .999 are far from the true ones."""
@@ -310,13 +311,14 @@ class Trainer:
             "step": self.step,
             "images": len(self.images),
             "steps": self.steps_per_epoch,
+            "processes": self.fabric.world_size,
             "best": self.best,
             "lr": self.lr,
             "vae": self.vae.state_dict(),
             "objective": self.loss.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
             "schedulers": [s.state_dict() for s in self.schedulers],
-            "monitor": self.monitor.state_dict(self.all_gather),
+            "monitor": self.monitor.state_dict(),
             "random": torch.get_rng_state(),
         }
         if self.ema_model is not None:
@@ -331,13 +333,21 @@ class Trainer:
         """Restores a state that `state_dict` returned.
 
         Raises:
-            UserError: For a state of another number of images or of steps in an epoch.
+            UserError: For a state of another number of processes, of images or of steps in an epoch.
         """
+        processes = self.fabric.world_size
+        if (before := state.get("processes", processes)) != processes:
+            raise UserError(
+                f"was written by {count_noun(before, 'process')}, and now there "
+                f"{'is' if processes == 1 else 'are'} {processes}; batches and noise would differ, and the run would not "
+                f"be the one that was begun. Type --devices {before}, or other --devices and --nodes whose product is "
+                f"{before}, to go on; or another --out to start anew."
+            )
         stored, present = (state["images"], state["steps"]), (len(self.images), self.steps_per_epoch)
         if stored != present:
             raise UserError(
                 f"was trained on {stored[0]} images in {stored[1]} steps per epoch, now there are {present[0]} images and "
-                f"{present[1]} steps; give the same images and --devices to go on, or another --out to start anew."
+                f"{present[1]} steps; give the same images to go on, or another --out to start anew."
             )
         self.vae.load_state_dict(state["vae"])
         self.loss.load_state_dict(state["objective"])

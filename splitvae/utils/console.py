@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .machine import is_main_process
+from .processes import is_main_process
 
 __all__ = ["Progress", "print_once"]
 

@@ -10,18 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import UserError
+from .processes import is_main_process
 
 __all__ = ["LOCK", "lock_file", "lock_folder"]
 
 LOCK = "training.lock"  # the name of the file, which exists while the folder is locked
 HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # by another process, on one system or another
-RANKS = (
-    "RANK",
-    "LOCAL_RANK",
-    "NODE_RANK",
-    "GROUP_RANK",
-    "SLURM_PROCID",
-)  # are 0 or missing in the first process of several
 
 if sys.platform == "win32":
     import msvcrt
@@ -78,7 +72,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
             "with --out."
         )
 
-    if any(os.environ.get(name, "0") != "0" for name in RANKS):
+    if not is_main_process():
         yield
         return
     created = [path for path in (folder, *folder.parents) if not path.exists()]

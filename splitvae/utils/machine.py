@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import sys
 from importlib.metadata import version
@@ -14,7 +13,6 @@ __all__ = [
     "default_device",
     "describe_versions",
     "has_native_bf16",
-    "is_main_process",
     "keep_freed_memory",
     "needs_most_cores",
     "shorten_time_slices",
@@ -35,11 +33,6 @@ def has_native_bf16(kind: str) -> bool:
     if kind == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False
-
-
-def is_main_process() -> bool:
-    """Returns whether this is the one process of several (rank zero) that writes files and prints."""
-    return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
 
 
 def keep_freed_memory() -> None:

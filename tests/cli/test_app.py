@@ -97,3 +97,16 @@ def test_a_damaged_model_is_named(command: Command, trained: Path) -> None:
     assert "damaged" in err
     (trained / "config.json").write_text("{")
     assert "damaged" in command("sample", trained).err
+
+
+def test_only_a_training_works_in_several_processes(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("splitvae.utils.processes.PATIENCE_SECONDS", 0.0)
+    refusal = "splitvae: torchrun started 2 processes on 1 machine, and only `splitvae train` "
+    for rank, answer in (("1", ""), ("0", refusal)):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        status, out, err = command("sweep", "introvae", "--data", "digits")
+        assert (status, out) == (2, "")
+        assert err.startswith(answer) and bool(err) == bool(answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -100,11 +101,11 @@ def test_the_validation_loss_is_the_plain_bound(healthy: Path) -> None:
         assert row["val_loss"] == pytest.approx(row["val_kl"] + 5.0 / 2 * 256 * row["val_mse"], rel=1e-4)
 
 
-def test_two_processes_have_the_same_network(tmp_path: Path) -> None:
+def test_two_processes_on_two_machines_of_slurm_have_the_same_network(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(
         "import os, sys, torch, splitvae\n"
-        "settings = dict(width=4, embedding=32, latent_dim=4, preview_every=0, batch_size=50, epochs=1, devices=2)\n"
+        "settings = dict(width=4, embedding=32, latent_dim=4, preview_every=0, batch_size=50, epochs=1, nodes=2)\n"
         "found = splitvae.load('digits', side=16)\n"
         "images = splitvae.Images(found.pixels[:600], None, (), 'digits', 'train', ())\n"
         "vae = splitvae.create('digits-svae', **{k: settings[k] for k in ('width', 'embedding', 'latent_dim')})\n"
@@ -112,12 +113,22 @@ def test_two_processes_have_the_same_network(tmp_path: Path) -> None:
         "splitvae.train(vae, images, splitvae.Intro(beta=5., margin=20.), out=sys.argv[1], progress=False,\n"
         "               accelerator='cpu', precision='bf16', **{k: settings[k] for k in settings if k not in ('width',)})\n"
         "assert not torch.equal(before, next(vae.encoder.parameters()))\n"
-        "torch.save(dict(vae.named_parameters()), sys.argv[1] + '/rank-' + os.environ.get('LOCAL_RANK', '0'))\n"
+        "torch.save(dict(vae.named_parameters()), sys.argv[1] + '/rank-' + os.environ['SLURM_PROCID'])\n"
     )
-    process = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "run")], capture_output=True, text=True, timeout=240
-    )
-    assert process.returncode == 0, process.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "SLURM_STEP_ID": "0"}
+    shared |= {"SLURM_NTASKS": "2", "SLURM_NNODES": "2", "SLURM_STEP_TASKS_PER_NODE": "1(x2)", "SLURM_LOCALID": "0"}
+    command = [sys.executable, str(script), str(tmp_path / "run")]
+    environments = [os.environ | shared | {"SLURM_PROCID": str(i), "SLURM_NODEID": str(i)} for i in (0, 1)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=own) for own in environments]
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=240)
+            assert process.returncode == 0, errors
+    finally:
+        for process in processes:
+            process.kill()
     first, second = (torch.load(tmp_path / "run" / f"rank-{i}", weights_only=True) for i in (0, 1))
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
     (row,) = splitvae.Run(tmp_path / "run").history

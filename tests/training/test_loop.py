@@ -115,9 +115,9 @@ def test_a_killed_training_resumes_from_the_last_checkpoint(tmp_path: Path, caps
     assert len(splitvae.Run(tmp_path / "run").history) == rows + 1
 
 
-def test_two_processes_train_one_run(tmp_path: Path) -> None:
+def test_torchrun_starts_two_processes_that_train_one_run(tmp_path: Path) -> None:
     command = [
-        sys.executable,
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
         "-m",
         "splitvae",
         "train",
@@ -129,9 +129,11 @@ def test_two_processes_train_one_run(tmp_path: Path) -> None:
         "--preview-every",
         "0",
     ]
-    command += ["--out", str(tmp_path / "run"), "--no-report", "--devices", "2", "--accelerator", "cpu"]
+    command += ["--out", str(tmp_path / "run"), "--no-report", "--accelerator", "cpu"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert process.returncode == 0, process.stderr
+    assert process.stdout.count("images/s") == 2  # a line for each epoch, of the first process
+    assert splitvae.Run(tmp_path / "run").config.hardware.devices == 2
     rows = splitvae.Run(tmp_path / "run").history
     assert [row["step"] for row in rows] == [7, 14]  # half the steps of one process: each has its own batches
     assert rows[1]["mse"] < rows[0]["mse"]

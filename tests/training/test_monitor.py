@@ -79,7 +79,7 @@ def test_each_player_has_its_own_gradient_norms() -> None:
         for name, p in players.items():
             p.grad = torch.full((3,), 1e4 if name == "encoder" else 1.0) * (100 if (name, step) == ("decoder", 50) else 1)
             monitor.record_gradient(step, name, torch.zeros(()), [p])
-    totals = monitor.totals(lambda value, reduce: value)
+    totals = monitor.totals()
     assert totals["grad_norm_encoder"] == (pytest.approx(6e4 * 3**0.5), 6)
     assert totals["alarms"][0] == 1  # the decoder's jump, and nothing before
 
@@ -89,7 +89,7 @@ def test_terms_per_group_are_in_the_history_per_image_and_in_windows_as_they_are
     for groups in (3, 4):  # of 12 images
         logs: dict[str, Any] = {"kl": torch.tensor(24.0 / groups), "rec": torch.tensor(5.0)}
         monitor.add_terms(logs, {"kl", "kl_fake"}, groups / 12)
-    totals = monitor.totals(lambda value, reduce: value)
+    totals = monitor.totals()
     assert totals["kl"] == (24 / 3 + 24 / 4, 2)
     monitor.close_epoch(1, 2, 1e-3, {}, totals)
     row = monitor.rows[0]
