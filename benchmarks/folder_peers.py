@@ -67,11 +67,18 @@ class Photos(Dataset[Tensor]):
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
 
 
-def make_splitvae_epochs(folder: Path, side: int, cache: Path) -> Callable[[], Callable[[], None]]:
-    """Returns a function that reads the folder anew and returns a function that makes the batches of an epoch."""
+def make_splitvae_epochs(folder: Path, side: int, cache: Path | None) -> Callable[[], Callable[[], None]]:
+    """Returns a function that reads the folder and returns a function that makes the batches of an epoch.
+
+    Arguments:
+        folder: The folder of the photographs.
+        side: The side of the result in pixels.
+        cache: Where each reading gets an empty cache of its own; None leaves that of the last reading.
+    """
 
     def read() -> Callable[[], None]:
-        os.environ["SPLITVAE_DATA"] = tempfile.mkdtemp(dir=cache)  # nothing decoded is found again
+        if cache is not None:
+            os.environ["SPLITVAE_DATA"] = tempfile.mkdtemp(dir=cache)
         images = splitvae.load(folder, "all", side=side, channels=3)
         sizes: dict[str, Any] = {"shape": (3, side, side), "width": 8, "batch_size": BATCH_SIZE, "validation": 0}
         config = find_preset("celeba-svae", **sizes, mirror=False, accelerator="cpu")
@@ -121,6 +128,9 @@ def main() -> None:
         readers |= {f"DataLoader, {n} workers": make_loader_epochs(folder, options.side, n) for n in WORKERS}
         firsts = {name: timed(lambda read=read: read()()) for name, read in readers.items()}
         seconds = {"first epoch, with reading the folder": alternate(firsts, options.repeats, warm_up=0)}
+        readers["splitvae"] = make_splitvae_epochs(folder, options.side, None)
+        firsts["splitvae"] = timed(lambda: readers["splitvae"]()())
+        seconds["first epoch of the next run, with reading the folder"] = alternate(firsts, options.repeats, warm_up=0)
         epochs = {name: timed(read()) for name, read in readers.items()}
         seconds["later epoch"] = alternate(epochs, options.repeats)
         del epochs

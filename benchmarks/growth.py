@@ -14,8 +14,8 @@
 
 All sizes of a kind are timed in alternation. The exponent is the slope of a straight line through the logarithms. What
 arithmetic says is the same slope of the counted floating-point operations (torch.utils.flop_counter: convolutions and
-matrix products); for images, components of the mixture and processes it is 1. Beyond the number of cores, processes cannot give
-more images per second; so their exponent is fitted up to that number, and what happens beyond is printed.
+matrix products); for images, components of the mixture and processes it is 1. Beyond the number of cores, processes cannot
+give more images per second; so their exponent is fitted up to that number, and what happens beyond is printed.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from timing import RECORDS, describe_machine
 HERE = Path(__file__).resolve().parent
 PAGE, OUTPUTS = "RESULTS.md", ".outputs"
 QUICK_ARGUMENTS = {  # of scripts that do not know --quick
+    "data": ["--images", "1000"],
     "introspective_step": ["--net", "higgins", "--kernel", "4", "--alternations", "6"],
     "memory": ["mnist-svae", "--images", "100"],
     "neighbours": ["--seconds", "4", "--repeats", "1"],
