@@ -75,14 +75,15 @@ def make_splitvae_epochs(folder: Path, side: int, cache: Path | None) -> Callabl
         side: The side of the result in pixels.
         cache: Where each reading gets an empty cache of its own; None leaves that of the last reading.
     """
+    sizes: dict[str, Any] = {"shape": (3, side, side), "width": 8, "batch_size": BATCH_SIZE, "validation": 0}
+    config = find_preset("celeba-svae", **sizes, mirror=False, accelerator="cpu")
+    vae = build_vae(config)  # no part of what is compared
 
     def read() -> Callable[[], None]:
         if cache is not None:
             os.environ["SPLITVAE_DATA"] = tempfile.mkdtemp(dir=cache)
         images = splitvae.load(folder, "all", side=side, channels=3)
-        sizes: dict[str, Any] = {"shape": (3, side, side), "width": 8, "batch_size": BATCH_SIZE, "validation": 0}
-        config = find_preset("celeba-svae", **sizes, mirror=False, accelerator="cpu")
-        trainer = Trainer(build_vae(config), config.objective, images, config)
+        trainer = Trainer(vae, config.objective, images, config)
 
         def make_batches() -> None:
             for _ in trainer.batches():

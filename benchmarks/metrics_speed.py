@@ -125,10 +125,10 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--limit", action="store_true", help="time fid_infinity too")
-    parser.add_argument("--quick", action="store_true", help="5,000 rows")
+    parser.add_argument("--quick", action="store_true", help="1,024 columns and 5,000 rows")
     options = parser.parse_args()
     if options.quick:
-        options.n = min(options.n, 5000)
+        options.d, options.n = min(options.d, 1024), min(options.n, 5000)
     warnings.filterwarnings("ignore", module="torchmetrics")
     threads = sorted({(pool["internal_api"], pool["num_threads"]) for pool in threadpool_info()})
     print(describe_machine("scipy", "torchmetrics"))

@@ -4,7 +4,8 @@
 
 Each training runs in a process of its own on the CPU: `splitvae.train` for one epoch of three steps on images of noise,
 with validation, checkpoint, and pictures of samples. The peak is that of the resident memory of the process (ru_maxrss),
-with all libraries. memory.py measures single operations above what the process held before.
+with all libraries but TensorFlow, which TensorBoard imports where it is installed, as it is for the benchmarks. memory.py
+measures single operations above what the process held before.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ DEFAULT_PRESETS = ("mnist-svae", "cifar10-svae", "celeba-svae")
 
 def train(preset: str, precision: str) -> None:
     """Trains in this process, and prints its peak in MiB."""
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]
     import torch
 
     import splitvae
