@@ -5,7 +5,8 @@
 By default each script runs at reduced sizes, with `QUICK_ARGUMENTS` or with --quick where it knows that. The output of a
 finished script is kept in .outputs/, so that a run that was killed goes on where it was; the page is written at the end,
 at once. A script that fails or takes too long is named in the page and does not stop the others; the next run repeats it
-alone. When all have succeeded the outputs are removed, and the next run begins anew.
+alone. When all have succeeded the outputs are removed, and the next run begins anew. With names, those scripts run anew,
+and what the page would hold of them is printed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from timing import RECORDS, describe_machine
 HERE = Path(__file__).resolve().parent
 PAGE, OUTPUTS = "RESULTS.md", ".outputs"
 QUICK_ARGUMENTS = {  # of scripts that do not know --quick
+    "all_reduce": ["--rounds", "4"],
     "data": ["--images", "1000"],
     "introspective_step": ["--net", "higgins", "--kernel", "4", "--alternations", "6"],
     "memory": ["mnist-svae", "--images", "100"],
@@ -247,17 +249,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.anew:
         shutil.rmtree(outputs, ignore_errors=True)
     outputs.mkdir(exist_ok=True)
+    for name in options.names:
+        (outputs / f"{name}.json").unlink(missing_ok=True)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load > 0.5:
         print(f"The load average of this machine is {load:.1f}; numbers are right only if nothing else runs.")
     results = {f: run_or_recall(f, choose_arguments(f, options.full), outputs, options.timeout) for f in scripts}
     command = shlex.join(["python", "benchmarks/run_all.py", *(sys.argv[1:] if arguments is None else arguments)])
-    page = options.folder / PAGE
-    write_whole(page, format_page(results, command if arguments or sys.argv[1:] else "make bench", load))
+    text = format_page(results, command if arguments or sys.argv[1:] else "make bench", load)
     failed = [script.stem for script, result in results.items() if result["error"]]
-    print(f"{page}{': FAILED ' + ', '.join(failed) if failed else ''}")
-    if not failed:
-        shutil.rmtree(outputs)
+    if options.names:
+        print(text)
+    else:
+        write_whole(options.folder / PAGE, text)
+        print(f"{options.folder / PAGE}{': FAILED ' + ', '.join(failed) if failed else ''}")
+        if not failed:
+            shutil.rmtree(outputs)
     return 1 if failed else 0
 
 
