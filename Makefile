@@ -1,10 +1,11 @@
 # make demo   train a Split-VAE on the digits that scikit-learn carries and write its report
 # make test   lint, format, types and tests
+# make bench  run all benchmarks beside their peers (25 minutes on 2 cores) and write benchmarks/RESULTS.md
 
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test clean
+.PHONY: demo test bench clean
 
 demo: .venv/installed
 	$(BIN)/splitvae train digits-svae --out runs/demo --resume --no-report
@@ -18,10 +19,13 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest -n auto
 
-.venv/bin/python:
+bench: .venv-bench/installed
+	.venv-bench/bin/python benchmarks/run_all.py
+
+.venv/bin/python .venv-bench/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "splitvae needs Python 3.11 or newer; name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(@:/bin/python=)
 
 # torch goes first and exactly: a range would fetch gigabytes of another build.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
@@ -33,5 +37,12 @@ test: .venv/installed-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
+# An environment of its own: TensorFlow needs an older h5py than constraints.txt names, and 3 GB.
+.venv-bench/installed: pyproject.toml constraints.txt | .venv-bench/bin/python
+	grep -v '^h5py==' constraints.txt > .venv-bench/constraints.txt
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --constraint .venv-bench/constraints.txt --editable '.[bench]'
+	@touch $@
+
 clean:
-	rm -rf .venv runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-bench runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,6 @@
 """Measures expectation maximisation of Gaussian mixtures, compared with scikit-learn's on NumPy arrays and on tensors.
 
-    python benchmarks/mixture_speed.py [--shapes 60000x32x20 50000x200x100] [--iterations 1] [--repeats 3]
+    python benchmarks/mixture_speed.py [--shapes 60000x32x20 50000x200x100] [--iterations 1] [--repeats 3] [--quick]
 
 All fit the same points from the same clusters, and are timed in alternation. Shapes are points x dimensions x components:
 by default those of the paper, MNIST's codes with 20 components and CIFAR-10's with 100. Covariances are full. scikit-learn
@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +22,7 @@ import sklearn
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from timing import alternate, describe_machine, record_comparison, record_reading, spread, timed
 from torch import Tensor
 
 from splitvae.samplers import em
@@ -73,27 +72,37 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", default=["60000x32x20", "50000x200x100"])
     parser.add_argument("--iterations", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the points of CIFAR-10")
     options = parser.parse_args()
+    if options.quick:
+        options.shapes = ["60000x32x20", "5000x200x100"]
     warnings.simplefilter("ignore", ConvergenceWarning)
-    print(f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, {torch.get_num_threads()} threads, float64")
+    print(f"{describe_machine('scikit-learn')}; float64")
+    readings = []
     for shape in options.shapes:
         fits = make_fits(*map(int, shape.split("x")), options.iterations)
-        seconds: dict[str, list[float]] = {name: [] for name in fits}
-        means = {}
-        for _ in range(options.repeats):
-            for name, fit in fits.items():
-                start = time.perf_counter()
+        means: dict[str, Any] = {}
+
+        def keep(name: str, fit: Callable[[], Any], means: dict[str, Any] = means) -> Callable[[], None]:
+            def run() -> None:
                 means[name] = fit()
-                seconds[name].append(time.perf_counter() - start)
+
+            return run
+
+        seconds = alternate({name: timed(keep(name, fit)) for name, fit in fits.items()}, options.repeats, 0)
         print(f"{shape}: {options.iterations} iteration(s), after the first M-step")
-        fastest = statistics.median(seconds["splitvae"])
         for name, times in seconds.items():
-            median, difference = statistics.median(times), np.abs(means[name] - means["splitvae"]).max()
-            print(
-                f"  {name:<22} {median:>8.2f} s  ({min(times):.2f} to {max(times):.2f})  "
-                f"{median / fastest:>5.1f} times as long; means differ by {difference:.0e}",
-                flush=True,
-            )
+            line = f"  {name:<22} {spread(times):>24} s"
+            if name != "splitvae":
+                what = f"iteration of a mixture, {shape}"
+                ratio = record_comparison(what, name, "s", seconds["splitvae"], times)
+                difference = np.abs(means[name] - means["splitvae"]).max()
+                line += f"; splitvae is {ratio} times as fast; means differ by {difference:.0e}"
+                readings.append(f"{ratio.split()[0]} times {name} ({shape})")
+            print(line, flush=True)
+    record_reading(
+        f"Iterations of expectation maximisation (points x dimensions x components) come at {', '.join(readings)}."
+    )
 
 
 if __name__ == "__main__":

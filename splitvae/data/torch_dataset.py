@@ -101,7 +101,7 @@ def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions) -> Load
             result = result.repeat(1, 3, 1, 1)
         result[len(labels)] = resize(image, (result.shape[1], side, side))[0]
         labels.append(item.label)
-    notes = [*selection.notes, *describe_geometry(np.array(sizes), side, options.crop)]
+    notes = [*selection.notes, *describe_geometry(np.array(sizes).reshape(-1, 2), side, options.crop)]
     if differing:
         notes.append(
             f"{differing} of {checked} items were another image when they were read again: what the data set draws at "
