@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from timing import record_bar
 
 from splitvae.data import decode
 from splitvae.data.images import Images
@@ -217,10 +218,10 @@ def measure_memory(folder: Path, path: Path, count: int) -> None:
         command = [sys.executable, os.path.abspath(__file__), "--train", str(each)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         peaks.append(json.loads(done.stdout.splitlines()[-1]))
-    verdict = "" if peaks[1] - peaks[0] <= ALLOWED_MB else "   TOO MUCH"
+    verdict = record_bar(f"memory of {count:,} mapped images in a training", peaks[1] - peaks[0], ALLOWED_MB, "MB")
     print(
         f"anonymous memory of a training from the file: {peaks[0]:,.0f} MB on 10,000 images, {peaks[1]:,.0f} MB on "
-        f"{count:,} images of {path.stat().st_size / 1e6:,.0f} MB: {peaks[1] - peaks[0]:,.0f} MB more{verdict}"
+        f"{count:,} images of {path.stat().st_size / 1e6:,.0f} MB: {peaks[1] - peaks[0]:,.0f} MB more ({verdict})"
     )
 
 

@@ -21,6 +21,8 @@ import subprocess
 import sys
 import time
 
+from timing import record_bar
+
 WAYS = {
     "splitvae": {},
     "no turns": {"WITHOUT": "turns"},
@@ -31,7 +33,7 @@ WAYS = {
 }
 VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
 WARM_UP_STEPS = 3
-BARS = {"alone": 0.95, "two at once": 0.70}  # of one alone, plain
+BARS = {"alone": 95, "two at once": 70}  # percent of one alone, plain
 
 
 def work(width: int, seconds: float) -> None:
@@ -116,8 +118,9 @@ def main() -> None:
         cells = [f"{median[way, situation]:,.0f} ({median[way, situation] / reference:.0%})" for situation in situations]
         print("".join(f"{cell:>24}" for cell in (way, *cells)))
     for situation, bar in BARS.items():
-        share = median[options.ways[0], situation] / reference
-        print(f"{options.ways[0]}, {situation}: {share:.0%} of one alone, plain; the bar is {bar:.0%}")
+        share = 100 * median[options.ways[0], situation] / reference
+        verdict = record_bar(f"trainings {situation}, of one alone without turns", share, bar, "%", at_least=True)
+        print(f"{options.ways[0]}, {situation}: {share:.0f} % of one alone, plain ({verdict})")
 
 
 if __name__ == "__main__":

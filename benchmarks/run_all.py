@@ -171,7 +171,7 @@ def summarise(records: Sequence[dict[str, Any]]) -> str:
         for r in kinds["comparison"]
     ]
     bars = [
-        [r["what"], f"{r['value']:,.0f} {r['unit']}", f"{r['bar']:,.0f} {r['unit']}", "pass" if r["passed"] else "**FAIL**"]
+        [r["what"], f"{r['value']:,.0f} {r['unit']}", r["limit"], "pass" if r["passed"] else "**FAIL**"]
         for r in kinds["bar"]
     ]
     growth = [
@@ -185,7 +185,7 @@ def summarise(records: Sequence[dict[str, Any]]) -> str:
             "slower the ratio is bold.",
             format_table(["what", "splitvae", "peer", "ratio"], comparisons),
         ]
-    parts.append(format_table(["bar", "measured", "at most", ""], bars))
+    parts.append(format_table(["bar", "measured", "limit", ""], bars))
     parts.append(format_table(["cost, as it is doubled", "sizes", "exponent", "by arithmetic"], growth))
     return "\n\n".join(part for part in parts if part)
 

@@ -199,10 +199,12 @@ def record_comparison(what: str, peer: str, unit: str, own: Sequence[float], oth
     return spread(ratios)
 
 
-def record_bar(what: str, value: float, bar: float, unit: str) -> str:
-    """Records a value that may be at most `bar`, and returns "pass" or "FAIL" with the bar."""
-    _record(kind="bar", what=what, value=value, bar=bar, unit=unit, passed=value <= bar)
-    return f"{'pass' if value <= bar else 'FAIL'}: at most {bar:,.0f} {unit}"
+def record_bar(what: str, value: float, bar: float, unit: str, at_least: bool = False) -> str:
+    """Records a value that may be at most `bar`, or must be at least that, and returns "pass" or "FAIL" with the bar."""
+    passed = value >= bar if at_least else value <= bar
+    limit = f"at {'least' if at_least else 'most'} {bar:,.0f} {unit}"
+    _record(kind="bar", what=what, value=value, limit=limit, unit=unit, passed=passed)
+    return f"{'pass' if passed else 'FAIL'}: {limit}"
 
 
 def record_growth(what: str, sizes: Sequence[float], exponent: float, expected: float) -> None:

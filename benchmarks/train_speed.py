@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from timing import record_bar
 from torch import nn
 
 from splitvae.data.images import Images
@@ -27,6 +28,7 @@ from splitvae.training.trainer import Trainer
 from splitvae.utils.machine import has_native_bf16
 
 BATCH_SIZE = 100
+BAR_PERCENT = 75  # of the peak, at the wider width
 WIDTHS = (64, 16)
 WARM_UP_CALLS = 3
 
@@ -74,24 +76,26 @@ def count_operations(vae: VAE) -> tuple[float, set[tuple[int, int, int]]]:
     return total, shapes
 
 
-def make_step(width: int, precision: str, device: str, compiled: bool) -> tuple[Callable[[], object], torch.device]:
+def make_step(
+    width: int, precision: str, device: str, compiled: bool, batch: int = BATCH_SIZE
+) -> tuple[Callable[[], object], torch.device]:
     """Returns a function that makes one training step on random images, and the device of the training."""
     config = find_preset(
         "mnist-svae",
         width=width,
-        batch_size=BATCH_SIZE,
+        batch_size=batch,
         precision=precision,
         accelerator=device,
         compile=compiled,
         validation=0,
     )
-    pixels = torch.randint(0, 256, (4 * BATCH_SIZE, 1, 32, 32), dtype=torch.uint8)
+    pixels = torch.randint(0, 256, (4 * batch, 1, 32, 32), dtype=torch.uint8)
     vae = build_vae(config)
     trainer = Trainer(vae, config.objective, Images(pixels, None, (), "noise", "train", ()), config)
     order = trainer.images.epoch_order(0)
 
     def step() -> None:
-        trainer.train_step(*trainer.images.batch(order, BATCH_SIZE * (trainer.step % 4)))
+        trainer.train_step(*trainer.images.batch(order, batch * (trainer.step % 4)))
 
     return step, trainer.fabric.device
 
@@ -147,6 +151,9 @@ def main() -> None:
             f"  width {width}: {images:,.0f} images/s ({min(rates_of_width):,.0f} to {max(rates_of_width):,.0f}), "
             f"{operations[width] / 1e9:.2f} GFLOP an image, {images * operations[width] / peak:.1%} of the peak"
         )
+        if width == max(WIDTHS):
+            what = f"share of the fastest convolution in a step of width {width}, {options.precision}"
+            print(f"  {record_bar(what, 100 * images * operations[width] / peak, BAR_PERCENT, '%', at_least=True)}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ if __name__ == "__main__":
             fields = {"own": 100.0, "other": 100 / ratio, "ratio": ratio, "low": ratio, "high": ratio}
             fields |= {"kind": "comparison", "what": "step", "peer": peer, "unit": "images/s"}
             print(json.dumps(fields), file=file)
-        fields = {"kind": "bar", "what": "memory", "value": 4.0, "bar": 3.0, "unit": "GB", "passed": False}
+        fields = {"kind": "bar", "what": "memory", "value": 4.0, "limit": "at most 3 GB", "unit": "GB", "passed": False}
         print(json.dumps(fields), file=file)
         print(json.dumps({"kind": "reading", "text": "It is as it is."}), file=file)
     print("first output")
