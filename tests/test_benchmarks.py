@@ -67,7 +67,7 @@ def test_the_page_is_made_of_records_and_names_what_failed(tmp_path: Path, monke
     assert "first output" in page and "second output" in page
     assert "| step | 100 images/s | fast: 200 images/s | **0.50** (0.50 to 0.50) |" in page
     assert "| step | 100 images/s | slow: 50 images/s | 2.00 (2.00 to 2.00) |" in page
-    assert "| memory | 4 GB | 3 GB | **FAIL** |" in page
+    assert "| memory | 4 GB | at most 3 GB | **FAIL** |" in page
     assert "## a_first\n\nIt is as it is." in page and "## c_second\n\nMeasures the second thing." in page
     assert (tmp_path / "runs").read_text() == "x"
     write_scripts(tmp_path, b_broken=SECOND)  # mended: only it runs again

@@ -45,7 +45,7 @@ DIGITS = Config(
     data=Data("digits", validation=100),
     model=Model((1, 16, 16), latent_dim=16, net=Residual(width=16, scales=3)),
     objective=ELBO(beta=4, variance=Computed(v=0.1)),
-    training=Training(epochs=80),
+    training=Training(epochs=40, batch_size=50, schedule="step", schedule_epochs=8),
 )
 
 # The network of the Multi-Level VAE, with settings that keep information about the digit out of the style (docs/groups.md).

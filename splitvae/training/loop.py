@@ -81,9 +81,10 @@ def train(
             config = resume_config(run, options, given, settings)
             restore_lost_model(run, progress)
             if len(run.history) >= config.training.epochs and run.has_model():
-                print_once(
-                    progress, f"{folder} is finished after {config.training.epochs} epochs; a larger --epochs continues it."
-                )
+                more = "a larger --epochs continues it"
+                if config.training.schedule == "cosine":
+                    more = "its learning rate has come down to 0, so that more epochs need a new run"
+                print_once(progress, f"{folder} is finished after {config.training.epochs} epochs; {more}.")
                 return run
         hardware = choose_devices(config.hardware, options.keys())
         config = config.override(devices=hardware.devices, nodes=hardware.nodes)
