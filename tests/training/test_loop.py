@@ -129,7 +129,7 @@ def test_torchrun_starts_two_processes_that_train_one_run(tmp_path: Path) -> Non
         "--preview-every",
         "0",
     ]
-    command += ["--out", str(tmp_path / "run"), "--no-report", "--accelerator", "cpu"]
+    command += ["--batch-size", "100", "--out", str(tmp_path / "run"), "--no-report", "--accelerator", "cpu"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert process.returncode == 0, process.stderr
     assert process.stdout.count("images/s") == 2  # a line for each epoch, of the first process
