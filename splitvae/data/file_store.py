@@ -20,9 +20,10 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..utils.files import write_json
-from .decode import DecodedImages, Headers
+from .decode import DecodedImages
 from .geometry import ResizeOptions
 from .mapped import open_pixels
+from .pixel_store import Headers
 from .prepared import FORMAT, decoder_version, format_bytes, read_prepared, read_record, remove_files
 
 __all__ = ["FileStore", "NoSpaceError"]
