@@ -1,4 +1,4 @@
-"""The command `reproduce`: runs a published experiment again."""
+"""The command `reproduce`: runs an experiment of the paper again, and writes a page about it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,44 +7,85 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from ..errors import UserError, nearest
-from .options import ImageSource, OutputFolder, ProbeIterations, Seed, check_least, show_default
+from .options import ProbeIterations, Seed, check_least, show_default
 
 __all__ = ["Reproduce"]
 
+ML_VAE = "ml-vae"  # which has options of its own
+STORED = "what the results have, else chosen"
 
-EXPERIMENTS = ("ml-vae",)
+
+def _list_experiments(_: str) -> str:
+    from ..reproductions.registry import EXPERIMENTS
+
+    return f"(one of {', '.join([*EXPERIMENTS, ML_VAE])})"
 
 
 @dataclass
 class Reproduce:
-    """Run a published experiment again, and compare it with controls.
+    """Run an experiment of the paper again, and write a page about it.
 
-    The experiment ml-vae is the Multi-Level VAE on MNIST, which takes an hour on a laptop. Models that are already in
-    the folder are not trained again, so that the same command continues after an interruption.
+    Numbers go to OUT/EXPERIMENT.json, tables and findings to OUT/EXPERIMENT.md, figures to OUT/EXPERIMENT. With a GPU the
+    width and the epochs are those of the paper. Without one, networks are smaller, and the epochs are those that fit
+    --hours. What is finished is not made again, so that the same command continues after an interruption. Several terminals
+    may run it at the same time.
     """
 
-    experiment: Positional[Annotated[str, arg(metavar="EXPERIMENT")]]
-    """The only one is ml-vae."""
-    data: ImageSource = "mnist"
-    out: Annotated[OutputFolder, show_default("runs/EXPERIMENT")] = None
-    epochs: int = 8
+    experiment: Positional[Annotated[str, arg(metavar="EXPERIMENT", help_behavior_hint=_list_experiments)]]
+    data: Annotated[str | None, arg(metavar="SOURCE"), show_default("that of the presets")] = None
+    """Images: a name, a folder, a file, or hf://org/name[/config][:split]."""
+    crop: Annotated[int | None, show_default("none for --data")] = None
+    """Side in pixels of the centre square that is cut out of each image."""
+    out: Annotated[Path, arg(metavar="FOLDER")] = Path("results")
+    """Folder of the numbers, the page and the figures."""
+    runs: Annotated[Path | None, arg(metavar="FOLDER"), show_default("runs/EXPERIMENT")] = None
+    """Folder of the runs."""
+    hours: Annotated[float | None, show_default("3; without limit on a GPU")] = None
+    """Time for all trainings together, in hours; it decides the number of epochs."""
+    width: Annotated[int | None, show_default(STORED)] = None
+    """Width of all networks."""
+    epochs: Annotated[int | None, show_default(STORED)] = None
     """Number of passes over the training images, for most of the models."""
+    images: Annotated[int | None, show_default("10000")] = None
+    """Number of test images of each distance, and of generated ones."""
+    systems: Annotated[tuple[str, ...], arg(metavar="SYSTEM ..."), show_default("all")] = ()
+    """The systems to make now, such as svae vae."""
     iterations: ProbeIterations = 6000
     seed: Seed = 0
     public_weights: Annotated[Path | None, arg(metavar="FOLDER"), show_default("they are left out")] = None
-    """Folder of the checkpoints that the public code's authors released, to measure them too."""
+    """Folder of the checkpoints that the public code of ml-vae released, to measure them too."""
 
     def __call__(self) -> None:
-        if self.experiment not in EXPERIMENTS:
-            raise UserError(f"no experiment is called {self.experiment!r}; {nearest(self.experiment, EXPERIMENTS)}")
-        check_least(1, epochs=self.epochs, iterations=self.iterations)
+        from ..reproductions.registry import EXPERIMENTS
+
+        names = [*EXPERIMENTS, ML_VAE]
+        if self.experiment not in names:
+            raise UserError(f"no experiment is called {self.experiment!r}; {nearest(self.experiment, names)}")
+        check_least(
+            1, **{name: value for name in ("epochs", "width", "crop") if (value := getattr(self, name)) is not None}
+        )
+        check_least(1, iterations=self.iterations)
         check_least(0, seed=self.seed)
+        if self.images is not None:
+            check_least(2, "leaves nothing to compare", images=self.images)
+        if self.experiment == ML_VAE:
+            self._reproduce_ml_vae()
+            return
+        if self.public_weights is not None:
+            raise UserError(f"--public-weights belongs to {ML_VAE}, not to {self.experiment}.")
+        from ..reproductions.loop import Request, reproduce
+
+        request = Request(self.data, self.crop, self.hours, self.width, self.epochs, self.images, self.systems)
+        page = reproduce(EXPERIMENTS[self.experiment], request, self.out, self.runs or Path("runs") / self.experiment)
+        print(f"Page: {page}\nNumbers: {page.with_suffix('.json')}")
+
+    def _reproduce_ml_vae(self) -> None:
         from ..studies.ml_vae import reproduce_ml_vae
         from ..studies.ml_vae_tables import ml_vae_table
 
-        out = self.out or Path("runs") / self.experiment
+        out, data = self.runs or Path("runs") / ML_VAE, self.data or "mnist"
         result = reproduce_ml_vae(
-            out, self.data, self.epochs, self.iterations, self.seed, public_weights=self.public_weights
+            out, data, self.epochs or 8, self.iterations, self.seed, public_weights=self.public_weights
         )
         print(ml_vae_table(result))
         print(f"Numbers: {out / 'ml-vae.json'}")

@@ -14,7 +14,8 @@ Nothing is trained here, and the model is measured in evaluation mode.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..data.images import Images, evenly_spaced
@@ -79,7 +80,7 @@ def evaluate(
     run: Run,
     extractor: Extractor,
     protocols: Iterable[str | Protocol] = ("clean",),
-    sampler: str | Sampler = "",
+    sampler: str | Sampler | Sequence[str | Sampler] = "",
     images: int = 10_000,
     draws: tuple[int, ...] = (1, 64),
     seed: int = 0,
@@ -94,7 +95,7 @@ def evaluate(
         extractor: The network whose features are compared.
         protocols: Names of `PROTOCOLS`, or other protocols.
         sampler: The sampler of the bank EX-POST: a name, whose settings are those of the protocol, or an unfitted sampler;
-            by default that of the run's config.
+            by default that of the run's config. Several make a score each, with the same REC and GEN.
         images: The largest number of test images to use.
         draws: The numbers of draws of the importance-weighted bounds; none leaves the likelihood out.
         seed: The seed of the noise and of the samples.
@@ -114,8 +115,9 @@ def evaluate(
         result["cautions"] = find_cautions(result)
         write_json(run.path / "evaluation.json", result)
     scores: dict[str, Any] | None = None
-    for protocol in protocols:
-        scores = score(run, extractor, protocol, sampler, images, seed, scores)
+    samplers = [sampler] if isinstance(sampler, str | Sampler) else sampler
+    for protocol, each in itertools.product(protocols, samplers):
+        scores = score(run, extractor, protocol, each, images, seed, scores)
         name = " ".join([scores["protocol"], scores["sampler"]["name"], extractor.name, *padding_words(scores)])
         others = {key: value for key, value in result.get("scores", {}).items() if key != name}
         result["scores"] = others | {name: scores}

@@ -14,8 +14,10 @@ __all__ = [
     "Comparison",
     "comparison_tables",
     "describe_score",
+    "describe_size",
     "evaluation_table",
     "format_measured",
+    "format_over_seeds",
     "format_value",
     "image_sets_table",
     "padding_words",
@@ -256,7 +258,7 @@ def comparison_tables(groups: Mapping[str, Sequence[Mapping[str, Any]]], protoco
             head = [name, parameters, sampler, describe_size(scores), str(len(scores))]
             distances.append([*head, *_frechet_cells(scores), _sharpness_cell(members)])
             cells = [
-                _format_over_seeds([score["banks"][bank]["blend"][share] for score in scores])
+                format_over_seeds([score["banks"][bank]["blend"][share] for score in scores])
                 for bank in SHARE_BANKS
                 for share in SHARES
             ]
@@ -273,12 +275,12 @@ def _frechet_cells(scores: Sequence[Mapping[str, Any]]) -> list[str]:
     cells = []
     for bank in ("REC", "GEN", "EX-POST"):
         banks = [score["banks"][bank] for score in scores]
-        cells.append(_format_over_seeds([columns["blend"]["fid"] for columns in banks]))
+        cells.append(format_over_seeds([columns["blend"]["fid"] for columns in banks]))
         if bank != "REC":
             parts = [{name: column["fid"] for name, column in columns.items() if name != "blend"} for columns in banks]
             best = [min(part, key=lambda name: part[name]["value"]) for part in parts if part]  # used at once
             distances = [part[name] for part, name in zip(parts, best, strict=False)]
-            cells.append(f"{_format_over_seeds(distances)} ({', '.join(best)})" if best else "-")
+            cells.append(f"{format_over_seeds(distances)} ({', '.join(best)})" if best else "-")
     return cells
 
 
@@ -286,13 +288,14 @@ def _sharpness_cell(members: Members) -> str:
     """Returns the sharpness of samples of the prior, "-" if a run has none."""
     samples = [evaluation.get("samples") or {} for evaluation, _ in members]
     measured = all("sharpness" in each for each in samples)
-    return _format_over_seeds([each["sharpness"] for each in samples]) if measured else "-"
+    return format_over_seeds([each["sharpness"] for each in samples]) if measured else "-"
 
 
-def _format_over_seeds(measured: Sequence[Mapping[str, float]]) -> str:
+def format_over_seeds(measured: Sequence[Mapping[str, float | None]]) -> str:
+    """Returns "mean ± deviation over seeds" of {"value", "deviation"}, for one seed that value ± its own deviation."""
     if len(measured) == 1:
         return format_measured(measured[0])
-    if any(each["value"] is None for each in measured):
+    values = [each["value"] for each in measured if each["value"] is not None]
+    if len(values) < len(measured):
         return "-"
-    values = [each["value"] for each in measured]
     return f"{format_number(statistics.fmean(values))} ± {format_number(statistics.stdev(values), 2)}"

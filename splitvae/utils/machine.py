@@ -12,6 +12,7 @@ import torch
 
 __all__ = [
     "default_device",
+    "describe_device",
     "describe_versions",
     "has_native_bf16",
     "keep_freed_memory",
@@ -25,6 +26,14 @@ def default_device() -> torch.device:
     """Returns this machine's accelerator, or the CPU where there is none."""
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return accelerator or torch.device("cpu")
+
+
+def describe_device() -> str:
+    """Returns the name of the GPU on which models are computed, or the kind of the processor: "x86_64 CPU, AVX512"."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    device = default_device().type
+    return device if device != "cpu" else f"{platform.machine()} CPU, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def has_native_bf16(kind: str) -> bool:

@@ -1,0 +1,13 @@
+from .columns import COLUMNS as COLUMNS
+from .experiment import Experiment as Experiment
+from .experiment import Figure as Figure
+from .experiment import Page as Page
+from .experiment import Published as Published
+from .experiment import System as System
+from .experiment import Table as Table
+from .loop import ExperimentInterrupted as ExperimentInterrupted
+from .loop import Request as Request
+from .loop import reproduce as reproduce
+from .page import render_page as render_page
+from .published import PUBLISHED as PUBLISHED
+from .registry import EXPERIMENTS as EXPERIMENTS

@@ -1,0 +1,236 @@
+"""The columns of the tables: what each shows of the runs of a system. To add one, add a line to `COLUMNS`.
+
+A cell of measured numbers is the mean over seeds ± the sample deviation over seeds, or for one seed the value ± the
+deviation of its measurement. Components of different runs are exchangeable; so "nearest" is, in each run, the component of
+the smallest distance, and "farthest" that of the largest.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..evaluation.tables import describe_size, format_over_seeds
+from ..utils.text import format_number
+from .experiment import Record, System
+
+__all__ = ["COLUMNS", "Cell", "Column", "score_of"]
+
+Measured = Mapping[str, float | None]  # {"value", "deviation"}
+
+
+class Cell(NamedTuple):
+    """The text of a cell, and the number by which the best of its column is found; None where there is none."""
+
+    text: str
+    value: float | None = None
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Arguments:
+        title: The heading.
+        cell: Returns the cell of a system and its records, one for each seed.
+        best: Which number is best: "low", "high", or "" where none is.
+        read: Returns the number of a record; a column without numbers returns None.
+    """
+
+    title: str
+    cell: Callable[[System, Sequence[Record]], Cell]
+    best: str = ""
+    read: Callable[[Record], Any] = lambda record: None
+
+    def estimate(self, records: Sequence[Record]) -> tuple[float, float] | None:
+        """Returns the mean over records, and its standard error; None where a record lacks the number.
+
+        The standard error is the deviation over records by the root of their number, or for one record the deviation of the
+        measurement.
+        """
+        values = [_measured(self.read(record)) for record in records]
+        numbers = [float(v["value"]) for v in values if v is not None and v["value"] is not None]
+        if not numbers or len(numbers) < len(records):
+            return None
+        if len(numbers) > 1:
+            return statistics.fmean(numbers), statistics.stdev(numbers) / len(numbers) ** 0.5
+        return numbers[0], float((values[0] or {}).get("deviation") or 0.0)
+
+
+# ---------------------------------------------------------------- numbers of a record
+
+
+def score_of(record: Record, sampler: str = "") -> Mapping[str, Any] | None:
+    """Returns the score of a record by the name of its sampler, or the beginning of it; "" is the first score."""
+    scores = record["evaluation"].get("scores", {}).values()
+    return next((score for score in scores if score["sampler"]["name"].startswith(sampler)), None)
+
+
+def _distance(
+    bank: str, column: str = "blend", name: str = "fid", sampler: str = ""
+) -> Callable[[Record], Measured | None]:
+    """Returns a function of a record that returns a distance of a bank of images."""
+
+    def read(record: Record) -> Measured | None:
+        score = score_of(record, sampler if bank == "EX-POST" else "")
+        return None if score is None else score["banks"][bank].get(column, {}).get(name)
+
+    return read
+
+
+def _component(bank: str, sampler: str = "", *, farthest: bool = False) -> Callable[[Record], Measured | None]:
+    """Returns a function of a record that returns the distance of its nearest component, or of its farthest."""
+
+    def read(record: Record) -> Measured | None:
+        score = score_of(record, sampler if bank == "EX-POST" else "")
+        if score is None:
+            return None
+        parts = [c["fid"] for name, c in score["banks"][bank].items() if name not in ("blend", "mix")]
+        choose = max if farthest else min
+        return choose(parts, key=lambda part: part["value"]) if parts else None
+
+    return read
+
+
+def _at(path: str) -> Callable[[Record], Any]:
+    """Returns a function of a record that returns what its evaluation has at a path, or None."""
+
+    def read(record: Record) -> Any:
+        value: Any = record["evaluation"]
+        for key in path.split():
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    return read
+
+
+def _measured(value: Any) -> Measured | None:
+    """Returns a number as {"value", "deviation"}."""
+    if isinstance(value, Mapping):
+        return value if "value" in value else {"value": value.get("mean"), "deviation": value.get("deviation")}
+    return None if value is None or isinstance(value, str) else {"value": float(value), "deviation": None}
+
+
+# ---------------------------------------------------------------- cells
+
+
+def _number(title: str, read: Callable[[Record], Any], best: str = "") -> Column:
+    """Returns a column of measured numbers."""
+
+    def cell(system: System, records: Sequence[Record]) -> Cell:
+        mean = column.estimate(records)
+        if mean is None:
+            return Cell("-")
+        if len(records) == 1 and isinstance(count := read(records[0]), int):
+            return Cell(f"{count:,}", mean[0])
+        return Cell(format_over_seeds([value for r in records if (value := _measured(read(r))) is not None]), mean[0])
+
+    column = Column(title, cell, best, read)
+    return column
+
+
+def _word(title: str, read: Callable[[Record], Any]) -> Column:
+    """Returns a column of words, with the number of runs of each: "syntactic, semantic 2"."""
+
+    def cell(system: System, records: Sequence[Record]) -> Cell:
+        counts = Counter(str(value) for record in records if (value := read(record)) is not None)
+        words = [word if count == len(records) else f"{word} {count}" for word, count in counts.most_common()]
+        return Cell(", ".join(words) or "-")
+
+    return Column(title, cell)
+
+
+def _published(title: str, read: Callable[[Any], float | Sequence[float] | None]) -> Column:
+    """Returns a column of what the paper prints."""
+
+    def cell(system: System, records: Sequence[Record]) -> Cell:
+        value = None if system.published is None else read(system.published)
+        if value is None or value == ():
+            return Cell("-")
+        values = value if isinstance(value, Sequence) else (value,)
+        return Cell(", ".join(f"{v:g}" for v in values))
+
+    return Column(title, cell)
+
+
+def _parameters(system: System, records: Sequence[Record]) -> Cell:
+    return Cell(f"{records[0]['evaluation']['model']['parameters']['total']:,}")
+
+
+def _published_parameters(system: System, records: Sequence[Record]) -> Cell:
+    return Cell("-" if system.published is None else f"{system.published.parameters:,}")
+
+
+def _mixture_size(system: System, records: Sequence[Record]) -> Cell:
+    scores = [score for record in records if (score := score_of(record, "gmm")) is not None]
+    return Cell(describe_size(scores) if scores else "-")
+
+
+def _seconds(record: Record) -> float:
+    return float(record["training"]["seconds"])
+
+
+def _minutes(system: System, records: Sequence[Record]) -> Cell:
+    return Cell(format_number(statistics.fmean(_seconds(record) for record in records) / 60))
+
+
+def _setting(name: str) -> Callable[[System, Sequence[Record]], Cell]:
+    """Returns a function that returns the cell of a setting of the runs."""
+
+    def cell(system: System, records: Sequence[Record]) -> Cell:
+        value = records[0]["options"].get(name)
+        return Cell("-" if value is None else f"{value:g}" if isinstance(value, float) else str(value))
+
+    return cell
+
+
+EX_POST_SAMPLERS = {"mixture": "gmm", "second stage": "second-stage", "flow": "flow"}  # a prefix of the sampler's name
+
+COLUMNS: dict[str, Column] = {
+    "parameters": Column("parameters", _parameters),
+    "paper parameters": Column("paper: parameters", _published_parameters),
+    "K": Column("K of the split", _setting("split")),
+    "mixture size": Column("components of the mixture", _mixture_size),
+    "seeds": Column("seeds", lambda system, records: Cell(str(len(records)))),
+    "epochs": Column("epochs", lambda system, records: Cell(str(records[0]["training"]["epochs"]))),
+    "minutes": Column("minutes of training", _minutes),
+    "side": Column("side, pixels", lambda system, records: Cell(str(records[0]["options"]["shape"][1]))),
+    "latent dim": Column("latent dimension", _setting("latent_dim")),
+    "ambiguity weight": Column("weight of ambiguity", _setting("ambiguity")),
+    "smoothness weight": Column("weight of smoothness", _setting("smoothness")),
+    "decoder": Column("decoder", _setting("split_decoder")),
+    "REC": _number("REC x̂", _distance("REC"), "low"),
+    "GEN": _number("GEN x̂", _distance("GEN"), "low"),
+    "GEN nearest": _number("GEN nearest component", _component("GEN"), "low"),
+    "GEN farthest": _number("GEN farthest component", _component("GEN", farthest=True)),
+    "GEN mix": _number("GEN mix", _distance("GEN", "mix"), "low"),
+    "paper GEN": _published("paper: GEN", lambda published: published.gen),
+    "paper GEN components": _published("paper: GEN x1, x2", lambda published: published.components),
+    "paper EX-POST": _published("paper: EX-POST", lambda published: published.ex_post),
+    **{
+        f"EX-POST {name}": _number(f"EX-POST x̂, {name}", _distance("EX-POST", sampler=sampler), "low")
+        for name, sampler in EX_POST_SAMPLERS.items()
+    },
+    "EX-POST nearest": _number("EX-POST nearest component", _component("EX-POST", "gmm"), "low"),
+    "EX-POST farthest": _number("EX-POST farthest component", _component("EX-POST", "gmm", farthest=True)),
+    "EX-POST mix": _number("EX-POST mix", _distance("EX-POST", "mix", sampler="gmm"), "low"),
+    **{
+        f"{bank} {share}": _number(f"{bank} {share}", _distance(bank, name=share, sampler="gmm"), "high")
+        for bank in ("GEN", "EX-POST")
+        for share in ("precision", "density", "recall", "coverage")
+    },
+    "sharpness": _number("GEN sharpness (0 is right)", _at("samples sharpness"), "low"),
+    "power": _number("GEN high-frequency power (1 is right)", _at("samples power_ratio")),
+    "MSE": _number("test MSE", _at("reconstruction mse"), "low"),
+    "KL": _number("KL, nats", _at("latent kl")),
+    "bits": _number("bits a dimension", _at("likelihood bits_per_dimension"), "low"),
+    "inactive by mean": _number("inactive by mean", _at("latent inactive_by_mean"), "low"),
+    "inactive by variance": _number("inactive by variance", _at("latent inactive_by_variance"), "low"),
+    "active": _number("active units", _at("latent active_units"), "high"),
+    "type": _word("the split is", _at("split verdict")),
+    "map high": _number("map's energy at high frequencies", _at("split high_frequency_share")),
+    "map edges": _number("correlation of map's and image's edges", _at("split edge_overlap")),
+    "map contrast": _number("contrast of the map", _at("split map_contrast")),
+    "map ambiguity": _number("ambiguity measured", _at("split mean_ambiguity")),
+}

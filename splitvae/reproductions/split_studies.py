@@ -1,0 +1,76 @@
+"""What controls the split: the number of components, the two weights, and the decoder, on digits and on faces.
+
+Everything else is equal: the network, which is half as wide as in the tables, the epochs and the images. Several seeds of
+the plain setting show what chance does.
+"""
+
+from __future__ import annotations
+
+from .experiment import Experiment, Figure, Page, System, Table
+from .findings import compare_pair
+
+__all__ = ["split_study"]
+
+WIDTH = 8
+AMBIGUITIES = (0.01, 0.03, 0.1, 0.3, 1.0)
+SMOOTHNESSES = (0.01, 0.1)
+SETTINGS = ("K", "ambiguity weight", "smoothness weight", "decoder", "seeds")
+QUALITY = (
+    "GEN",
+    "GEN nearest",
+    "GEN mix",
+    "EX-POST mixture",
+    "EX-POST nearest",
+    "EX-POST mix",
+    "EX-POST precision",
+    "EX-POST recall",
+)
+CODES = ("inactive by mean", "inactive by variance", "active", "KL", "MSE", "bits")
+MAPS = ("type", "map high", "map edges", "map contrast", "map ambiguity", "minutes")
+COMPARED = ("GEN", "EX-POST mixture", "MSE", "inactive by mean", "active")
+
+
+def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> Experiment:
+    """Returns the experiment on the split of one data set.
+
+    Arguments:
+        name: The name of the experiment.
+        title: The heading of its page.
+        preset: The preset of a Split-VAE.
+        seeds: The number of runs of K = 1 and K = 2; the others have one less.
+        epochs: The number of epochs of the paper.
+    """
+    fewer = max(1, seeds - 1)
+    by_number = [System(f"k{k}", f"K = {k}", preset, {"split": k}, seeds if k < 3 else fewer) for k in (1, 2, 3, 4)]
+    by_ambiguity = [
+        System(f"ambiguity-{a:g}", f"K = 2, ambiguity {a:g}", preset, {"ambiguity": a}, fewer) for a in AMBIGUITIES
+    ]
+    by_smoothness = [
+        System(f"smoothness-{s:g}", f"K = 2, smoothness {s:g}", preset, {"smoothness": s}, fewer) for s in SMOOTHNESSES
+    ]
+    separate = {"split_decoder": "separate"}
+    by_decoder = [
+        System("separate", "K = 2, separate decoders", preset, separate, fewer),
+        System("separate-k3", "K = 3, separate decoders", preset, separate | {"split": 3}),
+        System("separate-ambiguity", "K = 2, separate, ambiguity .1", preset, separate | {"ambiguity": 0.1}),
+    ]
+    systems = (*by_number, *by_ambiguity, *by_smoothness, *by_decoder)
+    tables = (
+        Table("Distances and shares", SETTINGS + QUALITY),
+        Table("Latent variables and reconstructions", SETTINGS + CODES),
+        Table("The maps", SETTINGS + MAPS),
+    )
+    pairs = [("k2", "k1"), ("k3", "k1"), ("k3", "k2")]
+    pairs += [(key, "k2") for key in ("ambiguity-0.1", "ambiguity-1", "separate")]
+    figures = [
+        Figure(system.key, "components", "map, components and blend", seed)
+        for system in systems
+        if system.key != "k1"
+        for seed in range(min(system.seeds, 2 if system.key == "k2" else 1))
+    ]
+    introduction = (
+        "Is the paper's claim true that splitting keeps more latent variables alive and improves samples at equal cost? "
+        "And what decides what the map means? Each row differs from K = 2 in the settings that it shows."
+    )
+    findings = tuple(compare_pair(first, second, COMPARED) for first, second in pairs)
+    return Experiment(name, systems, Page(title, introduction, tables, findings, tuple(figures)), epochs, WIDTH)

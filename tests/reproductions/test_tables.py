@@ -1,0 +1,95 @@
+"""Columns, findings and the Markdown of tables: what follows from given numbers."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any
+
+import pytest
+
+from splitvae.reproductions.columns import COLUMNS
+from splitvae.reproductions.experiment import Experiment, Page, Published, System, Table
+from splitvae.reproductions.findings import compare_order, compare_pair
+from splitvae.reproductions.page import render_page
+
+
+def record(gen: float, parts: dict[str, float], mse: float = 0.1, verdict: str = "semantic") -> dict[str, Any]:
+    """A record with these distances; the mix is at 9."""
+    columns = {"blend": gen, **parts, "mix": 9.0}
+    bank = {name: {"fid": {"value": value, "deviation": 0.5}} for name, value in columns.items()}
+    score = {"sampler": {"name": "gmm", "parameters": {"components": 20}, "fit_info": {}}, "banks": {"GEN": bank}}
+    evaluation = {
+        "scores": {"paper gmm mnist": score},
+        "reconstruction": {"mse": {"value": mse, "deviation": 0.01}},
+        "latent": {"active_units": 7},
+        "split": {"verdict": verdict},
+    }
+    return {"evaluation": evaluation, "options": {"split": 2}, "training": {"seconds": 60.0, "epochs": 3}, "command": ""}
+
+
+def system(key: str, gen: float | None = None) -> System:
+    return System(key, key.upper(), "digits-svae", published=None if gen is None else Published(gen, 2 * gen, 10))
+
+
+PAIR = [record(4.0, {"x1": 3.0, "x2": 5.0}), record(6.0, {"x1": 8.0, "x2": 2.0}, verdict="syntactic")]
+
+
+def test_a_cell_of_seeds_is_their_mean_and_deviation() -> None:
+    cell = COLUMNS["GEN"].cell(system("a"), PAIR)
+    assert cell.value == 5.0 and cell.text == f"5.00 ± {statistics.stdev([4, 6]):.1f}"
+    assert COLUMNS["GEN"].cell(system("a"), PAIR[:1]).text == "4.00 ± 0.50"
+    assert COLUMNS["GEN"].estimate(PAIR) == (5.0, 1.0)  # the deviation by the root of two
+
+
+def test_the_nearest_component_is_that_of_each_run() -> None:
+    assert COLUMNS["GEN nearest"].cell(system("a"), PAIR).value == statistics.fmean([3, 2])
+    assert COLUMNS["GEN farthest"].cell(system("a"), PAIR).value == statistics.fmean([5, 8])
+    assert COLUMNS["GEN nearest"].cell(system("a"), [record(4.0, {})]).text == "-"
+
+
+def test_counts_words_and_published_figures() -> None:
+    assert COLUMNS["active"].cell(system("a"), PAIR[:1]).text == "7"
+    assert COLUMNS["type"].cell(system("a"), PAIR).text == "semantic 1, syntactic 1"
+    assert COLUMNS["type"].cell(system("a"), PAIR[:1]).text == "semantic"
+    assert COLUMNS["paper GEN"].cell(system("a", 20.4), PAIR).text == "20.4"
+    assert COLUMNS["paper GEN"].cell(system("a"), PAIR).text == "-"
+    assert COLUMNS["EX-POST flow"].cell(system("a"), PAIR).text == "-"
+
+
+def experiment(*systems: System) -> Experiment:
+    return Experiment("e", systems, Page("E", "", (Table("T", ("GEN", "MSE", "bits")),)))
+
+
+def test_a_difference_has_the_summed_squares_of_standard_errors() -> None:
+    records = {"a": PAIR, "b": [record(9.0, {}), record(10.0, {})]}
+    (sentence,) = compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), records)
+    error = math.hypot(1.0, statistics.stdev([9, 10]) / math.sqrt(2))
+    assert sentence == f"A minus B, 2 and 2 seeds. GEN x̂: −4.50 ± {error:.1f} (clear, better)."
+    (one,) = compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), {"a": PAIR, "b": [record(5.1, {})]})
+    assert "within two standard errors" in one and "With one seed" in one
+    assert compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), {"a": PAIR}) == []
+
+
+def test_the_order_of_the_paper_is_counted_in_pairs() -> None:
+    systems = (system("a", 1.0), system("b", 2.0), system("c", 3.0))
+    records = {"a": [record(1.0, {})], "b": [record(9.0, {})], "c": [record(5.0, {})]}
+    (sentence,) = compare_order("GEN", "gen")(experiment(*systems), records)
+    assert "of the 3 pairs of systems that the paper orders, 2 have the same order here, and 1 clearly" in sentence
+    assert "The paper: A < B < C. Here: A < C < B." in sentence
+
+
+@pytest.mark.parametrize(("mse", "bold"), [(0.05, "**0.0500"), (0.2, "**0.100")])
+def test_the_best_of_a_column_is_bold_and_an_empty_column_is_left_out(mse: float, bold: str) -> None:
+    two = experiment(system("a"), system("b"))
+    runs = {"a/seed-0": record(4.0, {}), "b/seed-0": record(5.0, {}, mse=mse)}
+    page = render_page(two, {"runs": runs, "measures": {}}, None)  # type: ignore[arg-type]  # no figures
+    assert bold in page and "**4.00" in page and "bits" not in page
+
+
+def test_a_run_that_an_alarm_stopped_is_named_and_not_counted() -> None:
+    runs = {"a/seed-0": {"of": "", "stopped": "Codes are empty."}}
+    scale = {"width": 4, "epochs": 1, "images": 10, "reason": "given"}
+    content = {"runs": runs, "measures": {}, "scale": scale, "source": "digits", "sha256": "0", "options": {}}
+    page = render_page(experiment(system("a")), content, None)  # type: ignore[arg-type]
+    assert "Stopped by an alarm: a/seed-0. Codes are empty." in page and "0 of 1 runs are done" in page
