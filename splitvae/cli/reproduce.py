@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from ..errors import UserError, nearest
-from .options import ProbeIterations, Seed, check_least, show_default
+from .options import Count, OtherImages, OutputFolder, ProbeIterations, Seed, check_least, show_default
 
 __all__ = ["Reproduce"]
 
@@ -15,15 +15,12 @@ ML_VAE = "ml-vae"  # which has options of its own
 STORED = "what the results have, else chosen"
 
 
-def _list_experiments(_: str) -> str:
-    from ..reproductions.registry import EXPERIMENTS
-
-    return f"(one of {', '.join([*EXPERIMENTS, ML_VAE])})"
-
-
 @dataclass
 class Reproduce:
     """Run an experiment of the paper again, and write a page about it.
+
+    mnist, cifar10 and celeba are the paper's tables; split and split-faces show what controls the split; ml-vae is the
+    Multi-Level VAE.
 
     Numbers go to OUT/EXPERIMENT.json, tables and findings to OUT/EXPERIMENT.md, figures to OUT/EXPERIMENT. With a GPU the
     width and the epochs are those of the paper. Without one, networks are smaller, and the epochs are those that fit
@@ -31,22 +28,20 @@ class Reproduce:
     may run it at the same time.
     """
 
-    experiment: Positional[Annotated[str, arg(metavar="EXPERIMENT", help_behavior_hint=_list_experiments)]]
-    data: Annotated[str | None, arg(metavar="SOURCE"), show_default("that of the presets")] = None
-    """Images: a name, a folder, a file, or hf://org/name[/config][:split]."""
-    crop: Annotated[int | None, show_default("none for --data")] = None
+    experiment: Positional[Annotated[str, arg(metavar="EXPERIMENT", help="Name of the experiment.")]]
+    data: Annotated[OtherImages, show_default("those of the presets")] = None
+    crop: Annotated[int | None, arg(metavar="INT"), show_default("none for --data")] = None
     """Side in pixels of the centre square that is cut out of each image."""
-    out: Annotated[Path, arg(metavar="FOLDER")] = Path("results")
-    """Folder of the numbers, the page and the figures."""
-    runs: Annotated[Path | None, arg(metavar="FOLDER"), show_default("runs/EXPERIMENT")] = None
+    out: Annotated[OutputFolder, show_default("results")] = None
+    run_folder: Annotated[Path | None, arg(metavar="FOLDER"), show_default("runs/EXPERIMENT")] = None
     """Folder of the runs."""
-    hours: Annotated[float | None, show_default("3; without limit on a GPU")] = None
+    hours: Annotated[float | None, arg(metavar="HOURS"), show_default("3; without limit on a GPU")] = None
     """Time for all trainings together, in hours; it decides the number of epochs."""
-    width: Annotated[int | None, show_default(STORED)] = None
+    width: Annotated[int | None, arg(metavar="INT"), show_default(STORED)] = None
     """Width of all networks."""
-    epochs: Annotated[int | None, show_default(STORED)] = None
+    epochs: Annotated[int | None, arg(metavar="INT"), show_default(STORED)] = None
     """Number of passes over the training images, for most of the models."""
-    images: Annotated[int | None, show_default("10000")] = None
+    n: Annotated[Count, show_default("what the results have, else 10000")] = 0
     """Number of test images of each distance, and of generated ones."""
     systems: Annotated[tuple[str, ...], arg(metavar="SYSTEM ..."), show_default("all")] = ()
     """The systems to make now, such as svae vae."""
@@ -66,8 +61,8 @@ class Reproduce:
         )
         check_least(1, iterations=self.iterations)
         check_least(0, seed=self.seed)
-        if self.images is not None:
-            check_least(2, "leaves nothing to compare", images=self.images)
+        if self.n:
+            check_least(2, "leaves nothing to compare", n=self.n)
         if self.experiment == ML_VAE:
             self._reproduce_ml_vae()
             return
@@ -75,15 +70,16 @@ class Reproduce:
             raise UserError(f"--public-weights belongs to {ML_VAE}, not to {self.experiment}.")
         from ..reproductions.loop import Request, reproduce
 
-        request = Request(self.data, self.crop, self.hours, self.width, self.epochs, self.images, self.systems)
-        page = reproduce(EXPERIMENTS[self.experiment], request, self.out, self.runs or Path("runs") / self.experiment)
+        request = Request(self.data, self.crop, self.hours, self.width, self.epochs, self.n or None, self.systems)
+        runs = self.run_folder or Path("runs") / self.experiment
+        page = reproduce(EXPERIMENTS[self.experiment], request, self.out or Path("results"), runs)
         print(f"Page: {page}\nNumbers: {page.with_suffix('.json')}")
 
     def _reproduce_ml_vae(self) -> None:
         from ..studies.ml_vae import reproduce_ml_vae
         from ..studies.ml_vae_tables import ml_vae_table
 
-        out, data = self.runs or Path("runs") / ML_VAE, self.data or "mnist"
+        out, data = self.run_folder or Path("runs") / ML_VAE, self.data or "mnist"
         result = reproduce_ml_vae(
             out, data, self.epochs or 8, self.iterations, self.seed, public_weights=self.public_weights
         )

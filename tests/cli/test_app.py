@@ -23,7 +23,8 @@ OPTIONS = {  # of each command whose options do not depend on a preset
     "figures": "--mixture --seed",
     "probe": "--data --group-by --iterations --members --seed --out",
     "report": "--out",
-    "reproduce": "--data --out --epochs --iterations --seed --public-weights",
+    "reproduce": "--data --crop --out --run-folder --hours --width --epochs -n --systems --iterations --seed "
+    "--public-weights",
     "categories": "--features --inception-weights --resize --count -n --mirror --seed --out",
     "means": "--side --out",
     "list": "",

@@ -267,7 +267,7 @@ def test_faces_are_shown_only_where_they_were_generated() -> None:
         (["mnits"], "no experiment is called 'mnits'"),
         (["mnist", "--public-weights", "x"], "--public-weights belongs to ml-vae"),
         (["mnist", "--epochs", "0"], "--epochs 0"),
-        (["mnist", "--images", "1"], "leaves nothing to compare"),
+        (["mnist", "-n", "1"], "leaves nothing to compare"),
         (["mnist", "--data", "nowhere"], "nowhere"),
     ],
 )
