@@ -19,8 +19,8 @@ STORED = "what the results have, else chosen"
 class Reproduce:
     """Run an experiment of the paper again, and write a page about it.
 
-    mnist, cifar10 and celeba are the paper's tables; split and split-faces show what controls the split; ml-vae is the
-    Multi-Level VAE.
+    digits is a small table that takes minutes; mnist, cifar10 and celeba are the paper's tables; split and split-faces show
+    what controls the split; crossings splits models of other kinds; ml-vae is the Multi-Level VAE.
 
     Numbers go to OUT/EXPERIMENT.json, tables and findings to OUT/EXPERIMENT.md, figures to OUT/EXPERIMENT. With a GPU the
     width and the epochs are those of the paper. Without one, networks are smaller, and the epochs are those that fit
@@ -76,12 +76,14 @@ class Reproduce:
         print(f"Page: {page}\nNumbers: {page.with_suffix('.json')}")
 
     def _reproduce_ml_vae(self) -> None:
+        from ..reproductions.ml_vae_page import write_ml_vae_page
         from ..studies.ml_vae import reproduce_ml_vae
         from ..studies.ml_vae_tables import ml_vae_table
 
-        out, data = self.run_folder or Path("runs") / ML_VAE, self.data or "mnist"
+        runs, data = self.run_folder or Path("runs") / ML_VAE, self.data or "mnist"
         result = reproduce_ml_vae(
-            out, data, self.epochs or 8, self.iterations, self.seed, public_weights=self.public_weights
+            runs, data, self.epochs or 8, self.iterations, self.seed, public_weights=self.public_weights
         )
+        page = write_ml_vae_page(result, runs, self.out or Path("results"))
         print(ml_vae_table(result))
-        print(f"Numbers: {out / 'ml-vae.json'}")
+        print(f"Page: {page}\nNumbers: {page.with_suffix('.json')}")

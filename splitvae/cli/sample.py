@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from tyro.conf import arg
+
 from .options import Components, Count, OutputFile, RunFolder, SamplerName, Seed, check_least, show_default
 
 __all__ = ["Sample"]
@@ -20,8 +22,10 @@ class Sample:
     """Number of samples."""
     sampler: SamplerName = "prior"
     components: Components = 0
+    image: Annotated[str, arg(metavar="NAME")] = "blend"
+    """What is drawn of each sample of a split model: the blend, a component such as x1, or mix, a random one of each."""
     seed: Seed = 0
-    out: Annotated[OutputFile, show_default("RUN/samples-SAMPLER.png")] = None
+    out: Annotated[OutputFile, show_default("RUN/samples-SAMPLER.png, or samples-SAMPLER-IMAGE.png")] = None
 
     def __call__(self) -> None:
         from ..evaluation.fitted_samplers import sampler_for
@@ -34,6 +38,7 @@ class Sample:
         run = Run(self.run)
         sampler = configure_sampler(run, self.sampler, components=self.components)
         z = sampler_for(run, sampler).sample(self.n, self.seed)
-        out = self.out or run.path / f"samples-{self.sampler}.png"
-        write_canvas(out, run.vae, z)
+        name = self.sampler if self.image == "blend" else f"{self.sampler}-{self.image}"
+        out = self.out or run.path / f"samples-{name}.png"
+        write_canvas(out, run.vae, z, column=self.image, seed=self.seed)
         print(f"{self.n} samples: {out}")

@@ -30,7 +30,6 @@ from ..features.cache import cached_features
 from ..metrics.distances import measure_distances, measure_frechet
 from ..models.codes import Codes, encode
 from ..models.inference import inference_batch_size
-from ..models.split import Canvas
 from ..models.vae import VAE
 from ..runs import Run
 from ..samplers.base import Sampler
@@ -229,16 +228,7 @@ def decode_batches(
     size = size or inference_batch_size(vae, MOST_DECODED)
     for part, mix in zip(z.split(size), mixed.split(size), strict=True):
         canvas = vae.decode(part)
-        yield {name: remove_padding(x.float(), pad) for name, x in _images_by_column(canvas, mix).items()}
-
-
-def _images_by_column(canvas: Canvas, mix: Tensor) -> dict[str, Tensor]:
-    """Returns the images of each column; `mix` (B,) is the component that the column of this name takes for each image."""
-    columns = {"blend": canvas.image}
-    if canvas.images.shape[1] > 1:
-        columns |= {f"x{k + 1}": canvas.images[:, k] for k in range(canvas.images.shape[1])}
-        columns["mix"] = canvas.images[torch.arange(len(mix)), mix.to(canvas.images.device)]
-    return columns
+        yield {name: remove_padding(x.float(), pad) for name, x in canvas.columns(mix).items()}
 
 
 def compare_image_sets(real: Images, fake: Images, extractor: Extractor, seed: int = 0) -> dict[str, Any]:

@@ -45,6 +45,18 @@ class Canvas(NamedTuple):
         """The blend xhat = sum_k s_k x_k, shape (B, C, H, W), in [0, 1]."""
         return (self.masks * self.images).sum(1)
 
+    def columns(self, mix: Tensor) -> dict[str, Tensor]:
+        """Returns images (B, C, H, W) by name: `blend`, and for K > 1 the components `x1`, `x2`, ..., and their `mix`.
+
+        Arguments:
+            mix: The component that `mix` takes of each image, shape (B,), integers below K.
+        """
+        columns, count = {"blend": self.image}, self.images.shape[1]
+        if count > 1:
+            columns |= {f"x{k + 1}": self.images[:, k] for k in range(count)}
+            columns["mix"] = self.images[torch.arange(len(mix)), mix.to(self.images.device)]
+        return columns
+
 
 def count_logit_channels(channels: int, split: int) -> int:
     """Returns the number of channels of a decoder's logits, K C + K - 1.

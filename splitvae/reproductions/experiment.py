@@ -154,9 +154,12 @@ class Experiment:
             system: The system.
             seed: The seed.
             epochs: The number of epochs, unless the system has its own.
-            options: Further settings by flat name, such as the source of the images and the width.
+            options: Further settings by flat name, such as the source of the images and the width. A width is left out
+                where the network has none.
         """
         shared = {**options, **self.settings, "epochs": epochs}
+        if "width" not in find_preset(system.preset).options():
+            shared.pop("width", None)
         return find_preset(system.preset, **{**shared, **system.settings, "seed": seed})
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .crossings import crossings
+from .digits_table import digits_table
 from .experiment import Experiment
 from .paper_tables import paper_table
 from .split_studies import split_study
@@ -16,9 +18,11 @@ EQUAL_COST = (
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
+        digits_table(),
         paper_table("mnist", "MNIST: Table 1 of the paper", EQUAL_COST, seeds=3, epochs=250),
         paper_table("cifar10", "CIFAR-10: Tables 2 and 3 of the paper", EQUAL_COST, seeds=3, epochs=110),
         paper_table("celeba", "CelebA: Table 4 of the paper", EQUAL_COST, seeds=2, epochs=160, private=True),
+        crossings(seeds=2, epochs=40),
         split_study("split", "What controls the split: MNIST", "mnist-svae", seeds=3, epochs=250),
         split_study("split-faces", "What controls the split: faces", "celeba-svae", seeds=2, epochs=160),
     )

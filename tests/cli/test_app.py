@@ -17,7 +17,7 @@ Command = Callable[..., Any]
 OPTIONS = {  # of each command whose options do not depend on a preset
     "evaluate": "--images --data --metrics --protocol --padding --features --inception-weights --resize --sampler "
     "--components -n --generated --draws --seed --out",
-    "sample": "-n --sampler --components --seed --out",
+    "sample": "-n --sampler --components --image --seed --out",
     "encode": "--data --split --out",
     "reconstruct": "--data --split -n --out",
     "figures": "--mixture --seed",

@@ -37,6 +37,24 @@ def test_samples_are_a_sheet_arrays_or_files_and_repeat(command: Command, traine
     assert len(list((tmp_path / "folder").glob("*.png"))) == 6
 
 
+def test_each_component_and_a_mix_of_them_can_be_drawn(command: Command, trained: Path, tmp_path: Path) -> None:
+    words = ["sample", trained, "-n", 8]
+    assert command(*words, "--out", tmp_path / "all.npz").status == 0
+    images = np.load(tmp_path / "all.npz")["images"]
+    drawn = {}
+    for name in ("x1", "x2", "mix"):
+        assert command(*words, "--image", name, "--out", tmp_path / name).status == 0
+        files = sorted((tmp_path / name).glob("*.png"))
+        drawn[name] = np.stack([np.asarray(Image.open(file)) for file in files]) / 255
+    for k, name in enumerate(("x1", "x2")):
+        np.testing.assert_allclose(drawn[name], images[:, k, 0], atol=0.5 / 255 + 1e-6)
+    of_first = [np.array_equal(mixed, first) for mixed, first in zip(drawn["mix"], drawn["x1"], strict=True)]
+    of_second = [np.array_equal(mixed, second) for mixed, second in zip(drawn["mix"], drawn["x2"], strict=True)]
+    assert all(a != b for a, b in zip(of_first, of_second, strict=True)) and any(of_first) and any(of_second)
+    status, _, err = command(*words, "--image", "x3")
+    assert status == 2 and "this model generates no 'x3'; it has blend, x1, x2, mix." in err
+
+
 def test_fitted_samplers_are_kept_and_used_again(command: Command, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["sample", trained, "--sampler", "gmm", "--components", 5]
     assert command(*words).status == 0

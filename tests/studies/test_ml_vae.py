@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from splitvae.models.fusion import fuse
 from splitvae.models.groups import as_groups
 from splitvae.models.posteriors import GaussianPosterior
 from splitvae.probes.classifiers import standard_error
+from splitvae.reproductions.ml_vae_page import write_ml_vae_page
 from splitvae.runs import Run
 from splitvae.studies import ml_vae
 from splitvae.studies.ml_vae_public_code import RELEASED_LAYERS, WEIGHT_STD, load_released
@@ -86,6 +88,16 @@ def test_the_experiment_trains_and_probes_each_system_once(
     assert "over distinct codes: 3 groups with evidence" in table
     assert "* Too few test images, so that" in table
     assert table.count("*  ") > 20  # beside the numbers
+
+    page = write_ml_vae_page(result, tmp_path, tmp_path / "results").read_text()
+    assert all(f"    {line}" in page for line in table.splitlines())
+    for figure in re.findall(r"\]\((.*?)\)", page):
+        assert (tmp_path / "results" / figure).exists()
+    assert {"corrected-swaps.png", "readme-1-code-maps.png", "curves.png"} <= {
+        file.name for file in (tmp_path / "results" / "ml-vae").iterdir()
+    }
+    for text in (page, (tmp_path / "results" / "ml-vae.json").read_text()):
+        assert str(released) not in text and data not in text and "stripes" in text
 
     def never(*_: object, **__: object) -> None:
         raise AssertionError("was measured again")
