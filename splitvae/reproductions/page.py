@@ -112,21 +112,22 @@ def _render_table(experiment: Experiment, table: Table, records: Records) -> lis
     columns = [COLUMNS[name] for name in table.columns]
     cells = [[column.cell(experiment.system(key), records[key]) for column in columns] for key in keys]
     shown = [j for j in range(len(columns)) if any(row[j].text != "-" for row in cells)]
-    best = {j: _best_row([row[j] for row in cells], columns[j].best) for j in shown}
+    best = {j: _best_rows([row[j] for row in cells], columns[j].best) for j in shown}
     rows = [
-        [experiment.system(key).title, *(f"**{row[j].text}**" if best[j] == i else row[j].text for j in shown)]
+        [experiment.system(key).title, *(f"**{row[j].text}**" if i in best[j] else row[j].text for j in shown)]
         for i, (key, row) in enumerate(zip(keys, cells, strict=True))
     ]
     note = [table.note, ""] if table.note else []
     return [f"## {table.title}", "", *_markdown_table(["", *(columns[j].title for j in shown)], rows), "", *note]
 
 
-def _best_row(cells: Sequence[Cell], best: str) -> int | None:
-    """Returns the row of the best number of a column; None where none is best, or where there is only one."""
+def _best_rows(cells: Sequence[Cell], best: str) -> set[int]:
+    """Returns the rows with the best number of a column; none where no number is best, or all are equal."""
     values = {i: cell.value for i, cell in enumerate(cells) if cell.value is not None}
-    if not best or len(values) < 2:
-        return None
-    return (min if best == "low" else max)(values, key=lambda i: values[i])
+    if not best or len(set(values.values())) < 2:
+        return set()
+    chosen = (min if best == "low" else max)(values.values())
+    return {i for i, value in values.items() if value == chosen}
 
 
 def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -87,7 +87,8 @@ def choose_scale(
         seconds_of_epoch(experiment, system, train, width=width, **options) * system.seeds for system in experiment.systems
     )
     fitting = max(1, min(experiment.epochs, int(hours * 3600 / seconds)))
-    reason = f"the epochs that fit {hours:g} hours of training on {describe_device()}, {torch.get_num_threads()} threads"
+    threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    reason = f"the epochs that fit {hours:g} hours of training on {describe_device()}, {threads}"
     if fitting == experiment.epochs:
         reason = f"the epochs of the paper, which fit {hours:g} hours of training on {describe_device()}"
     return Scale(width, fitting, images, reason)

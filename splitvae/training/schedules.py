@@ -1,8 +1,14 @@
-"""Schedules of the learning rate."""
+"""Schedules of the learning rate, and its rise in the first steps.
+
+Adam's first steps are as long as the learning rate, whatever the size of the gradient. On images that are mostly black they
+may drive all logits of a decoder so far down that the sigmoid has no gradient left, in twenty steps of 1e-3; the decoder
+then generates black images for thousands of steps. A learning rate that rises from 0 prevents that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,7 +16,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnP
 
 from ..config import Training
 
-__all__ = ["build_learning_rate_schedule", "scale_learning_rate"]
+__all__ = ["build_learning_rate_schedule", "scale_learning_rate", "warmed_up"]
 
 Schedulers = Iterable[LRScheduler | ReduceLROnPlateau]
 
@@ -42,3 +48,25 @@ def scale_learning_rate(optimizers: Mapping[str, Any], schedulers: Schedulers, f
     for s in schedulers:
         if not isinstance(s, ReduceLROnPlateau):  # this one has no base learning rates
             s.base_lrs = [lr * factor for lr in s.base_lrs]
+
+
+@contextmanager
+def warmed_up(optimizer: Any, step: int, warmup: int) -> Iterator[None]:
+    """Multiplies the learning rate of an optimizer by min(1, (step + 1) / warmup) for the block.
+
+    Arguments:
+        optimizer: The optimizer.
+        step: The training step, counted from 0.
+        warmup: The number of steps in which the learning rate rises; 0 for none.
+    """
+    if step + 1 >= warmup:
+        yield
+        return
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate * (step + 1) / warmup
+    try:
+        yield
+    finally:
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate

@@ -41,7 +41,7 @@ from .fabric import average_gradients, isolated_evaluation, launch_fabric
 from .interrupts import Interrupted
 from .monitor import Monitor
 from .previews import SampleDistance, draw_preview, is_due
-from .schedules import build_learning_rate_schedule, scale_learning_rate
+from .schedules import build_learning_rate_schedule, scale_learning_rate, warmed_up
 from .windows import check_window
 
 __all__ = ["Trainer"]
@@ -167,7 +167,8 @@ class Trainer:
             if self.fabric.world_size > 1:
                 average_gradients(self.players[player])
             self.monitor.record_gradient(self.step, player, loss, self.players[player])
-            optimizer.step()
+            with warmed_up(optimizer, self.step, self.config.training.lr_warmup):
+                optimizer.step()
         if group is None:
             self.monitor.add_terms(self.loss.logs)
         else:

@@ -237,7 +237,7 @@ def test_without_a_good_epoch_a_run_goes_back_to_its_beginning(
 ) -> None:
     out = tmp_path / "run"
     with pytest.raises(UserError, match=r"alpha=0\.25.* is at its beginning"):
-        train_intro(images, out, alpha=1e5, margin=5.0, lr=1e-2, epochs=4)
+        train_intro(images, out, alpha=1e5, margin=5.0, lr=1e-2, lr_warmup=0, epochs=4)
     assert last_checkpoint(out)["step"] == 0 and splitvae.Run(out).history == []
     with pytest.raises(UserError, match="has no trained model"):  # rather than the one that collapsed
         _ = splitvae.Run(out).vae
@@ -251,7 +251,7 @@ def test_the_command_in_the_message_resumes_the_run(
     monkeypatch.setattr(windows, "WINDOW_STEPS", 15)
     monkeypatch.chdir(tmp_path)
     words = "--loss intro --beta 5 --margin 0.5 --width 4 --embedding 32 --latent-dim 4 --epochs 3"
-    words += " --preview-every 0 --no-report"
+    words += " --preview-every 0 --no-report --lr-warmup 0"
     assert main(["train", "digits-svae", "--out", "run", *words.split()]) == 2
     message = capsys.readouterr().err
     assert "splitvae: stopped by an alarm. reals-over-margin" in message

@@ -35,6 +35,24 @@ def test_plateau_halves_the_rate_where_the_validation_loss_stalls(
     assert [row["lr"] for row in run.history] == [1e-3, 1e-3, 1e-3, 5e-4]
 
 
+@pytest.mark.parametrize("warmup", [0, 1, 4, 100])
+def test_the_rate_rises_linearly_over_the_first_steps_and_the_schedule_is_as_without(
+    train: Train, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warmup: int
+) -> None:
+    rates, real = [], torch.optim.Adam.step
+
+    def step(self: torch.optim.Adam, *arguments: object) -> object:
+        rates.append(self.param_groups[0]["lr"])
+        return real(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    run = train(images, tmp_path / "run", epochs=2, lr=1e-2, lr_warmup=warmup, schedule="step", schedule_epochs=1)
+    per_epoch = len(rates) // 2
+    scheduled = [1e-2] * per_epoch + [5e-3] * per_epoch
+    assert rates == pytest.approx([rate * min(1, (i + 1) / max(1, warmup)) for i, rate in enumerate(scheduled)])
+    assert [row["lr"] for row in run.history] == [1e-2, 5e-3]
+
+
 def keras_rates(losses: list[float], rate: float, patience: int) -> list[float]:
     """The rates of Keras's ReduceLROnPlateau(factor=.5, patience) after each epoch: the epoch number `patience` in a row
     that is not better than the best by min_delta = 1e-4 halves the rate."""
