@@ -53,7 +53,7 @@ def train_intro() -> Callable[..., splitvae.Run]:
     def run(images: splitvae.Images, out: Path, **overrides: Any) -> splitvae.Run:
         objective = overrides.pop("objective", None)
         brings_weights = objective is not None or overrides.get("loss", "intro") != "intro"
-        settings = {**INTRO, "epochs": 2}
+        settings = {**INTRO, "epochs": 2, "lr_warmup": 0}
         for name in ("alpha", "beta", "margin", "loss") if brings_weights else ():
             del settings[name]
         return splitvae.train("digits-svae", images, objective, out=out, progress=False, **settings | overrides)

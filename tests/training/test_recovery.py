@@ -237,7 +237,7 @@ def test_without_a_good_epoch_a_run_goes_back_to_its_beginning(
 ) -> None:
     out = tmp_path / "run"
     with pytest.raises(UserError, match=r"alpha=0\.25.* is at its beginning"):
-        train_intro(images, out, alpha=1e5, margin=5.0, lr=1e-2, lr_warmup=0, epochs=4)
+        train_intro(images, out, alpha=1e5, margin=5.0, lr=1e-2, epochs=4)
     assert last_checkpoint(out)["step"] == 0 and splitvae.Run(out).history == []
     with pytest.raises(UserError, match="has no trained model"):  # rather than the one that collapsed
         _ = splitvae.Run(out).vae
