@@ -13,7 +13,7 @@ from .experiment import Experiment, Record, Records, Table
 from .measures import measure_section
 from .records import read_results, records_by_system
 
-__all__ = ["render_page", "write_page"]
+__all__ = ["render_page", "render_rows", "write_page"]
 
 REMARKS = (
     "x̂ is the blend. REC are reconstructions of test images, GEN samples of the prior, EX-POST samples of a density that "
@@ -105,7 +105,17 @@ def _reproduce_command(experiment: Experiment, results: Mapping[str, Any]) -> st
 
 
 def _render_table(experiment: Experiment, table: Table, records: Records) -> list[str]:
-    """Returns a table as lines of Markdown; nothing if none of its systems was measured."""
+    """Returns a table with its heading and note; nothing if none of its systems was measured."""
+    rows = render_rows(experiment, table, records)
+    note = [table.note, ""] if table.note else []
+    return [f"## {table.title}", "", *rows, "", *note] if rows else []
+
+
+def render_rows(experiment: Experiment, table: Table, records: Records) -> list[str]:
+    """Returns the lines of a table in Markdown; none if none of its systems was measured.
+
+    A column in which no system has a value is left out.
+    """
     keys = [key for key in (table.systems or [s.key for s in experiment.systems]) if key in records]
     if not keys:
         return []
@@ -117,8 +127,7 @@ def _render_table(experiment: Experiment, table: Table, records: Records) -> lis
         [experiment.system(key).title, *(f"**{row[j].text}**" if i in best[j] else row[j].text for j in shown)]
         for i, (key, row) in enumerate(zip(keys, cells, strict=True))
     ]
-    note = [table.note, ""] if table.note else []
-    return [f"## {table.title}", "", *_markdown_table(["", *(columns[j].title for j in shown)], rows), "", *note]
+    return _markdown_table(["", *(columns[j].title for j in shown)], rows)
 
 
 def _best_rows(cells: Sequence[Cell], best: str) -> set[int]:
