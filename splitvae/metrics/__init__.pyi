@@ -1,3 +1,5 @@
+from .correlations import excess_correlation as excess_correlation
+from .correlations import mean_pairwise_correlation as mean_pairwise_correlation
 from .distances import jackknife_deviation as jackknife_deviation
 from .distances import measure_distances as measure_distances
 from .fid import Moments as Moments

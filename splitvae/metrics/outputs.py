@@ -9,14 +9,17 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ..data.images import batches
+from ..data.images import batches, evenly_spaced
 from ..models.inference import inference_batch_size
 from ..models.posteriors import Posterior
 from ..models.split import Canvas, ambiguity
+from .correlations import directions
 from .high_frequencies import high_frequency_power
 from .maps import edge_correlations, map_energies
 
 __all__ = ["Autoencoder", "ModelOutputs"]
+
+MAX_DIRECTIONS = 1000  # of images, and of samples, that are compared in pairs
 
 
 class Autoencoder(Protocol):
@@ -58,7 +61,7 @@ class ModelOutputs:
     """What a model does on N test images. Numbers have one row per image, in float64 on the CPU.
 
     The model runs when a number is first used: once over the test images for all numbers of images, and once over N samples
-    from the prior for `sample_power`.
+    from the prior for numbers of samples.
 
     Arguments:
         model: The model; it is set to evaluation mode.
@@ -126,10 +129,21 @@ class ModelOutputs:
         """sum_k s_k (x_k - xhat)^2, mean over pixels and channels, (N,)."""
         return self._columns.ambiguity
 
-    @cached_property
+    @property
     def sample_power(self) -> Tensor:
         """The power of N samples from the prior at high frequencies (metrics/high_frequencies.py), (N,)."""
-        return torch.cat([high_frequency_power(canvas.image) for canvas in self.samples()])
+        return self._samples[0]
+
+    @property
+    def sample_directions(self) -> Tensor:
+        """The directions of the first samples (metrics/correlations.py), at most 1,000, (n, P)."""
+        return self._samples[1]
+
+    @cached_property
+    def image_directions(self) -> Tensor:
+        """The directions of evenly spaced test images, at most 1,000, (n, P)."""
+        rows = self.images[evenly_spaced(len(self.images), MAX_DIRECTIONS)]
+        return torch.cat([directions(x) for x in batches(rows, torch.device("cpu"), self.batch_size)])
 
     @cached_property
     def image_power(self) -> Tensor:
@@ -154,6 +168,16 @@ class ModelOutputs:
             with torch.no_grad():
                 canvas = self.model.decode(part)
             yield canvas
+
+    @cached_property
+    def _samples(self) -> tuple[Tensor, Tensor]:
+        power, first, missing = [], [], MAX_DIRECTIONS
+        for canvas in self.samples():
+            power.append(high_frequency_power(canvas.image))
+            if missing > 0:
+                first.append(directions(canvas.image[:missing]))
+                missing -= len(first[-1])
+        return torch.cat(power), torch.cat(first)
 
     @cached_property
     @torch.no_grad()

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from .correlations import excess_correlation
 from .high_frequencies import power_ratio
 from .latents import active_units, inactive_by_mean, inactive_by_variance, variance_law
 from .maps import classify_split
@@ -159,5 +160,10 @@ METRICS: dict[str, Metric] = {
         "samples",
         "that ratio to the images' power: below 1 is blurred",
         lambda outputs: with_deviation(power_ratio, outputs.sample_power, outputs.image_power),
+    ),
+    "excess_correlation": Metric(
+        "samples",
+        "correlation of two samples minus that of two images, 0 is right",
+        lambda outputs: with_deviation(excess_correlation, outputs.sample_directions, outputs.image_directions),
     ),
 }

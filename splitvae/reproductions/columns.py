@@ -222,6 +222,7 @@ COLUMNS: dict[str, Column] = {
     },
     "sharpness": _number("GEN sharpness (0 is right)", _at("samples sharpness"), "low"),
     "power": _number("GEN high-frequency power (1 is right)", _at("samples power_ratio")),
+    "excess correlation": _number("correlation of two samples minus that of two images", _at("samples excess_correlation")),
     "MSE": _number("test MSE", _at("reconstruction mse"), "low"),
     "KL": _number("KL, nats", _at("latent kl")),
     "bits": _number("bits a dimension", _at("likelihood bits_per_dimension"), "low"),

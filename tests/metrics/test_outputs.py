@@ -36,7 +36,7 @@ def test_the_model_runs_when_a_number_is_first_used_and_only_once(vae: VAE, monk
 def test_numbers_have_one_row_per_image_in_float64(vae: VAE) -> None:
     outputs = ModelOutputs(vae, PIXELS)
     names = [name for name, value in vars(ModelOutputs).items() if isinstance(value, property) and name != "split"]
-    assert len(names) == 10
+    assert len(names) == 12
     for name in (*names, "sample_power", "image_power"):
         values = getattr(outputs, name)
         assert (len(values), values.dtype) == (60, torch.float64), name
