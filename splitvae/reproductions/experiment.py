@@ -86,7 +86,7 @@ class Figure(NamedTuple):
 
     Arguments:
         system: The key of the system.
-        name: The name of the figure (figures/run.py).
+        name: The name of the figure (figures/run.py), with its suffix if that is not .png.
         caption: What it shows.
         seed: The seed of the run.
     """
@@ -97,9 +97,14 @@ class Figure(NamedTuple):
     seed: int = 0
 
     @property
+    def drawn(self) -> str:
+        """The name of the file in the run's folder of figures."""
+        return self.name if "." in self.name else f"{self.name}.png"
+
+    @property
     def file(self) -> str:
-        """The name of the file of the figure."""
-        return f"{self.system}-{self.seed}-{self.name}.png"
+        """The name of the file in the folder of the results."""
+        return f"{self.system}-{self.seed}-{self.drawn}"
 
 
 @dataclass(frozen=True)

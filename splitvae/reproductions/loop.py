@@ -217,7 +217,7 @@ def _draw(run: Run, system: System, experiment: Experiment, seed: int, folder: P
     draw_run(run, {name: sampler_for(run, name, PROTOCOL).sample(100, 0) for name in system.samplers_of(seed)})
     folder.mkdir(parents=True, exist_ok=True)
     for figure in wanted:
-        drawn = run.path / "figures" / f"{figure.name}.png"
+        drawn = run.path / "figures" / figure.drawn
         if drawn.exists():
             shutil.copyfile(drawn, folder / figure.file)
 

@@ -1,0 +1,71 @@
+"""IntroVAE and Soft-IntroVAE beside the plain VAE of the same network, at as many images seen, on digits and on faces."""
+
+from __future__ import annotations
+
+from .experiment import Experiment, Figure, Page, System, Table
+from .findings import compare_pair
+
+__all__ = ["introspection", "introvae_readme"]
+
+QUALITY = ("seeds", "GEN", "GEN precision", "GEN density", "GEN recall", "GEN coverage", "sharpness", "excess correlation")
+FITTED = ("EX-POST mixture", "EX-POST precision", "EX-POST density", "EX-POST recall", "EX-POST coverage", "mixture size")
+CODES = ("REC", "MSE", "KL", "inactive by mean", "active", "power", "epochs", "minutes")
+COMPARED = (*QUALITY[1:], "MSE")
+
+
+def introspection(name: str, title: str, data: str, seeds: int, epochs: int, width: int) -> Experiment:
+    """Returns the experiment of one data set.
+
+    Arguments:
+        name: The name of the experiment.
+        title: The heading of its page.
+        data: The data set, the first part of the names of its presets.
+        seeds: The number of runs of each system.
+        epochs: The largest number of epochs.
+        width: The width of the networks.
+    """
+    systems = (
+        System("vae", "plain VAE", f"{data}-intro", {"alpha": 0.0}, seeds),
+        System("intro", "IntroVAE", f"{data}-intro", seeds=seeds),
+        System("soft", "Soft-IntroVAE", f"{data}-soft-intro", seeds=seeds),
+    )
+    tables = (
+        Table("Samples of the prior", QUALITY),
+        Table("Samples of a fitted mixture", FITTED),
+        Table("Reconstructions and codes", CODES),
+    )
+    figures = tuple(
+        Figure(system.key, figure, caption)
+        for system in systems
+        for figure, caption in {
+            "samples": "samples of the prior",
+            "samples-gmm": "samples of the fitted mixture",
+            "curves": "training curves",
+        }.items()
+    )
+    introduction = (
+        "An introspective VAE trains its encoder to tell samples from images, and its decoder to prevent that. The plain VAE "
+        "is the same network with the same settings without that. Look at precision and density beside the distance: a "
+        "distance alone does not say how many samples are no digits."
+    )
+    findings = (compare_pair("intro", "vae", COMPARED), compare_pair("soft", "vae", COMPARED))
+    page = Page(title, introduction, tables, findings, figures)
+    return Experiment(name, systems, page, epochs, width, {"preview_every": 0})
+
+
+def introvae_readme() -> Experiment:
+    """Returns the experiment on the two runs in the README of a public code, at 64 pixels."""
+    systems = (
+        System("low", "low beta, .05 at 256 pixels", "introvae-readme64-low"),
+        System("high", "high beta, .75 at 256 pixels", "introvae-readme64-high"),
+    )
+    captions = {"samples": "samples of the prior", "curves": "training curves", "film.gif": "the same samples over the epochs"}
+    figures = tuple(Figure(system.key, figure, caption) for system in systems for figure, caption in captions.items())
+    introduction = (
+        "The README of yukunchen113's public code shows two runs of an IntroVAE: with a low weight of the reconstruction samples "
+        "have texture without structure, with a high one they have structure. Here both have 64 pixels in place of 256, and "
+        "beta times 16, with which the terms of the loss have the same proportions."
+    )
+    tables = (Table("Samples of the prior", QUALITY), Table("Reconstructions and codes", CODES))
+    page = Page("IntroVAE: the two runs of a README, at 64 pixels", introduction, tables, (), figures)
+    return Experiment("introvae-readme", systems, page, epochs=20, width=8, settings={"preview_every": 1})
