@@ -9,3 +9,4 @@ from .strided import BetaVAE as BetaVAE
 from .strided import InfoGAN as InfoGAN
 from .strided import RegularizedAE as RegularizedAE
 from .two_stage import TwoStage as TwoStage
+from .upsampled import Upsampled as Upsampled

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import update_bn
 from ..errors import UserError
 
 __all__ = [
+    "DOUBLINGS",
     "NORMS",
     "SIDES",
     "Down",
@@ -25,6 +26,7 @@ __all__ = [
     "set_batchnorm",
 ]
 
+DOUBLINGS = ("nearest", "bilinear")
 NORMS = ("batch", "group")
 CHANNELS_PER_GROUP = 8  # of GroupNorm, at least
 SIDES = (16, 32, 64, 128)  # the sides, in pixels, of the images that most networks encode and decode
@@ -92,10 +94,18 @@ class SamePadConv2d(nn.Conv2d):
 
 
 class Upsample2x(nn.Module):
-    """Repeats each pixel, (B, C, H, W) -> (B, C, 2H, 2W)."""
+    """Repeats each pixel, or interpolates between pixels, (B, C, H, W) -> (B, C, 2H, 2W).
+
+    Arguments:
+        doubling: One of `DOUBLINGS`.
+    """
+
+    def __init__(self, doubling: str = "nearest") -> None:
+        super().__init__()
+        self.doubling = doubling
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, scale_factor=2.0, mode="nearest")
+        return F.interpolate(x, scale_factor=2.0, mode=self.doubling)
 
 
 def build_norm(kind: str, channels: int, maps: bool = True, eps: float = 1e-5, momentum: float = 0.1) -> nn.Module:

@@ -9,9 +9,10 @@ from .introvae import IntroVAE, PlainIntroVAE
 from .residual import Residual
 from .strided import BetaVAE, InfoGAN, RegularizedAE
 from .two_stage import TwoStage
+from .upsampled import Upsampled
 
 __all__ = ["NETWORKS"]
 
 NETWORKS: Registry[Network] = Registry(
-    "network", "net", [Residual, TwoStage, InfoGAN, RegularizedAE, BetaVAE, Dense, IntroVAE, PlainIntroVAE]
+    "network", "net", [Residual, TwoStage, InfoGAN, RegularizedAE, BetaVAE, Dense, IntroVAE, PlainIntroVAE, Upsampled]
 )

@@ -67,6 +67,7 @@ BOUND_REASONS = {  # why a weight cannot be smaller, and what to type
     "beta_neg": "type beta_neg=256, or less if the KL of fakes is below that of images",
     "gamma": "type gamma=1e-8, the authors', or 0 to save two passes of the decoder",
     "weight_kl": "the other weights are relative to it; type weight_kl=1",
+    "margin_ratio": "it is the margin divided by the KL of images; type 1.5, or 0 to give the margin itself",
     "vae_epochs": "it is the number of first epochs that train a plain VAE; type 0 for none",
 }
 

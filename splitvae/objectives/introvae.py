@@ -22,6 +22,7 @@ from .introspective import (
     evaluate_schedule,
     frozen,
 )
+from .variance import mean_over_processes
 
 __all__ = ["HINGES", "Intro", "IntroLoss", "from_official", "from_yukunchen", "hinge"]
 
@@ -43,19 +44,22 @@ class Intro(Introspective):
         margin: The KL m, in nats, up to which the encoder raises the KL of fakes; it should exceed the KL of images.
         alpha_decoder: The weight with which the decoder lowers the KL of fakes; None is alpha, as in the paper.
         hinge: Whether the margin is compared with the mean KL of a batch, as in both public codes, or with each image's.
+        margin_ratio: The margin divided by the KL of images, which is its mean over the last plain epoch (`vae_epochs`); 0
+            takes `margin` itself.
 
     Raises:
         UserError: For a weight with which nothing can be trained.
     """
 
     name = "intro"
-    resumable: ClassVar[frozenset[str]] = frozenset({"alpha", "alpha_decoder", "beta", "margin", "hinge"})
-    alarm_weights: ClassVar[tuple[str, ...]] = ("alpha", "beta", "margin", "alpha_decoder")
+    resumable: ClassVar[frozenset[str]] = frozenset({"alpha", "alpha_decoder", "beta", "margin", "hinge", "margin_ratio"})
+    alarm_weights: ClassVar[tuple[str, ...]] = ("alpha", "beta", "margin", "alpha_decoder", "margin_ratio")
     alpha: Schedule = 0.25
     beta: Schedule = 0.5
     margin: Schedule = 10.0
     alpha_decoder: Schedule | None = None
     hinge: Annotated[str, OneOf(HINGES)] = "batch"
+    margin_ratio: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,6 +67,24 @@ class Intro(Introspective):
             value = getattr(self, name)
             if value is not None and not callable(value):
                 check_weight(name, value)
+        if self.margin_ratio:
+            self._check_ratio()
+
+    def _check_ratio(self) -> None:
+        """Raises UserError for a ratio of the margin that cannot act."""
+        ratio = f"margin_ratio={self.margin_ratio:g}"
+        if self.margin_ratio <= 1:
+            raise UserError(f"{ratio} sets the margin below the KL of images, where it does nothing; type more than 1.")
+        if not self.vae_epochs:
+            raise UserError(
+                f"{ratio} needs the KL of images in plain epochs, and vae_epochs=0; type vae_epochs=1, or margin in "
+                "place of the ratio."
+            )
+        if self.margin != Intro.margin:
+            raise UserError(
+                f"margin={_formatted(self.margin)} and {ratio} both set the margin; type margin_ratio=0 to keep the first, "
+                f"or margin={Intro.margin:g} to keep the ratio."
+            )
 
     def build(self, steps_per_epoch: int = 1) -> IntroLoss:
         """Returns a new `IntroLoss`; see `Objective.build`."""
@@ -74,6 +96,7 @@ class Intro(Introspective):
         if weights.get("alpha_decoder", 0.0) is None:
             weights.pop("alpha_decoder")
             weights |= {"alpha_decoder": weights["alpha"]} if "alpha" in weights else {}
+        weights.pop("margin" if self.margin_ratio else "margin_ratio", None)
         return weights
 
     def describe(self) -> tuple[str, str]:
@@ -82,10 +105,12 @@ class Intro(Introspective):
             return "VAE", f"β = {_formatted(self.beta)}"
         decoder = "" if self.alpha_decoder is None else f" (the decoder's {_formatted(self.alpha_decoder)})"
         weights = f"α = {_formatted(self.alpha)}{decoder}, β = {_formatted(self.beta)}"
+        if self.margin_ratio:
+            return "IntroVAE", f"{weights}, a margin of {self.margin_ratio:g} times the KL of images in the plain VAE"
         return "IntroVAE", f"{weights}, a margin of {_formatted(self.margin)} nats"
 
     def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
-        """Returns weights like those of the presets whose results were measured (presets/introvae.py)."""
+        """Returns weights like those that were measured with networks that have no preset (results/README.md)."""
         beta = 5.0 if shape[0] == 3 else 8.0
         return {**SUGGESTED, "beta": beta, "margin": 2.0 * latent_dim}
 
@@ -115,27 +140,46 @@ class IntroLoss(IntrospectiveLoss):
     """
 
     settings: Intro
+    plain_kl: Tensor  # the KL of images, in nats: its mean over the steps of the last plain epoch
 
-    def weights(self, step: int) -> tuple[float, float, float, float]:
-        """Returns alpha, alpha_decoder, beta and the margin at a training step."""
+    def __init__(self, settings: Intro, steps_per_epoch: int = 1) -> None:
+        super().__init__(settings, steps_per_epoch)
+        self.last_plain_epoch = range(max(0, self.vae_steps - steps_per_epoch), self.vae_steps)
+        self.register_buffer("plain_kl", torch.zeros(()))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        # A checkpoint of an earlier version has no such KL.
+        super()._load_from_state_dict({f"{prefix}plain_kl": self.plain_kl} | state_dict, prefix, *args)
+
+    def margin(self, step: int) -> Tensor | float:
+        """Returns the margin at a training step, in nats."""
+        if self.settings.margin_ratio:
+            return self.settings.margin_ratio * self.plain_kl
+        return evaluate_schedule("margin", self.settings.margin, step)
+
+    def weights(self, step: int) -> tuple[float, float, float]:
+        """Returns alpha, alpha_decoder and beta at a training step."""
         settings, has_begun = self.settings, step >= self.vae_steps
         alpha = evaluate_schedule("alpha", settings.alpha, step) if has_begun else 0.0
         alpha_decoder = alpha
         if has_begun and settings.alpha_decoder is not None:
             alpha_decoder = evaluate_schedule("alpha_decoder", settings.alpha_decoder, step)
-        beta, margin = (evaluate_schedule(name, getattr(settings, name), step) for name in ("beta", "margin"))
-        return alpha, alpha_decoder, beta, margin
+        return alpha, alpha_decoder, evaluate_schedule("beta", settings.beta, step)
 
     def draws_fakes(self, step: int) -> bool:
         """Returns whether samples are drawn in a training step."""
-        alpha, alpha_decoder, _, _ = self.weights(step)
+        alpha, alpha_decoder, _ = self.weights(step)
         return bool(alpha or alpha_decoder)
 
     def forward(self, vae: VAE, x: Tensor, group: Group = None, step: int = 0) -> PlayerLosses:
         """Yields the losses of the encoder and of the decoder; see `IntrospectiveLoss`."""
-        alpha, alpha_decoder, beta, margin = self.weights(step)
+        alpha, alpha_decoder, beta = self.weights(step)
         reals = self.forward_pass(vae, x, group, beta)
         distortion, loss = reals.mean(beta / 2 * reals.error), reals.mean(reals.kl)
+        if self.is_training_step() and step in self.last_plain_epoch:
+            kl = mean_over_processes(loss.detach().float().clone())
+            self.plain_kl.lerp_(kl, 1 / (1 + step - self.last_plain_epoch.start))
+        margin = self.margin(step)
         self.logs |= {"alpha": alpha, "alpha_decoder": alpha_decoder, "margin": margin}
         if not self.is_training_step():
             yield "encoder", loss + distortion
@@ -224,7 +268,7 @@ def from_yukunchen(alpha: Schedule, m: Schedule, beta: Schedule) -> dict[str, An
     return {"alpha": alpha, "beta": beta, "margin": m, "alpha_decoder": None, "hinge": "batch"}
 
 
-def hinge(kl: Tensor, margin: float, units: int, kind: str = "batch") -> Tensor:
+def hinge(kl: Tensor, margin: Tensor | float, units: int, kind: str = "batch") -> Tensor:
     """Returns the hinge [margin - KL]+ of a batch, a scalar in nats.
 
     Arguments:

@@ -165,7 +165,9 @@ class _WindowMeans(NamedTuple):
         return {"margin", "hinge_rec", "hinge_fake"} <= self.means.keys()
 
     def alarm(self, name: str, observation: str, cause: str, remedy: str, **changes: float) -> Alarm:
-        """Returns an alarm that changes only weights that are numbers."""
+        """Returns an alarm that changes only weights that are numbers; a ratio changes as its margin would."""
+        if "margin" in changes and "margin_ratio" in self.weights:
+            changes["margin_ratio"] = changes["margin"] / self.means["margin"] * self.weights["margin_ratio"]
         constant = {k: round_to_three_digits(v) for k, v in changes.items() if k in self.weights}
         return Alarm(name, observation, cause, remedy, constant)
 

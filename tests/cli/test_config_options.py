@@ -48,7 +48,7 @@ def parsed(preset: str, words: str) -> Config:
         ),
         (
             "mnist-intro",
-            "--alpha --beta --margin --alpha-decoder --hinge --vae-epochs --width --kernel --on-alarm",
+            "--alpha --beta --margin --alpha-decoder --hinge --margin-ratio --vae-epochs --width --doubling --on-alarm",
             "--variance --v --kl --scaling --blocks --depth --beta-rec --content-dim",
         ),
         (

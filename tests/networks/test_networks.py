@@ -62,6 +62,20 @@ def test_every_network_generates_every_side(net: str, side: int, sized: Sized) -
     assert vae.sample(2).images.shape == (2, 2, 3, side, side)
 
 
+@pytest.mark.parametrize("doubling", ["nearest", "bilinear"])
+def test_a_constant_map_stays_constant_where_a_transposed_convolution_draws_a_checkerboard(doubling: str) -> None:
+    def checkerboard(decoder: nn.Module) -> float:
+        """The range of the logits of a first map of ones, in the middle, where no border is near."""
+        first = torch.ones(1, 32, 16, 16)
+        middle = decoder.head(decoder.scales(first))[..., 126:130, 126:130]
+        return float((middle.amax((2, 3)) - middle.amin((2, 3))).max().detach() / middle.abs().max().detach())
+
+    torch.manual_seed(0)
+    smooth = NETWORKS["upsampled"](width=8, doubling=doubling).build((3, 64, 64), 5, 3).decoder
+    assert checkerboard(smooth) < 1e-5
+    assert checkerboard(NETWORKS["higgins"](width=16).build((3, 64, 64), 5, 3).decoder) > 0.1
+
+
 def test_spectra_are_normalised_and_survive_saving(tmp_path: Path) -> None:
     vae = splitvae.VAE((1, 16, 16), 5, 2, width=8, scales=3, embedding=16, spectral_norm=True)
     for _ in range(30):  # of power iteration

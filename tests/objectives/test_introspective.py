@@ -665,6 +665,26 @@ def test_half_precision_trains(kind: type[Introspective]) -> None:
     assert [n for n, p in vae.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
 
 
+def test_a_ratio_makes_the_margin_a_multiple_of_the_kl_of_images_in_the_last_plain_epoch() -> None:
+    vae, loss = model(), Intro(margin_ratio=1.5, vae_epochs=2).build(steps_per_epoch=3).train()
+    kls, margins = [], []
+    for step in range(8):
+        for _, value in loss(vae, images() * (step + 1) / 8, None, step):
+            value.backward()
+        kls.append(float(loss.logs["kl_real"]))
+        margins.append(float(loss.logs["margin"]))
+    expected = 1.5 * sum(kls[3:6]) / 3
+    assert margins[6:] == pytest.approx([expected, expected], rel=1e-6) and len(set(kls)) > 2
+    hinged = float(loss.logs["hinge_fake"]) + float(loss.logs["kl_fake"])
+    assert hinged == pytest.approx(expected, rel=1e-5)  # the hinge is active, and that of this margin
+
+
+def test_a_checkpoint_without_the_kl_of_plain_epochs_is_read() -> None:
+    loss = Intro().build()
+    loss.load_state_dict({})
+    assert float(loss.plain_kl) == 0
+
+
 # ---------------------------------------------------------------- bad input
 
 
@@ -680,6 +700,10 @@ def test_half_precision_trains(kind: type[Introspective]) -> None:
         (Intro, {"margin": -10}, "never be active"),
         (Intro, {"hinge": "batc"}, "did you mean 'batch'"),
         (Intro, {"vae_epochs": -1}, "vae_epochs=-1"),
+        (Intro, {"margin_ratio": -1}, "margin_ratio=-1 must be a number of at least 0"),
+        (Intro, {"margin_ratio": 0.9, "vae_epochs": 1}, "margin_ratio=0.9 sets the margin below the KL of images"),
+        (Intro, {"margin_ratio": 1.5}, "type vae_epochs=1, or margin in place of the ratio"),
+        (Intro, {"margin_ratio": 1.5, "margin": 60, "vae_epochs": 1}, "margin=60 and margin_ratio=1.5 both set the margin"),
         (Intro, {"ambiguity": 2}, "ambiguity=2"),
         (SoftIntro, {"beta_rec": 0}, "beta_rec=0 must be positive"),
         (SoftIntro, {"beta_kl": 0}, "beta_kl=0 must be positive"),

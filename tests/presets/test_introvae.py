@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -22,9 +24,20 @@ def test_the_runs_of_the_readme_are_presets(name: str, beta: float, margin: floa
     assert all(p.grad is not None and p.grad.isfinite().all() for p in vae.parameters())
 
 
+@pytest.mark.parametrize("name", ["low", "high"])
+def test_at_64_pixels_the_runs_of_the_readme_have_a_loss_of_the_same_proportions(name: str) -> None:
+    large, small = (presets.find_preset(f"introvae-readme{side}-{name}") for side in ("", "64"))
+    assert small.model.shape == (3, 64, 64)
+    pixels = (256 / 64) ** 2
+    assert small.objective == dataclasses.replace(large.objective, beta=large.objective.options()["beta"] * pixels)
+
+
 @pytest.mark.parametrize("name", ["mnist-intro", "mnist-soft-intro", "celeba64-intro", "celeba64-soft-intro"])
 def test_the_other_presets_are_built_and_get_no_warning(name: str) -> None:
     config = presets.find_preset(name)
     assert config.objective.warnings(config.model.latent_dim, config.training.epochs) == [] and config.model.split == 1
     vae = presets.create(name, width=2)
+    assert [
+        m for m in vae.modules() if isinstance(m, torch.nn.ConvTranspose2d | torch.nn.modules.batchnorm._BatchNorm)
+    ] == []
     assert vae.decode(torch.zeros(1, config.model.latent_dim)).image.shape[1:] == config.model.shape

@@ -60,6 +60,12 @@ def test_an_alpha_above_one_is_changed_before_the_margin() -> None:
     assert (alarm.name, alarm.config_changes) == ("hinges-idle", {"alpha": 0.25})
 
 
+def test_a_margin_that_is_a_ratio_changes_by_its_ratio() -> None:
+    ratio = Intro(0.25, 2.0, margin_ratio=2.0, vae_epochs=1).constant_weights()
+    (alarm,) = find_alarms(HEALTHY | {"kl_real": 22.0, "kl_fake": 25.0}, ratio)
+    assert (alarm.name, alarm.config_changes) == ("reals-over-margin", {"margin_ratio": 3.3})  # 33 in place of 20
+
+
 def test_full_hinges_of_vanishing_kls_lower_alpha_decoder() -> None:
     vanishing = {"kl_real": 0.9, "kl_rec": 0.01, "kl_fake": 0.01, "hinge_rec": 19.99, "hinge_fake": 19.99}
     assert [a.config_changes for a in find_alarms(HEALTHY | vanishing, INTRO)] == [{"beta": 4.0}, {"alpha_decoder": 0.25}]

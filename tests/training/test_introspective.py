@@ -51,8 +51,12 @@ def before_each_step(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], N
 
 @pytest.mark.parametrize(
     "settings",
-    [{"vae_epochs": 1, "mirror": True, "ema": 0.9}, {"loss": "soft-intro", "schedule": "cosine", "split": 1}],
-    ids=["intro", "soft-intro"],
+    [
+        {"vae_epochs": 1, "mirror": True, "ema": 0.9},
+        {"vae_epochs": 2, "margin": 10.0, "margin_ratio": 1.5},  # the interruption is within the measured epoch
+        {"loss": "soft-intro", "schedule": "cosine", "split": 1},
+    ],
+    ids=["intro", "margin-ratio", "soft-intro"],
 )
 def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
     same: Callable[[Any, Any], bool],
