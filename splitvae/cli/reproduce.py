@@ -20,7 +20,8 @@ class Reproduce:
     """Run an experiment of the paper again, and write a page about it.
 
     digits is a small table that takes minutes; mnist, cifar10 and celeba are the paper's tables; split and split-faces show
-    what controls the split; crossings splits models of other kinds; ml-vae is the Multi-Level VAE.
+    what controls the split; crossings splits models of other kinds; introvae, introvae-faces and introvae-readme are
+    introspective models; ml-vae is the Multi-Level VAE.
 
     Numbers go to OUT/EXPERIMENT.json, tables and findings to OUT/EXPERIMENT.md, figures to OUT/EXPERIMENT. With a GPU the
     width and the epochs are those of the paper. Without one, networks are smaller, and the epochs are those that fit

@@ -12,7 +12,6 @@ KINDS = {
     "intro": ("IntroVAE", "mnist-intro"),
     "ml-vae": ("Multi-Level VAE", "mnist-ml-vae"),
 }
-CONSTANT = {"schedule": "constant"}  # of the introspective loss, whose weights are those of a constant learning rate
 DISTANCES = ("K", "seeds", "REC", "GEN", "GEN nearest", "GEN mix", "EX-POST mixture", "EX-POST nearest", "EX-POST mix")
 SHARES = ("GEN precision", "GEN recall", "EX-POST precision", "EX-POST recall")
 COMPARED = ("REC", "GEN", "EX-POST mixture", "MSE", "inactive by mean")
@@ -27,9 +26,8 @@ def crossings(seeds: int, epochs: int) -> Experiment:
     """
     systems, pairs, figures = [], [], []
     for key, (title, preset) in KINDS.items():
-        settings = CONSTANT if key == "intro" else {}
-        systems.append(System(f"split-{key}", f"split {title}", preset, {**settings, "split": 2}, seeds))
-        systems.append(System(key, title, preset, {**settings, "split": 1}, seeds))
+        systems.append(System(f"split-{key}", f"split {title}", preset, {"split": 2}, seeds))
+        systems.append(System(key, title, preset, {"split": 1}, seeds))
         pairs.append(compare_pair(f"split-{key}", key, COMPARED))
         figures.append(Figure(f"split-{key}", "components-reconstructed", "test images, map, components and blend"))
         figures.append(Figure(f"split-{key}", "components", "samples of the prior: map, components and blend"))

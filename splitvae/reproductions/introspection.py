@@ -59,7 +59,11 @@ def introvae_readme() -> Experiment:
         System("low", "low beta, .05 at 256 pixels", "introvae-readme64-low"),
         System("high", "high beta, .75 at 256 pixels", "introvae-readme64-high"),
     )
-    captions = {"samples": "samples of the prior", "curves": "training curves", "film.gif": "the same samples over the epochs"}
+    captions = {
+        "samples": "samples of the prior",
+        "curves": "training curves",
+        "film.gif": "the same samples over the epochs",
+    }
     figures = tuple(Figure(system.key, figure, caption) for system in systems for figure, caption in captions.items())
     introduction = (
         "The README of yukunchen113's public code shows two runs of an IntroVAE: with a low weight of the reconstruction samples "
