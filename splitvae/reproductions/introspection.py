@@ -44,9 +44,9 @@ def introspection(name: str, title: str, data: str, seeds: int, epochs: int, wid
         }.items()
     )
     introduction = (
-        "An introspective VAE trains its encoder to tell samples from images, and its decoder to prevent that. The plain VAE "
-        "is the same network with the same settings without that. Look at precision and density beside the distance: a "
-        "distance alone does not say how many samples are no digits."
+        "An introspective VAE trains its encoder to tell samples from images, and its decoder to prevent that. The plain "
+        "VAE is the same network with the same settings without that. Look at precision and density beside the distance, "
+        "which alone does not say how many samples are like no image."
     )
     findings = (compare_pair("intro", "vae", COMPARED), compare_pair("soft", "vae", COMPARED))
     page = Page(title, introduction, tables, findings, figures)
@@ -66,9 +66,9 @@ def introvae_readme() -> Experiment:
     }
     figures = tuple(Figure(system.key, figure, caption) for system in systems for figure, caption in captions.items())
     introduction = (
-        "The README of yukunchen113's public code shows two runs of an IntroVAE: with a low weight of the reconstruction samples "
-        "have texture without structure, with a high one they have structure. Here both have 64 pixels in place of 256, and "
-        "beta times 16, with which the terms of the loss have the same proportions."
+        "The README of yukunchen113's public code shows two runs of an IntroVAE: with a low weight of the reconstruction "
+        "samples have texture without structure, with a high one they have structure. Here both have 64 pixels in place of "
+        "256, and beta times 16, with which the terms of the loss have the same proportions."
     )
     tables = (Table("Samples of the prior", QUALITY), Table("Reconstructions and codes", CODES))
     page = Page("IntroVAE: the two runs of a README, at 64 pixels", introduction, tables, (), figures)
