@@ -47,8 +47,8 @@ def introvae_presets(mnist: Config, celeba: Config) -> dict[str, Config]:
     )
     faces = replace(
         celeba.override(net=Upsampled(doubling="bilinear"), split=1, latent_dim=64, mirror=True),
-        objective=Intro(alpha=0.5, beta=4, margin=100, hinge="sample", vae_epochs=1),
-        training=Training(epochs=8, batch_size=32, lr=5e-4, schedule="cosine", ema=0.998),
+        objective=Intro(alpha=0.5, alpha_decoder=0.25, beta=2, margin=90, hinge="sample", vae_epochs=1),
+        training=Training(epochs=8, batch_size=64, lr=5e-4, schedule="cosine", ema=0.998),
     )
     # gamma = 1e-8, the authors' weight of the reconstruction of fakes, has no effect beyond rounding; 0 saves two passes.
     return {
@@ -59,5 +59,5 @@ def introvae_presets(mnist: Config, celeba: Config) -> dict[str, Config]:
         "mnist-intro": digits,
         "mnist-soft-intro": replace(digits, objective=SoftIntro(beta_rec=1.5, beta_neg=160, gamma=0, vae_epochs=1)),
         "celeba64-intro": faces,
-        "celeba64-soft-intro": replace(faces, objective=SoftIntro(beta_rec=2, beta_neg=512, gamma=0, vae_epochs=1)),
+        "celeba64-soft-intro": replace(faces, objective=SoftIntro(beta_rec=1, beta_neg=512, gamma=0, vae_epochs=1)),
     }
