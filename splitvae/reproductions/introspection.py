@@ -10,6 +10,7 @@ __all__ = ["introspection", "introvae_readme"]
 QUALITY = ("seeds", "GEN", "GEN precision", "GEN density", "GEN recall", "GEN coverage", "sharpness", "excess correlation")
 FITTED = ("EX-POST mixture", "EX-POST precision", "EX-POST density", "EX-POST recall", "EX-POST coverage", "mixture size")
 CODES = ("REC", "MSE", "KL", "inactive by mean", "active", "power", "epochs", "minutes")
+PLAIN = {"alpha": 0.0, "vae_epochs": 0}  # the step of the plain VAE, bit for bit
 COMPARED = (*QUALITY[1:], "MSE")
 
 
@@ -25,7 +26,7 @@ def introspection(name: str, title: str, data: str, seeds: int, epochs: int, wid
         width: The width of the networks.
     """
     systems = (
-        System("vae", "plain VAE", f"{data}-intro", {"alpha": 0.0}, seeds),
+        System("vae", "plain VAE", f"{data}-intro", PLAIN, seeds),
         System("intro", "IntroVAE", f"{data}-intro", seeds=seeds),
         System("soft", "Soft-IntroVAE", f"{data}-soft-intro", seeds=seeds),
     )
