@@ -5,8 +5,8 @@ r"""A small network for introspective training: no transposed convolution, and n
 
 The n scales halve the image down to 4x4. The i-th of the encoder has min(2^i, 4) `width` channels; the decoder's have the
 same in reverse, and `width` / 2 at the image's own scale. Rectifiers have slope .2 below zero. Weights begin as He et al.
-(2015) for that slope, and Glorot-uniform in the last layer: with the latter in all layers, each halves the variance that
-codes cause, and at beta = 2 codes of MNIST were still empty after two epochs.
+(2015) for that slope, and Glorot-uniform in the last layer. With the latter in all layers, each halves the variance that
+codes cause.
 
 A stride-2 transposed convolution computes even and odd pixels by different weights, so that a constant map becomes a
 checkerboard, which a last layer of that kind draws into the image. Here a constant map stays constant, but for the zeros
