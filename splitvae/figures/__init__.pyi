@@ -4,6 +4,7 @@ from .contact_sheet import draw_contact_sheet as draw_contact_sheet
 from .export import write_canvas as write_canvas
 from .grid import tile_images as tile_images
 from .groups import References as References
+from .groups import collect_codes as collect_codes
 from .groups import draw_content_interpolations as draw_content_interpolations
 from .groups import draw_style_interpolations as draw_style_interpolations
 from .groups import draw_swaps as draw_swaps
@@ -16,6 +17,7 @@ from .io import save_figure as save_figure
 from .latents import plot_latent_spectrum as plot_latent_spectrum
 from .mean_images import draw_mean_images as draw_mean_images
 from .probes import plot_code_maps as plot_code_maps
+from .probes import plot_model_maps as plot_model_maps
 from .probes import plot_probe_accuracy as plot_probe_accuracy
 from .run import draw_run as draw_run
 from .samples import draw_components as draw_components

@@ -1,4 +1,4 @@
-"""Figures of models of grouped images: swaps of content and style, and interpolations of each."""
+"""Figures of models of grouped images: swaps of content and style, interpolations of each, and the codes for maps."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..data.images import batches
 from ..errors import UserError
 from ..models.fusion import fuse_all
 from ..models.latents import GroupedHead
 from ..models.vae import VAE
+from ..samplers.fit import fixed_seed
 from .grid import tile_images
 
-__all__ = ["References", "draw_content_interpolations", "draw_style_interpolations", "draw_swaps", "select_references"]
+__all__ = [
+    "References",
+    "collect_codes",
+    "draw_content_interpolations",
+    "draw_style_interpolations",
+    "draw_swaps",
+    "select_references",
+]
 
 MAX_REFERENCES = 10  # groups, each a row and a column of the figures
+EVIDENCE_IMAGES = 256  # of a batch, among which the evidence of a group is gathered for maps
 
 
 class References(NamedTuple):
@@ -46,11 +56,7 @@ def select_references(vae: VAE, x: Tensor, labels: Tensor) -> References:
     Raises:
         UserError: If the model does not separate content and style.
     """
-    latent = vae.encoder.latent
-    if not isinstance(latent, GroupedHead):
-        raise UserError(
-            "this model has no content and style that could be swapped; train one that has, with `--latent grouped`."
-        )
+    latent = _grouped_head(vae)
     features = vae.encoder.features(x.to(vae.device))
     posterior = latent(features)
     members = latent.evidence(features)  # without the prior, which is to enter once for a group
@@ -60,6 +66,33 @@ def select_references(vae: VAE, x: Tensor, labels: Tensor) -> References:
     first = torch.stack([(group_of_image == group).nonzero()[0, 0] for group in range(count)])
     evidence = fused.mean.float()[group_of_image[first]]
     return References(x[first], posterior.style.mean[first], posterior.content.mean[first], evidence)
+
+
+@torch.no_grad()
+def collect_codes(vae: VAE, pixels: Tensor, labels: Tensor, seed: int = 0) -> dict[str, Tensor]:
+    """Returns the codes of images that maps show (`plot_model_maps`), each with shape (N, D), on the CPU.
+
+    "style" and "content" are posterior means of single images. "content, with evidence" is what the public code of the
+    Multi-Level VAE shows: in each batch of 256 images, those of a label are a group, and all get the one code that is drawn
+    for their group.
+
+    Arguments:
+        vae: A model with a grouped latent.
+        pixels: The images, uint8 with shape (N, C, H, W).
+        labels: The label of each image, with shape (N,).
+        seed: The seed of the draws.
+
+    Raises:
+        UserError: If the model does not separate content and style.
+    """
+    latent, rows = _grouped_head(vae), []
+    with fixed_seed(seed):
+        for x, group in zip(batches(pixels, vae.device, EVIDENCE_IMAGES), labels.split(EVIDENCE_IMAGES), strict=True):
+            features = vae.encoder.features(x)
+            alone, fused = latent(features), latent(features, group)
+            rows.append([code.cpu() for code in (alone.style.mean, alone.content.mean, fused.draw_content())])
+    names = ("style", "content", "content, with evidence")
+    return {name: torch.cat(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 @torch.no_grad()
@@ -103,6 +136,16 @@ def draw_content_interpolations(vae: VAE, references: References, steps: int = 1
         contents = _interpolate(content, next_content, steps)
         rows.append(vae.decode(torch.cat((style.expand(steps, -1), contents), 1)).image)
     return tile_images(rows)
+
+
+def _grouped_head(vae: VAE) -> GroupedHead:
+    """Returns the head of a grouped latent; raises UserError for another latent."""
+    latent = vae.encoder.latent
+    if not isinstance(latent, GroupedHead):
+        raise UserError(
+            "this model has no content and style that could be swapped; train one that has, with `--latent grouped`."
+        )
+    return latent
 
 
 def _interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:

@@ -20,7 +20,7 @@ from ..data.images import evenly_spaced
 from ..errors import UserError
 from .style import OKABE_ITO, STYLE, add_grid, new_chart
 
-__all__ = ["plot_code_maps", "plot_probe_accuracy"]
+__all__ = ["plot_code_maps", "plot_model_maps", "plot_probe_accuracy"]
 
 MAX_POINTS = 2000  # of a map
 TSNE_PERPLEXITY = 30
@@ -107,15 +107,9 @@ def plot_code_maps(codes: Mapping[str, Tensor], labels: Tensor, classes: Sequenc
     Raises:
         UserError: If codes and labels differ in number, or if there are fewer than 5.
     """
-    count = len(labels)
-    for name, matrix in codes.items():
-        if len(matrix) != count or count < 5:
-            raise UserError(
-                f"{len(matrix)} codes {name!r} and {count} labels were given; give one each, and at least 5 of them."
-            )
-    rows = evenly_spaced(count, MAX_POINTS)
-    values, class_index = np.unique(labels[rows].numpy(), return_inverse=True)
-    names = [classes[v] if 0 <= v < len(classes) else str(v) for v in values]
+    _check_rows(codes, len(labels))
+    rows = evenly_spaced(len(labels), MAX_POINTS)
+    class_index, names = _number_classes(labels[rows], classes)
     with rc_context(STYLE):
         figure = new_chart(6.6, 3.1 * len(codes) + 0.5)
         figure.suptitle("posterior means of single images, without evidence of others", fontsize=STYLE["font.size"])
@@ -124,34 +118,98 @@ def plot_code_maps(codes: Mapping[str, Tensor], labels: Tensor, classes: Sequenc
             for axes, (method, points) in zip(panels, _project(matrix[rows], seed).items(), strict=True):
                 _scatter(axes, points, class_index, len(names))
                 axes.set_title(f"{name}, {method}")
-        if len(names) > MAX_LEGEND_CLASSES:
-            shades = ScalarMappable(Normalize(0, len(names) - 1), "cividis")
-            label = f"classes in order, {names[0]} to {names[-1]}"
-            figure.colorbar(shades, ax=list(grid.flat), label=label, fraction=0.03)
-        else:
-            handles = [
-                Line2D([], [], linestyle="", markersize=4, label=name, **_class_style(k, len(names)))
-                for k, name in enumerate(names)
-            ]
-            columns = max(1, min(len(names), 100 // (max(map(len, names)) + 7)))
-            figure.legend(handles=handles, loc="outside lower left", ncols=columns)
+        _add_legend(figure, names)
     return figure
+
+
+def plot_model_maps(
+    models: Mapping[str, Mapping[str, Tensor]], labels: Tensor, classes: Sequence[str] = (), seed: int = 0
+) -> Figure:
+    """Plots t-SNE of the codes of several models: a row for each model, a column for each kind of code.
+
+    Above a panel whose points are fewer than the images stands how many there are: codes with the evidence of all images of
+    a class in a batch are one point for the class and the batch, whatever the model has learned.
+
+    Arguments:
+        models: The codes of each model by name, each as for `plot_code_maps`, all of the same images and with the same
+            names, such as those of `collect_codes` (figures/groups.py).
+        labels: The class of each row, with shape (N,) and integers.
+        classes: The names of the classes 0, 1, ...; a class without a name is shown by its number.
+        seed: The seed of t-SNE.
+
+    Raises:
+        UserError: If codes and labels differ in number, or if there are fewer than 5.
+    """
+    columns = list(dict.fromkeys(name for codes in models.values() for name in codes))
+    for codes in models.values():
+        _check_rows(codes, len(labels))
+    rows = evenly_spaced(len(labels), MAX_POINTS)
+    class_index, names = _number_classes(labels[rows], classes)
+    with rc_context(STYLE):
+        figure = new_chart(2.6 * len(columns) + 0.4, 2.5 * len(models) + 0.5)
+        grid = figure.subplots(len(models), len(columns), squeeze=False)
+        for panels, (model, codes) in zip(grid, models.items(), strict=True):
+            panels[0].set_ylabel(model)
+            for axes, name in zip(panels, columns, strict=True):
+                points = codes[name][rows]
+                _scatter(axes, _project_tsne(points, seed), class_index, len(names))
+                distinct = len(points.unique(dim=0))
+                axes.set_title(name if distinct == len(points) else f"{name}: {distinct:,} points")
+        _add_legend(figure, names)
+    return figure
+
+
+def _check_rows(codes: Mapping[str, Tensor], count: int) -> None:
+    """Raises UserError if some codes have not `count` rows, or if these are too few to be shown."""
+    for name, matrix in codes.items():
+        if len(matrix) != count or count < 5:
+            raise UserError(
+                f"{len(matrix)} codes {name!r} and {count} labels were given; give one each, and at least 5 of them."
+            )
+
+
+def _number_classes(labels: Tensor, classes: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Returns the number 0, 1, ... of each row's class among those that occur, (N,), and their names."""
+    values, class_index = np.unique(labels.numpy(), return_inverse=True)
+    return class_index, [classes[v] if 0 <= v < len(classes) else str(v) for v in values]
+
+
+def _add_legend(figure: Figure, names: Sequence[str]) -> None:
+    """Names the classes below the panels by colour and marker, or, for many classes, by a colour bar."""
+    if len(names) > MAX_LEGEND_CLASSES:
+        shades = ScalarMappable(Normalize(0, len(names) - 1), "cividis")
+        label = f"classes in order, {names[0]} to {names[-1]}"
+        figure.colorbar(shades, ax=figure.axes, label=label, fraction=0.03)
+        return
+    look: Any = {"linestyle": "", "markersize": 4}
+    handles = [Line2D([], [], label=name, **look, **_class_style(k, len(names))) for k, name in enumerate(names)]
+    columns = max(1, min(len(names), 100 // (max(map(len, names)) + 7)))
+    figure.legend(handles=handles, loc="outside lower left", ncols=columns)
 
 
 def _project(matrix: Tensor, seed: int) -> dict[str, np.ndarray]:
     """Projects codes (N, D) to points (N, 2) by PCA and by t-SNE."""
     from sklearn.decomposition import PCA
+
+    x = _at_least_two_columns(matrix)
+    return {"PCA": PCA(2, svd_solver="full").fit_transform(x.numpy()), "t-SNE": _project_tsne(matrix, seed)}
+
+
+def _project_tsne(matrix: Tensor, seed: int) -> np.ndarray:
+    """Projects codes (N, D) to points (N, 2) by t-SNE."""
     from sklearn.manifold import TSNE
 
-    x = matrix.double()
-    if x.shape[1] < 2:
-        x = torch.nn.functional.pad(x, (0, 1))
+    x = _at_least_two_columns(matrix)
     perplexity = min(TSNE_PERPLEXITY, (len(x) - 1) / 3)
     tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
-    return {
-        "PCA": PCA(2, svd_solver="full").fit_transform(x.numpy()),
-        "t-SNE": tsne.fit_transform(x.float().numpy()),
-    }
+    points: np.ndarray = tsne.fit_transform(x.float().numpy())
+    return points
+
+
+def _at_least_two_columns(matrix: Tensor) -> Tensor:
+    """Returns codes in float64, with a column of zeros where they have one only."""
+    x = matrix.double()
+    return torch.nn.functional.pad(x, (0, 1)) if x.shape[1] < 2 else x
 
 
 def _class_style(k: int, classes: int) -> dict[str, Any]:

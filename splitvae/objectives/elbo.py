@@ -16,7 +16,7 @@ from ..models.posteriors import GroupedPosterior
 from ..models.vae import VAE
 from ..utils.settings import ActsWith, OneOf
 from .base import Loss, Objective, PlayerLosses, kl_per_member, kl_terms_for_log, spread_for_log, squared_error
-from .independence import dependence
+from .independence import dependence, moment_information, paired_dependence
 from .kl_weight import KL_SCHEDULES, Capacity, Constant, KLSchedule
 from .variance import VARIANCES, Computed, Variance, mean_over_processes
 
@@ -45,6 +45,10 @@ class ELBO(Objective):
             is large.
         independence_steps: The number of training steps in which that weight rises linearly from 0; only steps count in
             which the KLs of styles and of contents are above one nat, so that the weight is 0 until codes tell something.
+        independence_moments: The weight of the information about groups, in nats per image, in the means and covariances of
+            styles; it rises in the same steps. 0 leaves it out, 10 is large.
+        independence_pairs: The weight of the dependence over pairs of different images, which does not empty the styles, so
+            that it may be large; it rises in the same steps. 0 leaves it out.
 
     Raises:
         UserError: For weights that are negative or not finite, and unknown names.
@@ -62,13 +66,20 @@ class ELBO(Objective):
     independence_steps: Annotated[
         int, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
     ] = 0
+    independence_moments: Annotated[
+        float, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
+    ] = 0.0
+    independence_pairs: Annotated[
+        float, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
+    ] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (0 <= self.beta < math.inf):
             raise UserError(f"beta={self.beta} must be a number of at least 0.")
-        if not 0 <= self.independence < math.inf:
-            raise UserError(f"independence={self.independence} must be a number of at least 0, such as 100.")
+        for name, example in (("independence", 100), ("independence_moments", 5), ("independence_pairs", 500)):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"{name}={getattr(self, name)} must be a number of at least 0, such as {example}.")
         if self.independence_steps < 0:
             raise UserError(
                 f"independence_steps={self.independence_steps} must be a number of steps of at least 0; 0 has the whole "
@@ -128,11 +139,8 @@ class ELBOLoss(Loss):
             "beta_v": beta * v,
             "spread": spread_for_log(canvas.image, x),
         }
-        if self.settings.independence and self.training and isinstance(posterior, GroupedPosterior):
-            hsic = dependence(posterior.style.mean, posterior.groups)
-            weight = self.independence()
-            self.logs |= {"dependence": hsic.detach(), "independence": weight}
-            loss = loss + weight * hsic * len(x) / units
+        if self.training and isinstance(posterior, GroupedPosterior):
+            loss = loss + self.penalise_dependence(posterior) * len(x) / units
         yield "vae", loss
 
     def code_kls(self, means: Mapping[str, float]) -> dict[str, float]:
@@ -143,11 +151,32 @@ class ELBOLoss(Loss):
         kls = {what: means[name] for name, what in names.items() if name in means}
         return kls or ({"images": means["kl"]} if "kl" in means else {})
 
-    def independence(self) -> Tensor | float:
-        """Returns the weight of the dependence in this training step, and counts the step if codes tell something."""
+    def penalise_dependence(self, posterior: GroupedPosterior) -> Tensor | float:
+        """Returns the weighted dependence between the styles and the groups of a training step, in nats per image."""
         settings = self.settings
-        if not settings.independence_steps:
-            return settings.independence
+        penalty: Tensor | float = 0.0
+        if not (settings.independence or settings.independence_moments or settings.independence_pairs):
+            return penalty
+        style, groups, ramp = posterior.style.mean, posterior.groups, self.ramp()
+        if settings.independence:
+            hsic = dependence(style, groups)
+            self.logs |= {"dependence": hsic.detach(), "independence": settings.independence * ramp}
+            penalty = penalty + settings.independence * ramp * hsic
+        if settings.independence_moments:
+            information = moment_information(style, groups)
+            self.logs["moment_information"] = information.detach()
+            penalty = penalty + settings.independence_moments * ramp * information
+        if settings.independence_pairs:
+            pairs = paired_dependence(style, groups)
+            self.logs["paired_dependence"] = pairs.detach()
+            penalty = penalty + settings.independence_pairs * ramp * pairs
+        return penalty
+
+    def ramp(self) -> Tensor | float:
+        """Returns the share of the weights of independence in this step, and counts the step if codes tell something."""
+        steps = self.settings.independence_steps
+        if not steps:
+            return 1.0
         kls = torch.stack([torch.as_tensor(self.logs[name]) for name in ("kl_style", "kl_content")])
         self.told_steps += mean_over_processes(kls).amin() > MIN_KL
-        return settings.independence * (self.told_steps / settings.independence_steps).clamp_max(1)
+        return (self.told_steps / steps).clamp_max(1)

@@ -7,15 +7,14 @@ from typing import Any
 
 from ..config import Config, Data, Training
 from ..errors import UserError, nearest
-from ..models.latents import Grouped
 from ..models.vae import Model
-from ..networks.dense import Dense
 from ..networks.residual import Residual
 from ..objectives.elbo import ELBO
-from ..objectives.variance import Computed, Fixed
+from ..objectives.variance import Computed
 from ..samplers.gaussian_mixture import GaussianMixture
 from .baselines import baseline_presets
 from .introvae import introvae_presets
+from .ml_vae import ml_vae_presets
 
 __all__ = ["PRESETS", "find_preset"]
 
@@ -48,28 +47,18 @@ DIGITS = Config(
     training=Training(epochs=40, batch_size=50, schedule="step", schedule_epochs=8),
 )
 
-# The network of the Multi-Level VAE, with settings that keep information about the digit out of the style (docs/groups.md).
-ML_VAE = Config(
-    data=Data("mnist"),
-    model=Model(
-        (1, 28, 28), latent_dim=20, split=1, net=Dense(embedding=500), latent=Grouped(content_dim=10, head_units=500)
-    ),
-    objective=ELBO(variance=Fixed(v=0.5), independence=40),
-    training=Training(epochs=48, batch_size=128, schedule="cosine"),
-)
-
 PRESETS: dict[str, Config] = {
     "digits-svae": DIGITS,
     "digits-vae": DIGITS.override(split=1),
     "mnist-svae": MNIST,
     "fashion-svae": MNIST.override(data="fashion-mnist"),
     "kmnist-svae": MNIST.override(data="kmnist"),
-    "mnist-ml-vae": ML_VAE,
     "cifar10-svae": CIFAR10,
     "celeba-svae": CELEBA,
     **baseline_presets("mnist", MNIST),
     **baseline_presets("cifar10", CIFAR10),
     **baseline_presets("celeba", CELEBA),
+    **ml_vae_presets(MNIST),
     **introvae_presets(MNIST, CELEBA),
 }
 PRESETS = {name: dataclasses.replace(config, preset=name) for name, config in PRESETS.items()}

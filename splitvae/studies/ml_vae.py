@@ -10,14 +10,17 @@ Reference: Multi-Level Variational Autoencoder (Bouchacourt, Tomioka, Nowozin, 2
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..data.images import Images
 from ..errors import UserError
+from ..figures.groups import collect_codes
 from ..figures.io import read_fingerprint, save_figure
-from ..figures.probes import plot_code_maps, plot_probe_accuracy
+from ..figures.probes import plot_code_maps, plot_model_maps, plot_probe_accuracy
 from ..figures.run import draw_run
+from ..figures.training_curves import plot_training_curves
 from ..models.vae import VAE
 from ..presets.build import build_vae
 from ..probes.classifiers import ITERATIONS
@@ -60,8 +63,8 @@ def reproduce_ml_vae(
 ) -> dict[str, Any]:
     """Trains and probes every system in a folder of its own in `out`, and writes out/ml-vae.json and out/ml-vae.txt.
 
-    The `SYSTEMS_WITH_FIGURES` have their figures drawn. What the folder already has is not made again, so that the same
-    call continues after an interruption.
+    The `SYSTEMS_WITH_FIGURES` have their figures drawn, and out/figures has those of the README's models together. What the
+    folder already has is not made again, so that the same call continues after an interruption.
 
     Arguments:
         out: The folder of the experiment.
@@ -97,6 +100,7 @@ def reproduce_ml_vae(
         if name in SYSTEMS_WITH_FIGURES:
             _draw_figures(run, result, seed)
         results[name] = result
+    _draw_public_models(out, released, seed)
     experiment = {
         "data": data,
         "images": {part: _describe_images(run.images(part)) for part in ("train", "test")},
@@ -181,3 +185,18 @@ def _draw_figures(run: Run, result: dict[str, Any], seed: int) -> None:
     _, test = load_labelled_images(run)
     codes = {name: posterior.mean for name, posterior in encode_posteriors(run.vae, test.images.pixels).items()}
     save_figure(plot_code_maps(codes, test.labels, test.names, seed), folder / "code-maps.png", fingerprint)
+
+
+def _draw_public_models(out: Path, released: Mapping[str, VAE], seed: int) -> None:
+    """Draws t-SNE of the codes of the README's two models, ours and released, and our training curves, in out/figures."""
+    runs = {SYSTEMS[name].description.removeprefix("its model, "): Run(out / name) for name in RELEASED if name in SYSTEMS}
+    models = {name: run.vae.eval() for name, run in runs.items()}
+    models |= {f"released, {SYSTEMS[name].description.removeprefix('its model, ')}": vae for name, vae in released.items()}
+    folder, fingerprint = out / "figures", " ".join(vae.fingerprint() for vae in models.values())
+    if not runs or read_fingerprint(folder / "readme-code-maps.png") == fingerprint:
+        return
+    curves = plot_training_curves({name: run.history for name, run in runs.items()})
+    save_figure(curves, folder / "readme-curves.png", fingerprint)
+    _, test = load_labelled_images(next(iter(runs.values())))
+    codes = {name: collect_codes(vae, test.images.pixels, test.labels, seed) for name, vae in models.items()}
+    save_figure(plot_model_maps(codes, test.labels, test.names, seed), folder / "readme-code-maps.png", fingerprint)

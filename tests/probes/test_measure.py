@@ -14,7 +14,7 @@ import torch
 from splitvae.cli.probe import Probe
 from splitvae.data.images import Images
 from splitvae.errors import UserError
-from splitvae.figures.probes import plot_code_maps, plot_probe_accuracy
+from splitvae.figures.probes import plot_code_maps, plot_model_maps, plot_probe_accuracy
 from splitvae.models.vae import VAE
 from splitvae.probes.classifiers import standard_error
 from splitvae.probes.codes import fuse_label_groups
@@ -274,6 +274,18 @@ def test_maps_show_each_code_by_two_methods_and_name_every_class() -> None:
     assert len(many.axes) == 3  # the third is the colour bar
     with pytest.raises(UserError, match="give one each"):
         plot_code_maps(codes, labels[:-1])
+
+
+def test_maps_of_several_models_have_a_row_each_and_count_the_points_that_groups_share() -> None:
+    labels = torch.arange(40) % 10
+    shared = torch.randn(10, 3)[labels]  # one code for each class
+    codes = {"style": torch.randn(40, 1), "evidence": shared}
+    figure = plot_model_maps({"one": codes, "two": codes}, labels)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["style", "evidence: 10 points"] * 2
+    assert [axes.get_ylabel() for axes in figure.axes] == ["one", "", "two", ""]
+    assert len(figure.legends[0].get_texts()) == 10
+    with pytest.raises(UserError, match="give one each"):
+        plot_model_maps({"one": codes}, labels[:-1])
 
 
 def test_the_command_writes_numbers_and_pictures(

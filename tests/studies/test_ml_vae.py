@@ -12,6 +12,7 @@ import torch
 
 from splitvae.cli.app import main
 from splitvae.errors import UserError
+from splitvae.figures.io import read_fingerprint
 from splitvae.models.fusion import fuse
 from splitvae.models.groups import as_groups
 from splitvae.models.posteriors import GaussianPosterior
@@ -81,6 +82,11 @@ def test_the_experiment_trains_and_probes_each_system_once(
     assert result["systems"]["corrected"]["epochs"] == 6
     for name, figure in (("readme-1", "code-maps"), ("corrected", "code-maps"), ("corrected", "probes")):
         assert (tmp_path / name / "figures" / f"{figure}.png").exists()
+    models = [Run(tmp_path / name).vae for name in ("readme-1", "readme-0.1")]
+    models += [load_released(released, name, COMMON_CONFIG.override(**README_FIELDS)) for name in ("1", "0.1")]
+    for figure in ("readme-code-maps", "readme-curves"):  # of both models, ours and released
+        shown = read_fingerprint(tmp_path / "figures" / f"{figure}.png").split()
+        assert shown == [vae.fingerprint() for vae in models]
     table = (tmp_path / "ml-vae.txt").read_text()
     assert table == ml_vae_table(result) + "\n"
     for words in ("99.7", "readme-mean  evaluation", "released", "untrained encoder", "no noise"):
@@ -104,6 +110,7 @@ def test_the_experiment_trains_and_probes_each_system_once(
 
     monkeypatch.setattr(ml_vae, "probe", never)
     monkeypatch.setattr(ml_vae, "probe_as_public_code", never)
+    monkeypatch.setattr(ml_vae, "plot_model_maps", never)
     assert reproduce()["systems"] == result["systems"]
     file = tmp_path / "plain" / "probes.json"  # as `splitvae probe RUN --members 2` leaves it
     file.write_text(file.read_text().replace('"members": 4', '"members": 2'))

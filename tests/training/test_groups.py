@@ -185,6 +185,27 @@ def test_the_diagonal_of_swaps_is_reconstructions_and_evidence_is_the_groups(fus
         group_figures.select_references(splitvae.VAE((1, 16, 16), 6, net="mlp"), x, labels)
 
 
+def test_codes_for_maps_are_means_of_single_images_and_one_draw_for_each_group_of_a_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(group_figures, "EVIDENCE_IMAGES", 10)
+    options = {"net": "mlp", "latent": "grouped", "embedding": 16}
+    vae = splitvae.VAE((1, 16, 16), 6, **options, group_eps_std=0.0).eval()
+    pixels, labels = torch.randint(0, 256, (20, 1, 16, 16), dtype=torch.uint8), torch.arange(20) % 3
+    codes = group_figures.collect_codes(vae, pixels, labels)
+    x = pixels.float() / 255
+    torch.testing.assert_close(torch.cat((codes["style"], codes["content"]), 1), vae.encode(x).mean)
+    halves = torch.cat([vae.encode(x[rows], labels[rows]).mean for rows in torch.arange(20).split(10)])
+    torch.testing.assert_close(codes["content, with evidence"], halves[:, 3:])
+    noisy = splitvae.VAE((1, 16, 16), 6, **options).eval()
+    drawn = [group_figures.collect_codes(noisy, pixels, labels, seed)["content, with evidence"] for seed in (0, 0, 1)]
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    assert len(drawn[0].unique(dim=0)) == 6  # three groups in each of two batches
+    with pytest.raises(UserError, match="--latent grouped"):
+        group_figures.collect_codes(splitvae.VAE((1, 16, 16), 6, net="mlp"), pixels, labels)
+
+
 def test_figures_of_a_grouped_run_show_swaps_and_the_curves_of_its_terms(digits: splitvae.Images, tmp_path: Path) -> None:
     run = splitvae.train("digits-svae", digits, out=tmp_path, progress=False, **TINY | {"epochs": 1})
     run.remember("test", match_config(digits, run.config))
