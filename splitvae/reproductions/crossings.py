@@ -10,7 +10,7 @@ __all__ = ["crossings"]
 KINDS = {
     "rae": ("RAE-L2", "mnist-rae-l2"),
     "intro": ("IntroVAE", "mnist-intro"),
-    "ml-vae": ("Multi-Level VAE", "mnist-ml-vae"),
+    "ml-vae": ("Multi-Level VAE", "mnist-ml-vae-conv"),
 }
 DISTANCES = ("K", "seeds", "REC", "GEN", "GEN nearest", "GEN mix", "EX-POST mixture", "EX-POST nearest", "EX-POST mix")
 SHARES = ("GEN precision", "GEN recall", "EX-POST precision", "EX-POST recall")

@@ -33,6 +33,10 @@ CAPTIONS = {
     "content-interpolations": "between two contents, at the same style",
     "probes": "accuracy of probes by the number of images whose evidence is fused",
 }
+README_CAPTIONS = {
+    "readme-code-maps": "style and content of the README's two models, by t-SNE",
+    "readme-curves": "training curves of the README's two models",
+}
 INTRODUCTION = (
     "The public code's models are trained and probed as in that code, beside an untrained network. All other systems are "
     "judged by probes of posterior means."
@@ -77,6 +81,11 @@ def _copy_figures(runs: Path, folder: Path) -> dict[str, str]:
             if drawn.exists():
                 shutil.copyfile(drawn, folder / f"{system}-{figure}.png")
                 captions[f"{system}-{figure}.png"] = f"{system} ({SYSTEMS[system].description}): {caption}"
+    for figure, caption in README_CAPTIONS.items():
+        drawn = runs / "figures" / f"{figure}.png"
+        if drawn.exists():
+            shutil.copyfile(drawn, folder / f"{figure}.png")
+            captions[f"{figure}.png"] = caption
     histories = {name: Run(runs / name).history for name in CURVES if (runs / name / "config.json").exists()}
     if histories:
         save_figure(plot_training_curves(histories), folder / "curves.png")

@@ -99,7 +99,7 @@ def test_the_experiment_trains_and_probes_each_system_once(
     assert all(f"    {line}" in page for line in table.splitlines())
     for figure in re.findall(r"\]\((.*?)\)", page):
         assert (tmp_path / "results" / figure).exists()
-    assert {"corrected-swaps.png", "readme-1-code-maps.png", "curves.png"} <= {
+    assert {"corrected-swaps.png", "readme-1-code-maps.png", "readme-code-maps.png", "readme-curves.png", "curves.png"} <= {
         file.name for file in (tmp_path / "results" / "ml-vae").iterdir()
     }
     for text in (page, (tmp_path / "results" / "ml-vae.json").read_text()):
