@@ -79,11 +79,10 @@ class Training(Settings):
         epochs: The number of passes over the training images.
         batch_size: The number of images in a training step on each device; a step has as many times more as there are
             devices.
-        lr: The learning rate of Adam, which is not scaled by the number of devices.
+        lr: The learning rate of Adam, which is not scaled by the number of devices, and rises over the first 100 steps.
         schedule: The schedule of the learning rate: constant, halved every `schedule_epochs` epochs (step), lowered to zero
             by a cosine, or halved when the validation loss no longer improves (plateau).
         schedule_epochs: The number of epochs between halvings (step), or without improvement before a halving (plateau).
-        lr_warmup: The number of first training steps in which the learning rate rises linearly; 0 begins with all of it.
         ema: The decay of a moving average of the weights, such as 0.999 (less in the first steps), which is saved as the
             model; 0 saves the weights themselves.
         best: Whether the weights of the epoch with the lowest validation loss are saved instead of those of the last epoch.
@@ -95,14 +94,13 @@ class Training(Settings):
     lr: float = 1e-3
     schedule: Annotated[str, OneOf(LEARNING_RATE_SCHEDULES)] = "constant"
     schedule_epochs: int = 50
-    lr_warmup: int = 100
     ema: float = 0.0
     best: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_minimums(self, epochs=1, batch_size=2, schedule_epochs=1, lr_warmup=0)
+        check_minimums(self, epochs=1, batch_size=2, schedule_epochs=1)
         if not (self.lr > 0 and math.isfinite(self.lr)):
             raise UserError(f"lr={self.lr} must be a positive number, such as 1e-3.")
         if not 0 <= self.ema < 1:

@@ -18,6 +18,7 @@ from ..config import Training
 
 __all__ = ["build_learning_rate_schedule", "scale_learning_rate", "warmed_up"]
 
+WARMUP_STEPS = 100  # in which the learning rate rises
 Schedulers = Iterable[LRScheduler | ReduceLROnPlateau]
 
 
@@ -51,20 +52,19 @@ def scale_learning_rate(optimizers: Mapping[str, Any], schedulers: Schedulers, f
 
 
 @contextmanager
-def warmed_up(optimizer: Any, step: int, warmup: int) -> Iterator[None]:
-    """Multiplies the learning rate of an optimizer by min(1, (step + 1) / warmup) for the block.
+def warmed_up(optimizer: Any, step: int) -> Iterator[None]:
+    """Multiplies the learning rate of an optimizer by min(1, (step + 1) / WARMUP_STEPS) for the block.
 
     Arguments:
         optimizer: The optimizer.
         step: The training step, counted from 0.
-        warmup: The number of steps in which the learning rate rises; 0 for none.
     """
-    if step + 1 >= warmup:
+    if step + 1 >= WARMUP_STEPS:
         yield
         return
     rates = [group["lr"] for group in optimizer.param_groups]
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate * (step + 1) / warmup
+        group["lr"] = rate * (step + 1) / WARMUP_STEPS
     try:
         yield
     finally:

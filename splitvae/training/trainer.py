@@ -167,7 +167,7 @@ class Trainer:
             if self.fabric.world_size > 1:
                 average_gradients(self.players[player])
             self.monitor.record_gradient(self.step, player, loss, self.players[player])
-            with warmed_up(optimizer, self.step, self.config.training.lr_warmup):
+            with warmed_up(optimizer, self.step):
                 optimizer.step()
         if group is None:
             self.monitor.add_terms(self.loss.logs)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import splitvae
-from splitvae.training import windows
+from splitvae.training import schedules, windows
 
 TINY: dict[str, Any] = {
     "width": 4,
@@ -53,7 +53,7 @@ def train_intro() -> Callable[..., splitvae.Run]:
     def run(images: splitvae.Images, out: Path, **overrides: Any) -> splitvae.Run:
         objective = overrides.pop("objective", None)
         brings_weights = objective is not None or overrides.get("loss", "intro") != "intro"
-        settings = {**INTRO, "epochs": 2, "lr_warmup": 0}
+        settings = {**INTRO, "epochs": 2}
         for name in ("alpha", "beta", "margin", "loss") if brings_weights else ():
             del settings[name]
         return splitvae.train("digits-svae", images, objective, out=out, progress=False, **settings | overrides)
@@ -79,6 +79,7 @@ def healthy(
     out = tmp_path_factory.mktemp("runs") / "healthy"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "WINDOW_STEPS", 6)
+        patch.setattr(schedules, "WARMUP_STEPS", 0)  # alarms sound within two epochs
         train_intro(images, out)
     assert torch.load(out / "good.ckpt", weights_only=True)["epoch"] == 2
     return out

@@ -21,7 +21,7 @@ from splitvae.models.groups import Groups
 from splitvae.objectives.elbo import ELBOLoss
 from splitvae.objectives.introvae import IntroLoss
 from splitvae.studies import seeds
-from splitvae.training import windows
+from splitvae.training import schedules, windows
 from splitvae.training.monitor import Monitor
 from splitvae.training.trainer import Trainer
 
@@ -33,6 +33,12 @@ STEPS = 6  # in an epoch of these images
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes each epoch a window."""
     monkeypatch.setattr(windows, "WINDOW_STEPS", STEPS)
+
+
+@pytest.fixture(autouse=True)
+def _whole_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the first steps have all of the learning rate, so that runs of a few steps collapse."""
+    monkeypatch.setattr(schedules, "WARMUP_STEPS", 0)
 
 
 def last_checkpoint(run: Path) -> dict[str, Any]:
@@ -251,7 +257,7 @@ def test_the_command_in_the_message_resumes_the_run(
     monkeypatch.setattr(windows, "WINDOW_STEPS", 15)
     monkeypatch.chdir(tmp_path)
     words = "--loss intro --beta 5 --margin 0.5 --width 4 --embedding 32 --latent-dim 4 --epochs 3"
-    words += " --preview-every 0 --no-report --lr-warmup 0"
+    words += " --preview-every 0 --no-report"
     assert main(["train", "digits-svae", "--out", "run", *words.split()]) == 2
     message = capsys.readouterr().err
     assert "splitvae: stopped by an alarm. reals-over-margin" in message

@@ -10,6 +10,7 @@ import torch
 
 import splitvae
 from splitvae.config import Training
+from splitvae.training import schedules
 from splitvae.training.schedules import build_learning_rate_schedule
 from splitvae.training.trainer import Trainer
 
@@ -46,7 +47,8 @@ def test_the_rate_rises_linearly_over_the_first_steps_and_the_schedule_is_as_wit
         return real(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(torch.optim.Adam, "step", step)
-    run = train(images, tmp_path / "run", epochs=2, lr=1e-2, lr_warmup=warmup, schedule="step", schedule_epochs=1)
+    monkeypatch.setattr(schedules, "WARMUP_STEPS", warmup)
+    run = train(images, tmp_path / "run", epochs=2, lr=1e-2, schedule="step", schedule_epochs=1)
     per_epoch = len(rates) // 2
     scheduled = [1e-2] * per_epoch + [5e-3] * per_epoch
     assert rates == pytest.approx([rate * min(1, (i + 1) / max(1, warmup)) for i, rate in enumerate(scheduled)])
