@@ -2,8 +2,8 @@
 
 Each function here returns another function, of the experiment and its records, for the list `Experiment.findings`. A
 difference of two systems is stated with its standard error, which is the root of the summed squares of those of the two
-means over seeds. Where each system has one seed it is that of the measurement alone, which says nothing about another
-training; the sentence says so.
+means over seeds, and called clear from two such errors. Where a system has one seed, the error is that of the measurement
+alone, which says nothing about another training; no difference is called clear then.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def compare_pair(first: str, second: str, columns: Sequence[str]) -> Finding:
         if first not in records or second not in records:
             return []
         systems = [experiment.system(key) for key in (first, second)]
-        sentences = []
+        sentences, seeds = [], [len(records[system.key]) for system in systems]
         for name in columns:
             column = COLUMNS[name]
             estimates = [column.estimate(records[system.key]) for system in systems]
@@ -42,16 +42,15 @@ def compare_pair(first: str, second: str, columns: Sequence[str]) -> Finding:
                 continue
             (mean, error), (other, other_error) = (estimate for estimate in estimates if estimate is not None)
             difference, spread = mean - other, (error**2 + other_error**2) ** 0.5
-            clear = abs(difference) > CLEAR_ERRORS * spread
-            verdict = "clear" if clear else "within two standard errors"
-            better = ""
-            if clear and column.best:
-                better = ", better" if (difference < 0) == (column.best == "low") else ", worse"
+            verdict = ""
+            if min(seeds) > 1:
+                clear = abs(difference) > CLEAR_ERRORS * spread
+                better = "better" if (difference < 0) == (column.best == "low") else "worse"
+                verdict = " (within two standard errors)"
+                if clear:
+                    verdict = f" (clear, {better})" if column.best else " (clear)"
             sign = "+" if difference >= 0 else ""
-            sentences.append(
-                f"{column.title}: {sign}{format_number(difference)} ± {format_number(spread, 2)} ({verdict}{better})"
-            )
-        seeds = [len(records[system.key]) for system in systems]
+            sentences.append(f"{column.title}: {sign}{format_number(difference)} ± {format_number(spread, 2)}{verdict}")
         which = f"{systems[0].title} minus {systems[1].title}"
         caveat = " With one seed the error is that of the measurement alone." if min(seeds) == 1 else ""
         return [f"{which}, {seeds[0]} and {seeds[1]} seeds. {'; '.join(sentences)}.{caveat}"] if sentences else []

@@ -67,7 +67,11 @@ def test_a_difference_has_the_summed_squares_of_standard_errors() -> None:
     error = math.hypot(1.0, statistics.stdev([9, 10]) / math.sqrt(2))
     assert sentence == f"A minus B, 2 and 2 seeds. GEN x̂: −4.50 ± {error:.1f} (clear, better)."
     (one,) = compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), {"a": PAIR, "b": [record(5.1, {})]})
-    assert "within two standard errors" in one and "With one seed" in one
+    assert "GEN x̂: −0.100 ± " in one and "With one seed" in one and "clear" not in one and "within" not in one
+    close = {"a": PAIR, "b": [record(5.0, {}), record(5.4, {})]}
+    assert (
+        "(within two standard errors)" in compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), close)[0]
+    )
     assert compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), {"a": PAIR}) == []
 
 
