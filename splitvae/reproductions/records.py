@@ -115,11 +115,15 @@ def make_record(run: Run, system: System, config: Config, images: int) -> dict[s
             "threads": torch.get_num_threads(),
         },
         "versions": versions(),
-        "history": [
-            {key: value for key, value in row.items() if key in HISTORY_KEYS or key.startswith("fid_")} for row in history
-        ],
+        "history": [_shorten(row) for row in history],
         "evaluation": evaluation,
     }
+
+
+def _shorten(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what is kept of an epoch, with six digits of each number."""
+    kept = {key: value for key, value in row.items() if key in HISTORY_KEYS or key.startswith("fid_")}
+    return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in kept.items()}
 
 
 def rename_sources(value: Any, names: Mapping[str, str]) -> Any:
