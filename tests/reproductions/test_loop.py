@@ -49,12 +49,25 @@ SMALL = Experiment(
 REQUEST = Request(epochs=1, images=100)
 
 
+def small_extractor(*_: object) -> ModuleFeatures:
+    """Features that need no training: the means of the quarters of an image."""
+    quarters = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
+    return ModuleFeatures(quarters, "quarters", shape=(1, 16, 16))
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an experiment that was made: results and runs."""
     folder = tmp_path_factory.mktemp("experiment")
-    reproduce(SMALL, REQUEST, folder / "results", folder / "runs", progress=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "load_extractor", small_extractor)
+        reproduce(SMALL, REQUEST, folder / "results", folder / "runs", progress=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _small_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "load_extractor", small_extractor)
 
 
 @pytest.fixture
@@ -115,9 +128,7 @@ def test_a_number_in_the_file_is_the_number_on_the_page(again: Path) -> None:
     assert "**0.00123 ± 0.00050**" in page
 
 
-def test_no_path_of_the_machine_is_in_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
-    monkeypatch.setattr(loop, "load_extractor", lambda *_: ModuleFeatures(pool, "pool", shape=(1, 16, 16)))
+def test_no_path_of_the_machine_is_in_the_results(tmp_path: Path) -> None:
     folder = tmp_path / "secret"
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (300, 16, 16), dtype=np.uint8)
