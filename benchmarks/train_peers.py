@@ -91,7 +91,7 @@ def build_plain_network(width: int) -> Any:
 
     vae = splitvae.create("mnist-svae", width=width)
     # Silenced: the stubs of torch know no call with a memory format alone.
-    vae.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    vae.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's stubs lack it
     vae.decoder.scales.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))  # the first map has another
     return vae.train()
 

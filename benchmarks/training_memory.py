@@ -27,7 +27,7 @@ DEFAULT_PRESETS = ("mnist-svae", "cifar10-svae", "celeba-svae")
 def train(preset: str, precision: str) -> None:
     """Trains in this process, and prints its peak in MiB."""
     # Silenced: None makes an import fail, which the type of sys.modules does not know.
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # makes its import fail
     import torch
 
     import splitvae

@@ -155,7 +155,7 @@ def copy_weights(source: nn.Module, target: Any) -> None:
 
 def test_the_network_in_keras_is_that_of_splitvae(monkeypatch: pytest.MonkeyPatch) -> None:
     os.environ.setdefault("KERAS_BACKEND", "torch")
-    keras = pytest.importorskip("keras")
+    keras = pytest.importorskip("keras")  # an optional peer
     if keras.backend.backend() != "torch":
         pytest.skip("Keras was imported with another backend")
     keras_svae = load("keras_svae", monkeypatch)

@@ -119,7 +119,7 @@ class VAE(
         super().__init__()
         size = (int(shape[0]), *map(int, shape[1:]))
         # Silenced: names and dictionaries become choices in Settings.
-        settings = Model(size, latent_dim, split, net, latent, spectral_norm, split_decoder)  # type: ignore[arg-type]
+        settings = Model(size, latent_dim, split, net, latent, spectral_norm, split_decoder)  # type: ignore[arg-type]  # names too
         self.settings = settings = settings.override(**options)
         self.shape, self.latent_dim, self.split = cast(tuple[int, int, int], settings.shape), latent_dim, split
         outputs = count_logit_channels(self.shape[0], split)

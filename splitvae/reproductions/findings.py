@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from ..utils.text import format_number
 from .columns import COLUMNS
@@ -81,10 +82,7 @@ def compare_order(here: str, published: str) -> Finding:
             same = (paper_a < paper_b) == (mean_a < mean_b)
             alike, total = alike + same, total + 1
             clear += not same and abs(mean_a - mean_b) > CLEAR_ERRORS * (error_a**2 + error_b**2) ** 0.5
-        orders = [
-            " < ".join(title for title, *_ in sorted(known, key=lambda row, i=i: row[i]))  # type: ignore[misc]
-            for i in (1, 2)
-        ]
+        orders = [" < ".join(title for title, *_ in sorted(known, key=itemgetter(i))) for i in (1, 2)]
         return [
             f"{column.title}: of the {total} pairs of systems that the paper orders, {alike} have the same order here, and "
             f"{clear} clearly the other one. The paper: {orders[0]}. Here: {orders[1]}."

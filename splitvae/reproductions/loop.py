@@ -37,7 +37,7 @@ from ..utils.lock import lock_file
 from .experiment import Experiment, System
 from .measures import MEASURES
 from .page import write_page
-from .records import describe_source, hash_settings, make_record, read_results, rename_sources, update_results
+from .records import add_result, describe_source, hash_settings, make_record, read_results, rename_sources, update_results
 from .scale import Scale, choose_scale
 
 __all__ = ["PROTOCOL", "ExperimentInterrupted", "Request", "reproduce"]
@@ -135,7 +135,7 @@ def reproduce(experiment: Experiment, request: Request, out: Path, runs: Path, p
             continue
         except TrainingStopped as stopped:
             record = {"of": of, "stopped": " ".join(map(str, stopped.alarms))}
-        update_results(file, lambda results, name=name, record=record: results["runs"].update({name: record}))  # type: ignore[misc]
+        add_result(file, "runs", name, record)
         write_page(experiment, file)
     _measure_images(experiment, file, images, extractor, out / experiment.name)
     if busy:
@@ -231,4 +231,4 @@ def _measure_images(
             train, test = images["train"], images["test"]
             result = MEASURES[name](train, test, extractor, folder)
             result = rename_sources(result, {train.source: shorten_source(train.source)})
-            update_results(file, lambda results, name=name, result=result: results["measures"].update({name: result}))  # type: ignore[misc]
+            add_result(file, "measures", name, result)

@@ -28,6 +28,7 @@ from ..utils.machine import describe_device, versions
 from .experiment import Experiment, Record, System
 
 __all__ = [
+    "add_result",
     "describe_source",
     "hash_settings",
     "make_record",
@@ -59,6 +60,18 @@ def update_results(file: Path, change: Callable[[dict[str, Any]], None]) -> dict
         content["runs"] = dict(sorted(content["runs"].items()))
         write_json(file, content)
     return content
+
+
+def add_result(file: Path, part: str, name: str, value: Any) -> None:
+    """Adds a value to a file of results, or replaces it.
+
+    Arguments:
+        file: The file.
+        part: "runs" or "measures".
+        name: The name of the value in this part.
+        value: The value.
+    """
+    update_results(file, lambda results: results[part].update({name: value}))
 
 
 def records_by_system(experiment: Experiment, results: Mapping[str, Any]) -> dict[str, list[Record]]:

@@ -249,7 +249,7 @@ def test_of_two_processes_the_second_waits_and_decodes_nothing(
     def append_late(store: file_store.FileStore, *rest: object) -> None:
         os.read(read_end, 1)  # until the other end is closed
         # Silenced: the arguments are passed on as they came.
-        append(store, *rest)  # type: ignore[arg-type]
+        append(store, *rest)  # type: ignore[arg-type]  # passed on as given
 
     with monkeypatch.context() as patch:
         patch.setattr(file_store.FileStore, "append", append_late)

@@ -95,5 +95,5 @@ def test_a_run_that_an_alarm_stopped_is_named_and_not_counted() -> None:
     runs = {"a/seed-0": {"of": "", "stopped": "Codes are empty."}}
     scale = {"width": 4, "epochs": 1, "images": 10, "reason": "given"}
     content = {"runs": runs, "measures": {}, "scale": scale, "source": "digits", "sha256": "0", "options": {}}
-    page = render_page(experiment(system("a")), content, None)  # type: ignore[arg-type]
+    page = render_page(experiment(system("a")), content, None)  # type: ignore[arg-type]  # no figures
     assert "Stopped by an alarm: a/seed-0. Codes are empty." in page and "0 of 1 runs are done" in page

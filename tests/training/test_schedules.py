@@ -44,7 +44,7 @@ def test_the_rate_rises_linearly_over_the_first_steps_and_the_schedule_is_as_wit
 
     def step(self: torch.optim.Adam, *arguments: object) -> object:
         rates.append(self.param_groups[0]["lr"])
-        return real(self, *arguments)  # type: ignore[arg-type]
+        return real(self, *arguments)  # type: ignore[arg-type]  # passed on as given
 
     monkeypatch.setattr(torch.optim.Adam, "step", step)
     monkeypatch.setattr(schedules, "WARMUP_STEPS", warmup)
