@@ -32,6 +32,7 @@ __all__ = [
     "check_least",
     "check_not_empty",
     "find_option",
+    "option_of",
     "parse",
     "print_notes",
     "show_default",
@@ -98,6 +99,11 @@ Components = Annotated[
 ProbeIterations = Annotated[int, arg(help="Number of training steps of each probe.")]
 
 
+def option_of(name: str) -> str:
+    """Returns the option of a field as it is typed: "--split-decoder", or "-n"."""
+    return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
+
+
 def check_least(least: int, why: str = "", **options: int) -> None:
     """Raises UserError for an option below its least value.
 
@@ -108,8 +114,7 @@ def check_least(least: int, why: str = "", **options: int) -> None:
     """
     for name, value in options.items():
         if value < least:
-            option = f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
-            raise UserError(f"{option} {value} {why + '; it ' if why else ''}must be at least {least}.")
+            raise UserError(f"{option_of(name)} {value} {why + '; it ' if why else ''}must be at least {least}.")
 
 
 def check_not_empty(values: Sequence[Any], noun: str, example: str) -> None:

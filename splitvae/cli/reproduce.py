@@ -1,17 +1,19 @@
 """The command `reproduce`: runs an experiment of the paper again, and writes a page about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from ..errors import UserError, nearest
-from .options import Count, OtherImages, OutputFolder, ProbeIterations, Seed, check_least, show_default
+from .options import Count, OtherImages, OutputFolder, ProbeIterations, Seed, check_least, option_of, show_default
 
 __all__ = ["Reproduce"]
 
 ML_VAE = "ml-vae"  # which has options of its own
+ML_VAE_OPTIONS = ("iterations", "seed", "public_weights")
+COMMON_OPTIONS = ("crop", "hours", "width", "n", "systems")  # of all other experiments
 STORED = "what the results have, else chosen"
 
 
@@ -46,8 +48,8 @@ class Reproduce:
     """Number of test images of each distance, and of generated ones."""
     systems: Annotated[tuple[str, ...], arg(metavar="SYSTEM ..."), show_default("all")] = ()
     """The systems to make now, such as svae vae."""
-    iterations: ProbeIterations = 6000
-    seed: Seed = 0
+    iterations: Annotated[ProbeIterations | None, show_default("6000; of ml-vae alone")] = None
+    seed: Annotated[Seed | None, show_default("0; of ml-vae alone, other experiments have several")] = None
     public_weights: Annotated[Path | None, arg(metavar="FOLDER"), show_default("they are left out")] = None
     """Folder of the checkpoints that the public code of ml-vae released, to measure them too."""
 
@@ -57,18 +59,15 @@ class Reproduce:
         names = [*EXPERIMENTS, ML_VAE]
         if self.experiment not in names:
             raise UserError(f"no experiment is called {self.experiment!r}; {nearest(self.experiment, names)}")
-        check_least(
-            1, **{name: value for name in ("epochs", "width", "crop") if (value := getattr(self, name)) is not None}
-        )
-        check_least(1, iterations=self.iterations)
-        check_least(0, seed=self.seed)
+        self._refuse_options_of_others()
+        counts = ("epochs", "width", "crop", "iterations")
+        check_least(1, **{name: value for name in counts if (value := getattr(self, name)) is not None})
+        check_least(0, seed=self.seed or 0)
         if self.n:
             check_least(2, "leaves nothing to compare", n=self.n)
         if self.experiment == ML_VAE:
             self._reproduce_ml_vae()
             return
-        if self.public_weights is not None:
-            raise UserError(f"--public-weights belongs to {ML_VAE}, not to {self.experiment}.")
         from ..reproductions.loop import Request, reproduce
 
         request = Request(self.data, self.crop, self.hours, self.width, self.epochs, self.n or None, self.systems)
@@ -76,14 +75,23 @@ class Reproduce:
         page = reproduce(EXPERIMENTS[self.experiment], request, self.out or Path("results"), runs)
         print(f"Page: {page}\nNumbers: {page.with_suffix('.json')}")
 
+    def _refuse_options_of_others(self) -> None:
+        """Raises a UserError for an option that the experiment does not have."""
+        has, others = (ML_VAE_OPTIONS, COMMON_OPTIONS) if self.experiment == ML_VAE else (COMMON_OPTIONS, ML_VAE_OPTIONS)
+        for field in fields(self):
+            if field.name in others and getattr(self, field.name) != field.default:
+                known = ", ".join(map(option_of, has))
+                raise UserError(f"{self.experiment} has no {option_of(field.name)}; {known} are options of it.")
+
     def _reproduce_ml_vae(self) -> None:
+        from ..probes.classifiers import ITERATIONS
         from ..reproductions.ml_vae_page import write_ml_vae_page
         from ..studies.ml_vae import reproduce_ml_vae
         from ..studies.ml_vae_tables import ml_vae_table
 
         runs, data = self.run_folder or Path("runs") / ML_VAE, self.data or "mnist"
         result = reproduce_ml_vae(
-            runs, data, self.epochs or 8, self.iterations, self.seed, public_weights=self.public_weights
+            runs, data, self.epochs or 8, self.iterations or ITERATIONS, self.seed or 0, public_weights=self.public_weights
         )
         page = write_ml_vae_page(result, runs, self.out or Path("results"))
         print(ml_vae_table(result))

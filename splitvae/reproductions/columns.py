@@ -105,6 +105,29 @@ def _at(path: str) -> Callable[[Record], Any]:
     return read
 
 
+def _accuracy(code: str, *, trained: bool = True) -> Callable[[Record], Measured | None]:
+    """Returns a function of a record that returns what a probe of the means of a code gets right, in percent."""
+
+    def read(record: Record) -> Measured | None:
+        kind = "means" if trained else "untrained_means"
+        found = record.get("probes", {}).get("codes", {}).get(code, {}).get(kind)
+        return None if found is None else {"value": 100 * found["test"], "deviation": 100 * found["error"]}
+
+    return read
+
+
+def _fused_accuracy(record: Record) -> Measured | None:
+    """Returns what a probe of the content of several images gets right, in percent."""
+    curve = record.get("probes", {}).get("curve", [])
+    found = next((point["means"] for point in curve if point["members"] > 1), None)
+    return None if found is None else {"value": 100 * found["test"], "deviation": 100 * found["error"]}
+
+
+def _used(name: str) -> Callable[[Record], Any]:
+    """Returns a function of a record that returns a number of the use that its decoder makes of the codes."""
+    return lambda record: (record.get("probes", {}).get("use") or {}).get(name)
+
+
 def _measured(value: Any) -> Measured | None:
     """Returns a number as {"value", "deviation"}."""
     if isinstance(value, Mapping):
@@ -234,4 +257,11 @@ COLUMNS: dict[str, Column] = {
     "map edges": _number("correlation of map's and image's edges", _at("split edge_overlap")),
     "map contrast": _number("contrast of the map", _at("split map_contrast")),
     "map ambiguity": _number("ambiguity measured", _at("split mean_ambiguity")),
+    "content": _number("% right from the content of 1", _accuracy("content"), "high"),
+    "content of 4": _number("of 4 images", _fused_accuracy, "high"),
+    "content untrained": _number("of 1, untrained", _accuracy("content", trained=False)),
+    "style": _number("% right from the style", _accuracy("style"), "low"),
+    "single MSE": _number("MSE of single images", _used("mse"), "low"),
+    "content swapped": _number("error with another content, times", _used("content_ratio"), "high"),
+    "style swapped": _number("with another style, times", _used("style_ratio")),
 }

@@ -1,4 +1,4 @@
-"""Split models of other kinds, each beside its unsplit twin: a regularized autoencoder, an IntroVAE, a Multi-Level VAE."""
+"""Split models of other kinds, each beside its unsplit twin: a regularized autoencoder and an IntroVAE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ __all__ = ["crossings"]
 KINDS = {
     "rae": ("RAE-L2", "mnist-rae-l2"),
     "intro": ("IntroVAE", "mnist-intro"),
-    "ml-vae": ("Multi-Level VAE", "mnist-ml-vae-conv"),
 }
 DISTANCES = ("K", "seeds", "REC", "GEN", "GEN nearest", "GEN mix", "EX-POST mixture", "EX-POST nearest", "EX-POST mix")
 SHARES = ("GEN precision", "GEN recall", "EX-POST precision", "EX-POST recall")
@@ -31,7 +30,6 @@ def crossings(seeds: int, epochs: int) -> Experiment:
         pairs.append(compare_pair(f"split-{key}", key, COMPARED))
         figures.append(Figure(f"split-{key}", "components-reconstructed", "test images, map, components and blend"))
         figures.append(Figure(f"split-{key}", "components", "samples of the prior: map, components and blend"))
-    figures.append(Figure("split-ml-vae", "swaps", "style of the row, content of the column"))
     tables = (
         Table("Distances", DISTANCES),
         Table("Shares", ("seeds", *SHARES)),
@@ -39,7 +37,8 @@ def crossings(seeds: int, epochs: int) -> Experiment:
     )
     introduction = (
         "Any model can be split, by one integer. Each row of two differs in it alone, and all see each image as often. "
-        "Samples of the prior are no aim of a regularized autoencoder, which has no prior."
+        "Samples of the prior are no aim of a regularized autoencoder, which has no prior. The split "
+        "Multi-Level VAE is on the page groups.md."
     )
     page = Page("Crossings: split models of other kinds on MNIST", introduction, tables, tuple(pairs), tuple(figures))
     return Experiment("crossings", tuple(systems), page, epochs)

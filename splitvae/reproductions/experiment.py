@@ -139,6 +139,7 @@ class Experiment:
         epochs: The number of epochs of the paper.
         width: The width of the networks without a GPU; with one, it is that of the presets.
         settings: Settings by flat name that all systems share.
+        probed: Whether classifiers of labels are trained on the codes.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Experiment:
     epochs: int = 100
     width: int = 16
     settings: Mapping[str, Any] = field(default_factory=lambda: {"schedule": "cosine", "preview_every": 0})
+    probed: bool = False
 
     def system(self, key: str) -> System:
         """Returns the system of a key."""

@@ -16,7 +16,7 @@ from ..utils.text import format_number
 from .columns import COLUMNS
 from .experiment import Experiment, Records
 
-__all__ = ["compare_order", "compare_pair"]
+__all__ = ["compare_order", "compare_pair", "list_probe_notes"]
 
 Finding = Callable[[Experiment, Records], list[str]]
 CLEAR_ERRORS = 2  # the number of standard errors from which a difference is called clear
@@ -57,6 +57,16 @@ def compare_pair(first: str, second: str, columns: Sequence[str]) -> Finding:
         return [f"{which}, {seeds[0]} and {seeds[1]} seeds. {'; '.join(sentences)}.{caveat}"] if sentences else []
 
     return find
+
+
+def list_probe_notes(experiment: Experiment, records: Records) -> list[str]:
+    """Returns what was noted of the probes of each run, such as one that was stopped before it had converged."""
+    return [
+        f"{experiment.system(key).title}, seed {record['probes']['seed']}: {note}"
+        for key, seeds in records.items()
+        for record in seeds
+        for note in record.get("probes", {}).get("notes", [])
+    ]
 
 
 def compare_order(here: str, published: str) -> Finding:

@@ -27,6 +27,8 @@ from ..evaluation.fitted_samplers import sampler_for
 from ..features.base import Extractor
 from ..features.registry import load_extractor
 from ..figures.run import draw_run
+from ..probes.classifiers import ITERATIONS
+from ..probes.measure import probe, read_cached_probes
 from ..runs import Run, load_for_config
 from ..studies.categories import shorten_source
 from ..training.interrupts import Interrupted
@@ -44,6 +46,7 @@ __all__ = ["PROTOCOL", "ExperimentInterrupted", "Request", "reproduce"]
 
 PROTOCOL = "paper"  # training codes, the paper's size of the mixture, scored against test images
 DRAWS = (1, 64)  # of the bounds on the likelihood
+FUSED_MEMBERS = 4  # images whose evidence is fused, in probes of a content
 
 
 class ExperimentInterrupted(UserError):
@@ -128,7 +131,8 @@ def reproduce(experiment: Experiment, request: Request, out: Path, runs: Path, p
                 run = _train(config, runs / name, loaded[_geometry(config)], progress)
                 evaluate(run, extractor, (PROTOCOL,), system.samplers_of(seed), scale.images, DRAWS)
                 _draw(run, system, experiment, seed, out / experiment.name)
-                record = make_record(run, system, config, scale.images)
+                probes = _probe(run, seed, progress) if experiment.probed else None
+                record = make_record(run, system, config, scale.images, probes)
         except _Busy:
             busy += 1
             print_once(progress, "  Another process makes this run.")
@@ -207,6 +211,11 @@ def _train(config: Config, folder: Path, images: Mapping[str, Images], progress:
     for part, each in images.items():
         run.remember(part, each)
     return run
+
+
+def _probe(run: Run, seed: int, progress: bool) -> dict[str, Any]:
+    """Returns what classifiers predict from the codes of single images and of several, measured unless it was before."""
+    return read_cached_probes(run, ITERATIONS) or probe(run, ITERATIONS, seed, progress, members=(FUSED_MEMBERS,))
 
 
 def _draw(run: Run, system: System, experiment: Experiment, seed: int, folder: Path) -> None:

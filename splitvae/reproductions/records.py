@@ -40,6 +40,7 @@ __all__ = [
 
 LOCK_WAIT_SECONDS = 0.05
 HISTORY_KEYS = ("epoch", "rec", "kl", "val_loss", "fid", "kl_real", "kl_rec", "kl_fake")  # and those that begin with fid_
+PROBE_KEYS = ("iterations", "seed", "majority", "codes", "curve", "use", "notes")
 
 
 def read_results(file: Path) -> dict[str, Any]:
@@ -98,7 +99,9 @@ def hash_settings(config: Config, samplers: Sequence[str], images: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def make_record(run: Run, system: System, config: Config, images: int) -> dict[str, Any]:
+def make_record(
+    run: Run, system: System, config: Config, images: int, probes: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Returns what is kept of a run that is trained and evaluated.
 
     Arguments:
@@ -106,6 +109,7 @@ def make_record(run: Run, system: System, config: Config, images: int) -> dict[s
         system: Its system.
         config: The settings with which it was begun, of which the record is.
         images: The number of test images that were asked for.
+        probes: What classifiers found in its codes (probes/measure.py), if that was measured.
     """
     name = describe_source(config.data.source, system.preset)
     own = run.config.override(data=name)
@@ -130,6 +134,7 @@ def make_record(run: Run, system: System, config: Config, images: int) -> dict[s
         "versions": versions(),
         "history": [_shorten(row) for row in history],
         "evaluation": evaluation,
+        **({"probes": {key: probes[key] for key in PROBE_KEYS}} if probes else {}),
     }
 
 

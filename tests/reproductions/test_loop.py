@@ -15,9 +15,10 @@ import torch
 from splitvae.cli.app import main
 from splitvae.errors import UserError
 from splitvae.features.base import ModuleFeatures
+from splitvae.models.latents import Grouped
 from splitvae.reproductions import loop
 from splitvae.reproductions.experiment import Experiment, Figure, Page, Published, System, Table
-from splitvae.reproductions.findings import compare_order, compare_pair
+from splitvae.reproductions.findings import compare_order, compare_pair, list_probe_notes
 from splitvae.reproductions.loop import ExperimentInterrupted, Request, reproduce
 from splitvae.reproductions.page import render_page
 from splitvae.reproductions.registry import EXPERIMENTS
@@ -276,11 +277,33 @@ def test_faces_are_shown_only_where_they_were_generated() -> None:
         assert not private & {figure.name for figure in EXPERIMENTS[name].page.figures}
 
 
+def test_codes_of_groups_are_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "ITERATIONS", 20)
+    grouped = System("grouped", "grouped", "digits-vae", {"latent": Grouped(content_dim=2), "latent_dim": 4})
+    columns = ("style", "content", "content of 4", "content untrained", "single MSE", "content swapped")
+    page = Page("Groups", "Grouped digits.", (Table("Codes", columns),), (list_probe_notes,))
+    experiment = Experiment("small", (grouped,), page, epochs=1, width=4, probed=True)
+    text = make(tmp_path, experiment=experiment).read_text()
+    probes = results(tmp_path)["runs"]["grouped/seed-0"]["probes"]
+    (row,) = [line for line in text.splitlines() if line.startswith("| grouped |")]
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert cells[0].startswith(format_number(100 * probes["codes"]["style"]["means"]["test"]))
+    assert cells[1].startswith(format_number(100 * probes["codes"]["content"]["means"]["test"]))
+    assert [point["members"] for point in probes["curve"]] == [1, 4]
+    assert cells[-1] == format_number(probes["use"]["content_ratio"])
+    assert probes["notes"][0] in text
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["mnits"], "no experiment is called 'mnits'"),
-        (["mnist", "--public-weights", "x"], "--public-weights belongs to ml-vae"),
+        (["mnist", "--public-weights", "x"], "mnist has no --public-weights; --crop, --hours, --width, -n, --systems are"),
+        (["mnist", "--seed", "0"], "mnist has no --seed"),
+        (["mnist", "--iterations", "10"], "mnist has no --iterations"),
+        (["ml-vae", "--width", "16"], "ml-vae has no --width; --iterations, --seed, --public-weights are options of it"),
+        (["ml-vae", "-n", "10"], "ml-vae has no -n"),
+        (["ml-vae", "--systems", "plain"], "ml-vae has no --systems"),
         (["mnist", "--epochs", "0"], "--epochs 0"),
         (["mnist", "-n", "1"], "leaves nothing to compare"),
         (["mnist", "--data", "nowhere"], "nowhere"),
