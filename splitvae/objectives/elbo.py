@@ -23,6 +23,7 @@ from .variance import VARIANCES, Computed, Variance, mean_over_processes
 __all__ = ["ELBO", "SCALINGS", "ELBOLoss"]
 
 SCALINGS = ("units", "pixels")
+IF_GROUPED = ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
 MIN_KL = 1.0  # nats, of styles and of contents, above which codes tell something about their images
 
 
@@ -60,18 +61,10 @@ class ELBO(Objective):
     variance: Annotated[Variance, VARIANCES] = Computed()
     kl: Annotated[KLSchedule, KL_SCHEDULES] = Constant()
     scaling: Annotated[str, OneOf(SCALINGS)] = "units"
-    independence: Annotated[
-        float, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
-    ] = 0.0
-    independence_steps: Annotated[
-        int, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
-    ] = 0
-    independence_moments: Annotated[
-        float, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
-    ] = 0.0
-    independence_pairs: Annotated[
-        float, ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
-    ] = 0.0
+    independence: Annotated[float, IF_GROUPED] = 0.0
+    independence_steps: Annotated[int, IF_GROUPED] = 0
+    independence_moments: Annotated[float, IF_GROUPED] = 0.0
+    independence_pairs: Annotated[float, IF_GROUPED] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

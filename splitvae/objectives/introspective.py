@@ -38,7 +38,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
@@ -46,6 +45,7 @@ from ..models.groups import Groups, as_groups
 from ..models.posteriors import Posterior
 from ..models.split import Canvas
 from ..models.vae import VAE
+from ..utils.correlations import directions, mean_pairwise_correlation
 from ..utils.settings import Settings
 from .base import Loss, Objective, kl_terms_for_log, spread_for_log, squared_error
 from .variance import mean_over_processes
@@ -235,16 +235,11 @@ class IntrospectiveLoss(Loss):
             reals: The pass over them.
         """
         image = vae.decode(reals.posterior.draw_prior()).image
-        self.logs |= {"correlation_real": mean_correlation(x), "correlation_fake": mean_correlation(image)}
+        self.logs |= {
+            f"correlation_{name}": mean_pairwise_correlation(directions(pixels.detach().float()))
+            for name, pixels in {"real": x, "fake": image}.items()
+        }
         return image
-
-
-def mean_correlation(images: Tensor) -> Tensor:
-    """Returns the correlation of the pixels of two images, as the mean over all pairs of a batch, a scalar."""
-    rows = images.detach().float().flatten(1)
-    rows = F.normalize(rows - rows.mean(1, keepdim=True), dim=1)
-    count = len(rows)
-    return (rows.sum(0).square().sum() - rows.square().sum()) / max(1, count * (count - 1))
 
 
 @contextmanager

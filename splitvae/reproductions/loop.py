@@ -102,7 +102,6 @@ def reproduce(experiment: Experiment, request: Request, out: Path, runs: Path, p
     options = _data_options(experiment, request)
     first = experiment.config(experiment.systems[0], 0, 1, **options)
     images = {part: load_for_config(first, part) for part in ("train", "test")}
-    loaded = {_geometry(first): images}
     for note in images["train"].notes:
         print_once(progress, f"Note: {note}")
     file = out / f"{experiment.name}.json"
@@ -126,9 +125,9 @@ def reproduce(experiment: Experiment, request: Request, out: Path, runs: Path, p
         print_once(progress, f"[{i + 1} of {len(jobs)}] {system.title}, seed {seed}")
         try:
             with _alone(runs / system.key / f"seed-{seed}.lock"):
-                if _geometry(config) not in loaded:
-                    loaded[_geometry(config)] = {part: load_for_config(config, part) for part in images}
-                run = _train(config, runs / name, loaded[_geometry(config)], progress)
+                same = _geometry(config) == _geometry(first)
+                own = images if same else {part: load_for_config(config, part) for part in images}
+                run = _train(config, runs / name, own, progress)
                 evaluate(run, extractor, (PROTOCOL,), system.samplers_of(seed), scale.images, DRAWS)
                 _draw(run, system, experiment, seed, out / experiment.name)
                 probes = _probe(run, seed, progress) if experiment.probed else None

@@ -24,7 +24,6 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ..config import Config
 from ..data.images import Images
-from ..errors import UserError
 from ..models.groups import Groups
 from ..models.vae import VAE
 from ..networks.layers import recompute_batchnorm
@@ -32,7 +31,6 @@ from ..objectives.base import Loss, Objective
 from ..runs import Run
 from ..utils.collectives import all_reduce, barrier
 from ..utils.machine import keep_freed_memory, needs_most_cores, shorten_time_slices
-from ..utils.processes import count_noun
 from ..utils.turns import Turns
 from .alarms import Alarmed, non_finite_alarm
 from .batches import TrainingImages
@@ -42,6 +40,7 @@ from .interrupts import Interrupted
 from .monitor import Monitor
 from .previews import SampleDistance, draw_preview, is_due
 from .schedules import build_learning_rate_schedule, scale_learning_rate, warmed_up
+from .state import check_continuable, random_state, restore_random_state
 from .windows import check_window
 
 __all__ = ["Trainer"]
@@ -320,14 +319,10 @@ class Trainer:
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
             "schedulers": [s.state_dict() for s in self.schedulers],
             "monitor": self.monitor.state_dict(),
-            "random": torch.get_rng_state(),
+            **random_state(self.fabric.device),
         }
         if self.ema_model is not None:
             state["average"] = self.ema_model.state_dict()
-        if self.fabric.device.type == "cuda":
-            state["random_cuda"] = torch.cuda.get_rng_state(self.fabric.device)
-        if self.fabric.device.type == "mps":
-            state["random_mps"] = torch.mps.get_rng_state()
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -336,20 +331,7 @@ class Trainer:
         Raises:
             UserError: For a state of another number of processes, of images or of steps in an epoch.
         """
-        processes = self.fabric.world_size
-        if (before := state.get("processes", processes)) != processes:
-            raise UserError(
-                f"was written by {count_noun(before, 'process')}, and now there "
-                f"{'is' if processes == 1 else 'are'} {processes}; batches and noise would differ, and the run would not "
-                f"be the one that was begun. Type --devices {before}, or other --devices and --nodes whose product is "
-                f"{before}, to go on; or another --out to start anew."
-            )
-        stored, present = (state["images"], state["steps"]), (len(self.images), self.steps_per_epoch)
-        if stored != present:
-            raise UserError(
-                f"was trained on {stored[0]} images in {stored[1]} steps per epoch, now there are {present[0]} images and "
-                f"{present[1]} steps; give the same images to go on, or another --out to start anew."
-            )
+        check_continuable(state, self.fabric.world_size, len(self.images), self.steps_per_epoch)
         self.vae.load_state_dict(state["vae"])
         self.loss.load_state_dict(state["objective"])
         for name, optimizer in self.optimizers.items():
@@ -361,8 +343,4 @@ class Trainer:
         self.monitor.load_state_dict(state["monitor"], self.fabric.global_rank, self.fabric.world_size)
         self.epoch, self.step, self.best, self.lr = state["epoch"], state["step"], state["best"], state["lr"]
         self.rescale_learning_rate()
-        torch.set_rng_state(state["random"])
-        if "random_cuda" in state and self.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
-        if "random_mps" in state and self.fabric.device.type == "mps":
-            torch.mps.set_rng_state(state["random_mps"])
+        restore_random_state(state, self.fabric.device)
