@@ -30,7 +30,7 @@ from .config import Config
 from .data.geometry import resize
 from .data.images import Images
 from .data.sources import load
-from .errors import UserError
+from .errors import UserError, setting
 from .models.codes import Codes, encode
 from .models.vae import VAE
 from .utils.files import atomic_write, read_json, write_json
@@ -88,9 +88,12 @@ class Run:
         """
         folder = Path(path)
         if (folder / "config.json").exists():
-            raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
+            raise UserError(
+                f"{folder} already holds a run; continue it with {setting('resume', True)}, or give another folder with "
+                f"{setting('out')}."
+            )
         if folder.exists() and (not folder.is_dir() or {file.name for file in folder.iterdir()} - {LOCK}):
-            raise UserError(f"{folder} exists and holds no run; give another folder with --out.")
+            raise UserError(f"{folder} exists and holds no run; give another folder with {setting('out')}.")
         _write_config(folder, config, counts, images)
         return Run(folder)
 
@@ -208,7 +211,7 @@ class Run:
             return load_for_config(self.config.override(data=data), split)
         if split not in self._images:
             if self.config.data.source is None:
-                raise UserError(f"{self.path} was trained on images from memory; give their source with --data.")
+                raise UserError(f"{self.path} was trained on images from memory; give their source with {setting('data')}.")
             self._images[split] = load_for_config(self.config, split)
         return self._images[split]
 
@@ -234,7 +237,9 @@ class Run:
 @cache
 def _say_that_a_row_is_cut(file: Path) -> None:
     """Prints once that the last row of a history is left out."""
-    print(f"Note: the last row of {file} is cut, and is left out; --resume writes it again.", file=sys.stderr)
+    print(
+        f"Note: the last row of {file} is cut, and is left out; {setting('resume', True)} writes it again.", file=sys.stderr
+    )
 
 
 def _write_config(
@@ -282,8 +287,8 @@ def match_config(images: Images, config: Config) -> Images:
         network = config.preset or "the network"
         raise UserError(
             f"{images.source} holds {kinds[images.shape[0]]} images ({images.shape[0]} channels), but {network} generates "
-            f"{kinds.get(shape[0], 'other')} images ({shape[0]} channels); type --shape {images.shape[0]} {shape[1]} "
-            f"{shape[2]} to build the network for them."
+            f"{kinds.get(shape[0], 'other')} images ({shape[0]} channels); type "
+            f"{setting('shape', (images.shape[0], *shape[1:]))} to build the network for them."
         )
     channels, side, _ = shape
     inner = resize(images.pixels, (channels, side - 2 * pad, side - 2 * pad))

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.download import Checksum, cache_dir, fetch
 from ..utils.files import code_beside_tensors
 
@@ -86,7 +86,7 @@ def find_weights(published: PublishedFile, given: Path | None = None) -> tuple[P
             checksum,
             title="Inception's weights",
             advice=f"get {published.url} where there is a network and put it at {target}, or give it where it is: "
-            "--inception-weights FILE.",
+            f"{setting('inception_weights', 'FILE')}.",
         )
     try:
         digest = checksum.compute(target.read_bytes())

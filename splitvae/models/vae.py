@@ -56,7 +56,7 @@ class Model(Settings):
     net: Annotated[Network, NETWORKS] = Residual()
     latent: Annotated[Latent, LATENTS] = Gaussian()
     spectral_norm: bool = False
-    split_decoder: Annotated[str, OneOf(SPLIT_DECODERS), ActsWith(_is_split, "a split (--split 2 or more)")] = "shared"
+    split_decoder: Annotated[str, OneOf(SPLIT_DECODERS), ActsWith(_is_split, "a split", ("split", 2))] = "shared"
 
     def __post_init__(self) -> None:
         super().__post_init__()

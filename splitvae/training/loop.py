@@ -11,6 +11,7 @@ import torch
 from ..config import Config
 from ..data.images import Images
 from ..data.sources import Source, load
+from ..errors import setting
 from ..models.vae import VAE
 from ..objectives.base import Loss, Objective
 from ..presets.build import build_config, build_vae
@@ -81,7 +82,7 @@ def train(
             config = resume_config(run, options, given, settings)
             restore_lost_model(run, progress)
             if len(run.history) >= config.training.epochs and run.has_model():
-                more = "a larger --epochs continues it"
+                more = f"a larger {setting('epochs')} continues it"
                 if config.training.schedule == "cosine":
                     more = "its learning rate has come down to 0, so that more epochs need a new run"
                 print_once(progress, f"{folder} is finished after {config.training.epochs} epochs; {more}.")
@@ -123,7 +124,7 @@ def train(
         except ProcessLost as lost:
             raise ProcessLost(
                 f"{lost}, and this one cannot go on without it. All until the last checkpoint is saved: the same command "
-                f"with --resume --out {folder} continues from there."
+                f"with {setting('resume', True)} and {setting('out', str(folder))} continues from there."
             ) from None
         return run
 

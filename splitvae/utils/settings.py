@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from ..errors import UserError, nearest
+from ..errors import UserError, nearest, setting
 
 __all__ = ["ActsWith", "Field", "OneOf", "Option", "Registry", "Settings", "fields_of_settings"]
 
@@ -55,11 +55,18 @@ class ActsWith(NamedTuple):
 
     Arguments:
         condition: A function of the outermost settings, a `Config`.
-        needed: The condition as a phrase for messages, with the option to type.
+        needed: The condition as a phrase for messages.
+        remedy: The flat name and the value of a setting that fulfils it.
     """
 
     condition: Callable[[Any], bool]
     needed: str
+    remedy: tuple[str, Any] | tuple[()] = ()
+
+    def explain(self, option: str) -> str:
+        """Returns the end of a message on a setting, by its flat name, where the condition is not fulfilled."""
+        example = f", such as {setting(*self.remedy)}" if self.remedy else ""
+        return f"acts only with {self.needed}{example}; choose that, or leave {setting(option)} out."
 
 
 class Field(NamedTuple):

@@ -117,7 +117,7 @@ def test_each_protocol_fits_to_its_codes_with_its_size(run: Run) -> None:
         sampler_for(run, "gmm", "papre")
     with pytest.raises(UserError, match="'flow'"):
         sampler_for(run, "flwo")
-    with pytest.raises(UserError, match="--sampler gmm"):
+    with pytest.raises(UserError, match="sampler='gmm'"):
         configure_sampler(run, "flow", components=3)
 
 
