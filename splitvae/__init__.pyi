@@ -44,6 +44,7 @@ from . import (
     training as training,
 )
 from .config import Config as Config
+from .data.convert import as_images as as_images
 from .data.geometry import resize as resize
 from .data.images import Images as Images
 from .data.sources import load as load

@@ -19,12 +19,8 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-from safetensors.torch import load_file
-from safetensors.torch import save as to_bytes
 
 from .config import Config
 from .data.geometry import resize
@@ -32,10 +28,12 @@ from .data.images import Images
 from .data.sources import load
 from .errors import UserError, setting
 from .models.codes import Codes, encode
+from .models.pretrained import read_model, write_model
 from .models.vae import VAE
-from .utils.files import atomic_write, read_json, write_json
+from .utils.files import read_json, write_json
 from .utils.lock import LOCK
 from .utils.machine import default_device
+from .utils.versions import describe_newer, own_version
 
 __all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
 
@@ -67,7 +65,7 @@ class Run:
         try:
             self.config = Config.from_json(settings)
         except UserError as error:
-            raise UserError(f"{file} {error}") from None
+            raise UserError(f"{file} {error}{describe_newer(values.get('splitvae'))}") from None
         except (TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{file} is damaged ({error}); restore it or train the run anew.") from None
         self._images: dict[str, Images] = {}
@@ -133,18 +131,8 @@ class Run:
                 f"{self.path} has no trained model; `splitvae train --resume --out {self.path}` trains it or writes it "
                 "again from the last checkpoint."
             )
-        try:
-            vae = VAE(**read_json(folder / "config.json"))
-            vae.load_state_dict(load_file(folder / "model.safetensors"))
-            return vae.eval().to(default_device())
-        except UserError:
-            raise
-        except Exception as error:  # a damaged file may raise an exception of any of three libraries
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"{folder} is damaged ({reason}); `splitvae train --resume --out {self.path}` writes it again from the "
-                "last checkpoint."
-            ) from None
+        remedy = f"`splitvae train --resume --out {self.path}` writes it again from the last checkpoint."
+        return read_model(VAE, folder, remedy).to(default_device())
 
     def has_model(self) -> bool:
         """Returns whether there is a model that can be read."""
@@ -155,12 +143,7 @@ class Run:
 
     def save_model(self, vae: VAE) -> None:
         """Writes the model, each file in one piece."""
-        folder = self.path / "model"
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: value.detach().cpu().contiguous() for name, value in vae.state_dict().items()}
-        with atomic_write(folder / "model.safetensors") as draft:
-            draft.write_bytes(to_bytes(tensors))
-        write_json(folder / "config.json", vae._hub_mixin_config)
+        write_model(vae, self.path / "model")
         self.__dict__.pop("vae", None)
 
     def remove_model(self) -> None:
@@ -248,7 +231,7 @@ def _write_config(
     """Writes config.json: the version, the settings, the parameters, the hash of the images, and what alarms changed."""
     others: dict[str, Any] = {"parameters": counts, "images": images}
     others |= {"changed_by_alarms": changed} if changed else {}
-    write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), **others})
+    write_json(folder / "config.json", {"splitvae": own_version(), **config.to_json(), **others})
 
 
 def load_for_config(config: Config, split: str) -> Images:

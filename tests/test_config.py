@@ -102,7 +102,7 @@ def test_settings_that_cannot_be_are_refused_with_what_to_choose(options: dict[s
         ({"format": None}, "no longer read; train the run anew"),
         ({"modle": {}}, "field 'modle' unknown here; did you mean 'model'"),
         ({"model": {"net": {"name": "of-the-future"}}}, "no network is called 'of-the-future'"),
-        ({"training": {"epochs": "many"}}, "is damaged"),
+        ({"training": {"epochs": "many"}}, "epochs='many' must be a whole number"),
     ],
 )
 def test_a_config_file_that_cannot_be_read_is_refused_in_a_sentence(

@@ -15,7 +15,7 @@ from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import default_device
 from ..utils.settings import Option
-from .base import Sampler, check_codes
+from .base import Sampler, check_are_codes, check_codes
 from .em import Convergence, Mixture, expectation_maximisation, log_density
 
 __all__ = ["GaussianMixture"]
@@ -76,6 +76,7 @@ class GaussianMixture(Sampler):
         Raises:
             UserError: For fewer codes than components, and codes that are not finite.
         """
+        check_are_codes(codes)
         components, covariance = self.components, self.covariance
         size = components or 1
         instead = f" or type {setting('components', max(1, len(codes.mean) // 10))}" if size > 1 else ""

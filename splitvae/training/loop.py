@@ -14,6 +14,7 @@ from ..data.sources import Source, load
 from ..errors import setting
 from ..models.vae import VAE
 from ..objectives.base import Loss, Objective
+from ..objectives.registry import OBJECTIVES
 from ..presets.build import build_config, build_vae
 from ..runs import Run, match_config
 from ..utils.collectives import ProcessLost, barrier
@@ -36,7 +37,7 @@ __all__ = ["fit", "train"]
 def train(
     model: str | Config | VAE,
     images: Images | Source | None = None,
-    objective: Objective | Loss | None = None,
+    objective: Objective | Loss | str | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -49,7 +50,7 @@ def train(
         model: The name of a preset, a `Config`, or a `VAE`, which is trained in place.
         images: The images to train on, or a source as in `splitvae.load`; by default those of the preset. Of a source
             without parts, such as an array, a tenth is held out as test images.
-        objective: The objective, or a loss that it built; by default that of the settings.
+        objective: The objective, its name, or a loss that it built; by default that of the settings.
         out: The folder of the run; by default runs/PRESET.
         resume: Whether to resume the run in `out`; if there is none, it is begun.
         progress: Whether to show a progress bar.
@@ -63,7 +64,10 @@ def train(
     """
     if isinstance(images, str | os.PathLike):
         options["data"], images = os.fspath(images), None
-    settings = objective.settings if isinstance(objective, Loss) else objective
+    if isinstance(objective, Loss):
+        settings: Objective | None = objective.settings
+    else:
+        settings = None if objective is None else OBJECTIVES.make(objective)
     config = build_config(model, settings)
     parts: dict[str, Images] = {}
     if isinstance(images, Images):
