@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config
-from .data.geometry import resize
+from .data.convert import as_images
+from .data.geometry import ResizeOptions, crop_and_resize, resize
 from .data.images import Images
 from .data.sources import load
-from .errors import UserError, setting
+from .errors import UserError, nearest, setting
 from .models.codes import Codes, encode
 from .models.pretrained import read_model, write_model
 from .models.vae import VAE
@@ -35,13 +36,47 @@ from .utils.lock import LOCK
 from .utils.machine import default_device
 from .utils.versions import describe_newer, own_version
 
-__all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
+__all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config", "open_run"]
 
 NON_SETTINGS = ("splitvae", "parameters", "images", "changed_by_alarms")  # of config.json
 
 
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Opens the run in a folder, and so in one step its model, codes, history, measurements and settings.
+
+        run = splitvae.open_run("runs/first")
+        run.vae, run.codes("test"), run.history, run.evaluation, run.config, run.images("test"), run.prepare(photo)
+
+    Nothing is read before it is asked for, except the settings.
+
+    Arguments:
+        path: The folder.
+
+    Raises:
+        UserError: For a folder that is no run, with the runs that are near, and for a run of a newer version.
+    """
+    folder = Path(path).expanduser()
+    if not (folder / "config.json").is_file():
+        if folder.is_file():
+            raise UserError(f"{folder} is a file; give the folder of a run, such as {folder.parent}.")
+        if not folder.is_dir():
+            near = _find_runs(folder.parent)
+            hint = nearest(folder.name, near) if near else "`splitvae train` makes runs, in the folder runs."
+            raise UserError(f"{folder} does not exist; {hint}")
+        if inside := _find_runs(folder):
+            raise UserError(f"{folder} is no run, but holds runs; give one of them, such as {folder / inside[0]}.")
+    elif (folder / "model.safetensors").is_file():
+        raise UserError(f"{folder} is a model without its run; `splitvae.VAE.from_pretrained({str(folder)!r})` reads it.")
+    return Run(folder)
+
+
+def _find_runs(folder: Path) -> list[str]:
+    """Returns the names of the runs in a folder."""
+    return sorted(file.parent.name for file in folder.glob("*/config.json") if file.parent.name != "model")
+
+
 class Run:
-    """The folder of a training, and access to its files.
+    """The folder of a training, and access to its files; `splitvae.open_run` opens it.
 
     Arguments:
         path: The folder.
@@ -116,6 +151,9 @@ class Run:
         present = self.config.options()
         changed = {name: old for name, (old, new) in self.changed_by_alarms.items() if present.get(name) == new}
         return self.config.override(**changed)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
 
     @property
     def name(self) -> str:
@@ -197,6 +235,19 @@ class Run:
                 raise UserError(f"{self.path} was trained on images from memory; give their source with {setting('data')}.")
             self._images[split] = load_for_config(self.config, split)
         return self._images[split]
+
+    def prepare(self, images: Any) -> Images:
+        """Returns images of any kind in memory, cropped, padded and resized as those of the run were, for `vae.encode`.
+
+        Arguments:
+            images: The images, as `splitvae.as_images` takes them.
+        """
+        model, data = self.config.model, self.config.data
+        result = as_images(images)
+        if data.crop is not None:
+            cropped, notes = crop_and_resize(result.pixels, ResizeOptions(crop=data.crop))
+            result = dataclasses.replace(result, pixels=cropped, notes=(*result.notes, *notes))
+        return as_images(result, model.shape, data.pad)
 
     @property
     def images_in_memory(self) -> frozenset[str]:

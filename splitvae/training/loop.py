@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .agreement import check_agreement
 from .alarms import Alarmed
 from .checkpoints import STATE
 from .devices import choose_devices
+from .fabric import isolated_randomness
 from .interrupts import interruptible
 from .lost_model import restore_lost_model
 from .recovery import handle_alarm, initialise_good, load_checkpoint
@@ -31,7 +33,9 @@ from .setup import find_run_to_resume, prepare_images, resume_config
 from .trainer import Trainer
 from .windows import describe_end
 
-__all__ = ["fit", "train"]
+__all__ = ["Callback", "fit", "train"]
+
+Callback = Callable[[dict[str, Any], Run], object]  # of the row of the history of an epoch, and of the run
 
 
 def train(
@@ -42,6 +46,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool = True,
+    callback: Callback | None = None,
     **options: Any,
 ) -> Run:
     """Trains a model and returns its run.
@@ -54,6 +59,10 @@ def train(
         out: The folder of the run; by default runs/PRESET.
         resume: Whether to resume the run in `out`; if there is none, it is begun.
         progress: Whether to show a progress bar.
+        callback: A function that is called after each epoch as `callback(row, run)`, with the epoch's row of the history, a
+            dictionary of numbers by name, and the run, whose files are complete: `run.vae` is its model, in evaluation mode.
+            It may draw random numbers; those of the training stay the same. An exception in it ends the training, which
+            `resume=True` continues after this epoch. Of several processes, the first one calls it.
         options: Settings by flat name, such as `width=16` or `epochs=10`.
 
     Raises:
@@ -124,7 +133,7 @@ def train(
         for part, loaded in parts.items():
             run.remember(part, loaded if part == "train" else match_config(loaded, config))
         try:
-            fit(trainer, run, progress)
+            fit(trainer, run, progress, callback)
         except ProcessLost as lost:
             raise ProcessLost(
                 f"{lost}, and this one cannot go on without it. All until the last checkpoint is saved: the same command "
@@ -133,13 +142,14 @@ def train(
         return run
 
 
-def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
+def fit(trainer: Trainer, run: Run, progress: bool = True, callback: Callback | None = None) -> None:
     """Trains to the last epoch, and writes the files of the run after each epoch.
 
     Arguments:
         trainer: The trainer, which is new or has loaded a checkpoint.
         run: The run.
         progress: Whether to show a progress bar.
+        callback: A function of the history's row and the run, which is called after each epoch.
     """
     monitor, epochs = trainer.monitor, trainer.config.training.epochs
     is_first = trainer.fabric.is_global_zero
@@ -153,6 +163,9 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
             try:
                 trainer.train_epoch(run, is_interrupted)
                 trainer.close_epoch(run)
+                if callback is not None and is_first:
+                    with isolated_randomness(trainer.fabric.device):
+                        callback(dict(monitor.rows[-1]), run)
             except Alarmed as alarmed:
                 handle_alarm(trainer, run, alarmed)
             finally:

@@ -32,8 +32,10 @@ def gray() -> VAE:
 
 @pytest.mark.parametrize(
     "given",
-    [BYTES, X.numpy(), X.double(), BYTES.numpy(), X.permute(0, 2, 3, 1), BYTES.permute(0, 2, 3, 1).numpy(), PILLOW]
-    + [list(X), (X, torch.zeros(3)), as_images(BYTES), X[None][0].requires_grad_()],
+    [
+        *(BYTES, X.numpy(), X.double(), BYTES.numpy(), X.permute(0, 2, 3, 1), BYTES.permute(0, 2, 3, 1).numpy(), PILLOW),
+        *(list(X), (X, torch.zeros(3)), as_images(BYTES), X[None][0].requires_grad_()),
+    ],
 )
 def test_any_kind_of_the_same_images_has_the_same_posterior(vae: VAE, given: Any) -> None:
     torch.testing.assert_close(vae.encode(given).mean, vae.encode(X).mean, rtol=0, atol=1e-6)

@@ -79,9 +79,7 @@ def test_a_mistyped_path_is_answered_at_once(
 
 def test_without_a_network_a_name_of_the_hub_is_answered_at_once(tmp_path: Path) -> None:
     start = time.monotonic()
-    with pytest.raises(
-        UserError, match=r"nobody/nothing is no folder here, the hub cannot be asked .* cache does not hold"
-    ):
+    with pytest.raises(UserError, match=r"nobody/nothing is no folder here, the hub cannot be asked .* cache does not"):
         VAE.from_pretrained("nobody/nothing", cache_dir=tmp_path)
     assert time.monotonic() - start < 5  # it was 23 seconds
 
