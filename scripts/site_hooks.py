@@ -1,6 +1,6 @@
 """Hooks of the documentation's site (mkdocs.yml): pages that are not files in docs.
 
-README.md becomes the first page; CONTRIBUTING.md, CHANGELOG.md, results/ and benchmarks/ are pages and pictures; the presets
+README.md becomes the first page; CONTRIBUTING.md, CHANGELOG.md, results and benchmarks are pages and pictures; the presets
 and the API are made of the library itself. Links point to files as they lie in the repository, and are rewritten to where
 the site has them; a link to a file that the site does not have, such as source code, becomes its text.
 """
@@ -100,8 +100,9 @@ def _presets_page() -> str:
     lines = [
         "# Presets",
         "",
-        "`splitvae train NAME` trains a preset, and every option changes a setting of it; `splitvae train NAME --help` shows",
-        "all of them with their values. Presets that end in -own have the network and the schedule of the system's own paper.",
+        "`splitvae train NAME` trains a preset, and every option changes a setting of it; `splitvae train NAME --help`",
+        "shows all of them with their values. Presets that end in -own have the network and the schedule of the system's",
+        "own paper.",
         "",
         *table,
         *texts,

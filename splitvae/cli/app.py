@@ -12,6 +12,7 @@ from .data import data
 from .encode import Encode
 from .evaluate import Evaluate
 from .figures import Figures
+from .import_keras import ImportKeras
 from .list import List
 from .means import Means
 from .options import parse
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Any] = {
     "categories": Categories,
     "means": Means,
     "data": data,
+    "import-keras": ImportKeras,
     "list": List,
 }
 
