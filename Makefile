@@ -1,11 +1,12 @@
 # make demo   train a Split-VAE on the digits that scikit-learn carries and write its report
 # make test   lint, format, types and tests
+# make docs   build the documentation's site in build/site
 # make bench  run all benchmarks beside their peers (25 minutes on 2 cores) and write benchmarks/RESULTS.md
 
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo test docs bench clean
 
 demo: .venv/installed
 	$(BIN)/splitvae train digits-svae --out runs/demo --resume --no-report
@@ -18,6 +19,10 @@ test: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest -n auto
+
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open build/site/index.html."
 
 bench: .venv-bench/installed
 	.venv-bench/bin/python benchmarks/run_all.py
@@ -35,6 +40,10 @@ bench: .venv-bench/installed
 
 .venv/installed-test: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 # An environment of its own: TensorFlow needs an older h5py than constraints.txt names, and 3 GB.

@@ -12,6 +12,8 @@ from .data import data
 from .encode import Encode
 from .evaluate import Evaluate
 from .figures import Figures
+from .import_keras import ImportKeras
+from .import_ml_vae import ImportMLVAE
 from .list import List
 from .means import Means
 from .options import parse
@@ -41,6 +43,8 @@ COMMANDS: dict[str, Any] = {
     "categories": Categories,
     "means": Means,
     "data": data,
+    "import-keras": ImportKeras,
+    "import-ml-vae": ImportMLVAE,
     "list": List,
 }
 
@@ -89,5 +93,5 @@ def run_command(arguments: Sequence[str]) -> None:
 def describe_commands() -> str:
     """Returns the help of `splitvae` itself: each command with the first line of its description."""
     lines = ["usage: splitvae COMMAND [ARGUMENTS]   (splitvae COMMAND --help explains one)", ""]
-    lines += [f"  {name:<12} {(inspect.getdoc(command) or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    lines += [f"  {name:<13} {(inspect.getdoc(command) or '').splitlines()[0]}" for name, command in COMMANDS.items()]
     return "\n".join([*lines, "", "Begin with: splitvae train digits-svae", "or:         splitvae train --data MY_PHOTOS"])

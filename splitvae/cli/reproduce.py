@@ -12,7 +12,7 @@ from .options import Count, OtherImages, OutputFolder, ProbeIterations, Seed, ch
 __all__ = ["Reproduce"]
 
 ML_VAE = "ml-vae"  # which has options of its own
-ML_VAE_OPTIONS = ("iterations", "seed", "public_weights")
+ML_VAE_OPTIONS = ("iterations", "seed", "checkpoints")
 COMMON_OPTIONS = ("crop", "hours", "width", "n", "systems")  # of all other experiments
 STORED = "what the results have, else chosen"
 
@@ -50,7 +50,7 @@ class Reproduce:
     """The systems to make now, such as svae vae."""
     iterations: Annotated[ProbeIterations | None, show_default("6000; of ml-vae alone")] = None
     seed: Annotated[Seed | None, show_default("0; of ml-vae alone, other experiments have several")] = None
-    public_weights: Annotated[Path | None, arg(metavar="FOLDER"), show_default("they are left out")] = None
+    checkpoints: Annotated[Path | None, arg(metavar="FOLDER"), show_default("they are left out")] = None
     """Folder of the checkpoints that the public code of ml-vae released, to measure them too."""
 
     def __call__(self) -> None:
@@ -91,7 +91,7 @@ class Reproduce:
 
         runs, data = self.run_folder or Path("runs") / ML_VAE, self.data or "mnist"
         result = reproduce_ml_vae(
-            runs, data, self.epochs or 8, self.iterations or ITERATIONS, self.seed or 0, public_weights=self.public_weights
+            runs, data, self.epochs or 8, self.iterations or ITERATIONS, self.seed or 0, checkpoints=self.checkpoints
         )
         page = write_ml_vae_page(result, runs, self.out or Path("results"))
         print(ml_vae_table(result))

@@ -19,22 +19,19 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import UserError, setting
 from ..utils.download import Checksum, cache_dir, fetch
 from ..utils.files import code_beside_tensors
+from ..utils.keras_h5 import READ_ERRORS, read_keras_layers
 
 __all__ = ["KERAS_WEIGHTS", "TF2015_WEIGHTS", "PublishedFile", "find_weights", "read_keras_h5", "read_state_dict"]
-
-_READ_ERRORS = (OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError)  # of damaged files
 
 _KERAS_TENSORS = {  # for each kind of layer the names of Keras's tensors, and what they are called here
     "conv2d": {"kernel": "conv.weight"},
@@ -115,7 +112,7 @@ def read_state_dict(file: Path, expected: Mapping[str, Tensor]) -> dict[str, Ten
     remedy = "write one by torch.save(model.state_dict(), FILE)."
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, *_READ_ERRORS) as error:
+    except (pickle.UnpicklingError, *READ_ERRORS) as error:
         if code := code_beside_tensors(error):
             raise UserError(
                 f"{file} holds {code} beside tensors, and was not read, since to read it would execute code; {remedy}"
@@ -146,7 +143,7 @@ def read_keras_h5(file: Path, expected: Mapping[str, Tensor], order: Sequence[st
     Raises:
         UserError: If h5py is not installed, Keras did not write the file, or its tensors are not the expected ones.
     """
-    layers = _read_keras_layers(file)
+    layers = read_keras_layers(file)
     state: dict[str, Tensor] = {}
     for kind, tensor_names in _KERAS_TENSORS.items():
         keras_names = [name for name in layers if re.fullmatch(rf"{kind}(_\d+)?", name)]
@@ -164,41 +161,6 @@ def read_keras_h5(file: Path, expected: Mapping[str, Tensor], order: Sequence[st
                 _check_tensor(file, f"{keras_layer}/{keras_name}", value, keras_shape)
                 state[f"{layer}.{name}"] = value.permute(3, 2, 0, 1).contiguous() if len(shape) == 4 else value
     return state
-
-
-def _read_keras_layers(file: Path) -> dict[str, list[Tensor]]:
-    """Reads the tensors of each layer in a file that Keras wrote, as float32, in its order of layers."""
-    try:
-        h5py: Any = import_module("h5py")
-    except ImportError:
-        raise UserError(f"{file} is read by h5py, which is not installed: pip install h5py.") from None
-    try:
-        with h5py.File(file, "r") as content:
-            root = content.get("model_weights", content)
-            if "layer_names" in root.attrs:
-                layers = {name: root[name] for name in _decode_names(root.attrs["layer_names"])}
-                return {
-                    name: [_dataset_to_tensor(layer[weight]) for weight in _decode_names(layer.attrs["weight_names"])]
-                    for name, layer in layers.items()
-                }
-            layers = {name: root["layers"][name]["vars"] for name in sorted(root["layers"], key=_trailing_number)}
-            return {name: [_dataset_to_tensor(layer[k]) for k in sorted(layer, key=int)] for name, layer in layers.items()}
-    except _READ_ERRORS:
-        raise UserError(f"{file} is no .h5 file of Keras's weights, or is damaged.") from None
-
-
-def _dataset_to_tensor(dataset: Any) -> Tensor:
-    return torch.from_numpy(np.asarray(dataset[()], np.float32))
-
-
-def _decode_names(names: Iterable[str | bytes]) -> list[str]:
-    return [name.decode() if isinstance(name, bytes) else name for name in names]
-
-
-def _trailing_number(layer: str) -> int:
-    """Returns the number at the end of a name; 0 if there is none."""
-    match = re.search(r"_(\d+)$", layer)
-    return int(match[1]) if match else 0
 
 
 def _check_tensor(file: Path, name: str, value: Tensor, shape: Sequence[int]) -> None:

@@ -74,7 +74,7 @@ def _distance(
 
     def read(record: Record) -> Measured | None:
         score = score_of(record, sampler if bank == "EX-POST" else "")
-        return None if score is None else score["banks"][bank].get(column, {}).get(name)
+        return None if score is None else score["banks"].get(bank, {}).get(column, {}).get(name)
 
     return read
 
@@ -86,7 +86,7 @@ def _component(bank: str, sampler: str = "", *, farthest: bool = False) -> Calla
         score = score_of(record, sampler if bank == "EX-POST" else "")
         if score is None:
             return None
-        parts = [c["fid"] for name, c in score["banks"][bank].items() if name not in ("blend", "mix")]
+        parts = [c["fid"] for name, c in score["banks"].get(bank, {}).items() if name not in ("blend", "mix")]
         choose = max if farthest else min
         return choose(parts, key=lambda part: part["value"]) if parts else None
 

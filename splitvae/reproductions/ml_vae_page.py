@@ -1,6 +1,6 @@
 """The page of the experiment on the Multi-Level VAE: tables, figures and numbers, copied from the folder of its runs.
 
-No file that is written here holds a path of the machine: images and public weights are called by a name.
+No file that is written here holds a path of the machine: images and checkpoints are called by a name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..figures.io import save_figure
 from ..figures.training_curves import plot_training_curves
 from ..runs import Run
 from ..studies.categories import shorten_source
-from ..studies.ml_vae_systems import SYSTEMS, SYSTEMS_WITH_FIGURES
+from ..studies.ml_vae_systems import RELEASED, SYSTEMS, SYSTEMS_WITH_FIGURES
 from ..studies.ml_vae_tables import ml_vae_table
 from ..utils.files import write_json, write_text
 from ..utils.machine import describe_device
@@ -23,7 +23,7 @@ from .records import rename_sources
 __all__ = ["NAME", "write_ml_vae_page"]
 
 NAME = "ml-vae"
-PUBLIC_WEIGHTS = "RELEASED"  # what the page calls the folder of the released checkpoints
+CHECKPOINTS = "RELEASED"  # what the page calls the folder of the released checkpoints
 CURVES = ("corrected", "plain", "heads")  # the systems whose training curves are drawn together
 CAPTIONS = {
     "swaps": "each image has the style of its row and the content of its column, which comes from one image",
@@ -36,6 +36,11 @@ CAPTIONS = {
 README_CAPTIONS = {
     "readme-code-maps": "style and content of the README's two models, by t-SNE",
     "readme-curves": "training curves of the README's two models",
+    **{
+        f"released-{std}-swaps{kind}": f"the released model with noise of deviation {std}: {CAPTIONS[f'swaps{kind}']}"
+        for std in RELEASED.values()
+        for kind in ("", "-evidence")
+    },
 }
 INTRODUCTION = (
     "The public code's models are trained and probed as in that code, beside an untrained network. All other systems are "
@@ -52,14 +57,14 @@ def write_ml_vae_page(result: Mapping[str, Any], runs: Path, out: Path) -> Path:
         out: The folder of the results.
     """
     names = {str(result["data"]): shorten_source(str(result["data"]))}
-    if result["public_weights"]:
-        names[result["public_weights"]["folder"]] = PUBLIC_WEIGHTS
+    if result["checkpoints"]:
+        names[result["checkpoints"]["folder"]] = CHECKPOINTS
     result = rename_sources(dict(result), names) | {"device": describe_device()}
     write_json(out / f"{NAME}.json", result)
     figures = _copy_figures(runs, out / NAME)
     command = ["splitvae", "reproduce", NAME, "--epochs", str(result["epochs"])]
     command += ["--data", result["data"]] if result["data"] != "mnist" else []
-    command += ["--public-weights", PUBLIC_WEIGHTS] if result["public_weights"] else []
+    command += ["--checkpoints", CHECKPOINTS] if result["checkpoints"] else []
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     lines = ["# MNIST: the Multi-Level VAE, its public code and models that train", "", INTRODUCTION, ""]
     lines += [f"    {' '.join(command)}", "", f"{result['device']}; {versions}.", ""]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .experiment import Experiment, Figure, Page, System, Table
 from .findings import compare_pair
+from .split_findings import compare_components, count_types
 
 __all__ = ["split_study"]
 
@@ -72,5 +73,6 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
         "Is the paper's claim true that splitting keeps more latent variables alive and improves samples at equal cost? "
         "And what decides what the map means? Each row differs from K = 2 in the settings that it shows."
     )
-    findings = tuple(compare_pair(first, second, COMPARED) for first, second in pairs)
+    differences = (compare_pair(first, second, COMPARED) for first, second in pairs)
+    findings = (*differences, compare_components, count_types)
     return Experiment(name, systems, Page(title, introduction, tables, findings, tuple(figures)), epochs, WIDTH)

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..data.images import Images
 from ..errors import UserError
-from ..figures.groups import collect_codes
+from ..figures.groups import collect_codes, draw_swaps, select_references
 from ..figures.io import read_fingerprint, save_figure
 from ..figures.probes import plot_code_maps, plot_model_maps, plot_probe_accuracy
 from ..figures.run import draw_run
@@ -24,7 +26,7 @@ from ..figures.training_curves import plot_training_curves
 from ..models.vae import VAE
 from ..presets.build import build_vae
 from ..probes.classifiers import ITERATIONS
-from ..probes.labelled_images import load_labelled_images
+from ..probes.labelled_images import LabelledImages, load_labelled_images
 from ..probes.measure import encode_posteriors, measure_swaps, probe
 from ..probes.measure import read_cached_probes as current_probes
 from ..runs import Run
@@ -36,12 +38,12 @@ from ..utils.files import read_json, write_json, write_text
 from ..utils.machine import versions
 from .ml_vae_public_code import build_untrained, describe_released, initialise_as_public_code, load_released
 from .ml_vae_public_probes import probe_as_public_code
-from .ml_vae_systems import COMMON_CONFIG, RELEASED, SYSTEMS, SYSTEMS_WITH_FIGURES, System
+from .ml_vae_systems import COMMON_CONFIG, RELEASED, SYSTEMS, SYSTEMS_WITH_FIGURES, System, released_config
 from .ml_vae_tables import FUSED_MEMBERS, ml_vae_table
 
 __all__ = ["ExperimentInterrupted", "reproduce_ml_vae"]
 
-
+EVIDENCE_IMAGES = 256  # in the batch whose images give evidence in a swap grid
 # Of a config, what describes neither the model nor the objective, which are given to `train` as objects.
 TRAINING_FIELDS = ("data", "batch_size", "epochs", "schedule", "pictures", "precision", "seed")
 
@@ -59,7 +61,7 @@ def reproduce_ml_vae(
     iterations: int = ITERATIONS,
     seed: int = 0,
     progress: bool = True,
-    public_weights: Path | None = None,
+    checkpoints: Path | None = None,
 ) -> dict[str, Any]:
     """Trains and probes every system in a folder of its own in `out`, and writes out/ml-vae.json and out/ml-vae.txt.
 
@@ -73,7 +75,7 @@ def reproduce_ml_vae(
         iterations: The number of steps of each probe.
         seed: The seed of models and probes.
         progress: Whether progress is printed.
-        public_weights: The folder of the checkpoints that the public code's authors released, which are measured too.
+        checkpoints: The folder of the checkpoints that the public code's authors released, which are measured too.
 
     Returns the content of ml-vae.json.
 
@@ -81,7 +83,7 @@ def reproduce_ml_vae(
         UserError: If the images do not fit, a folder holds a run with other settings, or the checkpoints are not complete.
         ExperimentInterrupted: After Ctrl-C.
     """
-    released = _load_all_released(public_weights, data, seed)
+    released = _load_all_released(checkpoints, data, seed)
     results: dict[str, Any] = {}
     for i, (name, system) in enumerate(SYSTEMS.items()):
         print_once(progress, f"[{i + 1} of {len(SYSTEMS)}] {name}: {system.description}.")
@@ -107,7 +109,7 @@ def reproduce_ml_vae(
         "epochs": epochs,
         "iterations": iterations,
         "seed": seed,
-        "public_weights": None if public_weights is None else describe_released(public_weights),
+        "checkpoints": None if checkpoints is None else describe_released(checkpoints),
         "versions": versions(),
         "systems": results,
     }
@@ -152,8 +154,7 @@ def _load_all_released(folder: Path | None, data: str, seed: int) -> dict[str, V
     """Returns the released models by the names of the systems that were trained alike; none without a folder."""
     if folder is None:
         return {}
-    configs = {name: COMMON_CONFIG.override(**SYSTEMS[name].fields, data=data, seed=seed) for name in RELEASED}
-    return {name: load_released(folder, RELEASED[name], config) for name, config in configs.items()}
+    return {name: load_released(folder, std, released_config(name, data=data, seed=seed)) for name, std in RELEASED.items()}
 
 
 def _probe_public_code(run: Run, networks: dict[str, VAE], iterations: int, seed: int, progress: bool) -> dict[str, Any]:
@@ -187,8 +188,16 @@ def _draw_figures(run: Run, result: dict[str, Any], seed: int) -> None:
     save_figure(plot_code_maps(codes, test.labels, test.names, seed), folder / "code-maps.png", fingerprint)
 
 
+def _draw_swap_grids(vae: VAE, test: LabelledImages, seed: int, folder: Path, name: str, fingerprint: str) -> None:
+    """Draws each style with each content, of single images and with the evidence of a batch, in folder/NAME-swaps*.png."""
+    rows = torch.randperm(len(test.labels), generator=torch.Generator().manual_seed(seed))[:EVIDENCE_IMAGES]
+    references = select_references(vae, test.images.pixels[rows].float() / 255, test.labels[rows])
+    save_figure(draw_swaps(vae, references), folder / f"{name}-swaps.png", fingerprint)
+    save_figure(draw_swaps(vae, references, evidence=True), folder / f"{name}-swaps-evidence.png", fingerprint)
+
+
 def _draw_public_models(out: Path, released: Mapping[str, VAE], seed: int) -> None:
-    """Draws t-SNE of the codes of the README's two models, ours and released, and our training curves, in out/figures."""
+    """Draws in out/figures t-SNE of the codes of the README's two models, ours and released, curves, and swap grids."""
     runs = {SYSTEMS[name].description.removeprefix("its model, "): Run(out / name) for name in RELEASED if name in SYSTEMS}
     models = {name: run.vae.eval() for name, run in runs.items()}
     models |= {f"released, {SYSTEMS[name].description.removeprefix('its model, ')}": vae for name, vae in released.items()}
@@ -198,5 +207,7 @@ def _draw_public_models(out: Path, released: Mapping[str, VAE], seed: int) -> No
     curves = plot_training_curves({name: run.history for name, run in runs.items()})
     save_figure(curves, folder / "readme-curves.png", fingerprint)
     _, test = load_labelled_images(next(iter(runs.values())))
+    for system, vae in released.items():
+        _draw_swap_grids(vae, test, seed, folder, f"released-{RELEASED[system]}", vae.fingerprint())
     codes = {name: collect_codes(vae, test.images.pixels, test.labels, seed) for name, vae in models.items()}
     save_figure(plot_model_maps(codes, test.labels, test.names, seed), folder / "readme-code-maps.png", fingerprint)

@@ -10,9 +10,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ..config import Config
 from ..presets.registry import PRESETS
 
-__all__ = ["README_ACCURACIES", "RELEASED", "SYSTEMS", "SYSTEMS_WITH_FIGURES", "PublishedAccuracy", "System"]
+__all__ = [
+    "README_ACCURACIES",
+    "RELEASED",
+    "SYSTEMS",
+    "SYSTEMS_WITH_FIGURES",
+    "PublishedAccuracy",
+    "System",
+    "released_config",
+]
 
 
 class PublishedAccuracy(NamedTuple):
@@ -75,3 +84,8 @@ SYSTEMS = {
 
 RELEASED = {"readme-1": "1", "readme-0.1": "0.1"}  # in the names of the files that the public code's authors released
 SYSTEMS_WITH_FIGURES = ("readme-1", "readme-0.1", "corrected", "plain")
+
+
+def released_config(name: str, **options: Any) -> Config:
+    """Returns the config of a released model, a key of `RELEASED`, with settings changed."""
+    return COMMON_CONFIG.override(**{**SYSTEMS[name].fields, **options})

@@ -60,7 +60,7 @@ def train(
         resume: Whether to resume the run in `out`; if there is none, it is begun.
         progress: Whether to show a progress bar.
         callback: A function that is called after each epoch as `callback(row, run)`, with the epoch's row of the history, a
-            dictionary of numbers by name, and the run, whose files are complete: `run.vae` is its model, in evaluation mode.
+            dictionary of numbers by name, and the run, whose files are complete: `run.vae` is its model so far.
             It may draw random numbers; those of the training stay the same. An exception in it ends the training, which
             `resume=True` continues after this epoch. Of several processes, the first one calls it.
         options: Settings by flat name, such as `width=16` or `epochs=10`.

@@ -23,10 +23,11 @@ OPTIONS = {  # of each command whose options do not depend on a preset
     "figures": "--mixture --seed",
     "probe": "--data --group-by --iterations --members --seed --out",
     "report": "--out",
-    "reproduce": "--data --crop --out --run-folder --hours --width --epochs -n --systems --iterations --seed "
-    "--public-weights",
+    "reproduce": "--data --crop --out --run-folder --hours --width --epochs -n --systems --iterations --seed --checkpoints",
     "categories": "--features --inception-weights --resize --count -n --mirror --seed --out",
     "means": "--side --out",
+    "import-keras": "--out",
+    "import-ml-vae": "--out",
     "list": "",
 }
 
@@ -36,7 +37,7 @@ def test_the_help_lists_every_command_with_what_it_does(command: Command) -> Non
     assert status == 0
     assert command() == command("help") == command("-h") == (status, out, "")
     for name, kind in COMMANDS.items():
-        assert f"  {name:<12} {kind.__doc__.splitlines()[0]}" in out
+        assert f"  {name:<13} {kind.__doc__.splitlines()[0]}" in out
 
 
 @pytest.mark.parametrize("name", OPTIONS)

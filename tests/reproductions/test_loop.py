@@ -298,10 +298,10 @@ def test_codes_of_groups_are_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("words", "message"),
     [
         (["mnits"], "no experiment is called 'mnits'"),
-        (["mnist", "--public-weights", "x"], "mnist has no --public-weights; --crop, --hours, --width, -n, --systems are"),
+        (["mnist", "--checkpoints", "x"], "mnist has no --checkpoints; --crop, --hours, --width, -n, --systems are"),
         (["mnist", "--seed", "0"], "mnist has no --seed"),
         (["mnist", "--iterations", "10"], "mnist has no --iterations"),
-        (["ml-vae", "--width", "16"], "ml-vae has no --width; --iterations, --seed, --public-weights are options of it"),
+        (["ml-vae", "--width", "16"], "ml-vae has no --width; --iterations, --seed, --checkpoints are options of it"),
         (["ml-vae", "-n", "10"], "ml-vae has no -n"),
         (["ml-vae", "--systems", "plain"], "ml-vae has no --systems"),
         (["mnist", "--epochs", "0"], "--epochs 0"),

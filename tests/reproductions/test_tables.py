@@ -7,11 +7,13 @@ import statistics
 from typing import Any
 
 import pytest
+import scipy.stats
 
 from splitvae.reproductions.columns import COLUMNS
 from splitvae.reproductions.experiment import Experiment, Page, Published, System, Table
 from splitvae.reproductions.findings import compare_order, compare_pair
 from splitvae.reproductions.page import render_page
+from splitvae.reproductions.split_findings import compare_components, count_types
 
 
 def record(gen: float, parts: dict[str, float], mse: float = 0.1, verdict: str = "semantic") -> dict[str, Any]:
@@ -73,6 +75,32 @@ def test_a_difference_has_the_summed_squares_of_standard_errors() -> None:
         "(within two standard errors)" in compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), close)[0]
     )
     assert compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), {"a": PAIR}) == []
+
+
+def test_a_component_counts_as_closer_from_two_deviations() -> None:
+    near = record(4.0, {"x1": 3.0, "x2": 5.0})  # by 1.0, where the error of the difference is .71
+    far = record(6.0, {"x1": 8.0, "x2": 2.0})  # by 4.0
+    records = {"a": [near, far], "b": [record(5.0, {})]}
+    (sentence,) = compare_components(experiment(system("a"), system("b")), records)
+    assert sentence == "GEN x̂: in 1 of 2 runs a component alone is clearly closer to the images: A (seed 1, by 4.00)."
+
+
+def test_the_gain_of_a_component_is_ranked_with_the_ambiguity() -> None:
+    gains = {0.4: 3.0, 0.1: -1.0, 0.2: 5.0, 0.3: 2.0}
+    runs = [record(6.0, {"x1": 6.0 - gain, "x2": 50.0}) for gain in gains.values()]
+    for run, ambiguity in zip(runs, gains, strict=True):
+        run["evaluation"]["split"]["mean_ambiguity"] = {"value": ambiguity, "deviation": 0.0}
+    (sentence,) = compare_components(experiment(system("a")), {"a": runs})
+    rho = scipy.stats.spearmanr(list(gains), list(gains.values())).statistic
+    assert f"is {rho:.2f} over 4 runs." in sentence and "in 3 of 4 runs" in sentence
+
+
+def test_settings_whose_seeds_went_both_ways_are_named() -> None:
+    records = {"a": PAIR, "b": [record(1.0, {"x1": 2.0}), record(1.0, {"x1": 2.0})], "c": [record(1.0, {"x1": 2.0})]}
+    (sentence,) = count_types(experiment(system("a"), system("b"), system("c")), records)
+    assert sentence == (
+        "Of 5 runs with maps: semantic 4, syntactic 1. Of 2 settings with several seeds, 1 went both ways: A."
+    )
 
 
 def test_the_order_of_the_paper_is_counted_in_pairs() -> None:

@@ -54,7 +54,7 @@ def test_the_experiment_trains_and_probes_each_system_once(
     data: str, released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def reproduce() -> dict[str, Any]:
-        return ml_vae.reproduce_ml_vae(tmp_path, data, 1, 30, progress=False, public_weights=released)
+        return ml_vae.reproduce_ml_vae(tmp_path, data, 1, 30, progress=False, checkpoints=released)
 
     result = reproduce()
 
@@ -87,6 +87,9 @@ def test_the_experiment_trains_and_probes_each_system_once(
     for figure in ("readme-code-maps", "readme-curves"):  # of both models, ours and released
         shown = read_fingerprint(tmp_path / "figures" / f"{figure}.png").split()
         assert shown == [vae.fingerprint() for vae in models]
+    for vae, std in zip(models[2:], ("1", "0.1"), strict=True):
+        for kind in ("swaps", "swaps-evidence"):
+            assert read_fingerprint(tmp_path / "figures" / f"released-{std}-{kind}.png") == vae.fingerprint()
     table = (tmp_path / "ml-vae.txt").read_text()
     assert table == ml_vae_table(result) + "\n"
     for words in ("99.7", "readme-mean  evaluation", "released", "untrained encoder", "no noise"):
@@ -99,9 +102,14 @@ def test_the_experiment_trains_and_probes_each_system_once(
     assert all(f"    {line}" in page for line in table.splitlines())
     for figure in re.findall(r"\]\((.*?)\)", page):
         assert (tmp_path / "results" / figure).exists()
-    assert {"corrected-swaps.png", "readme-1-code-maps.png", "readme-code-maps.png", "readme-curves.png", "curves.png"} <= {
-        file.name for file in (tmp_path / "results" / "ml-vae").iterdir()
-    }
+    assert {
+        "corrected-swaps.png",
+        "readme-1-code-maps.png",
+        "readme-code-maps.png",
+        "readme-curves.png",
+        "curves.png",
+        "released-0.1-swaps-evidence.png",
+    } <= {file.name for file in (tmp_path / "results" / "ml-vae").iterdir()}
     for text in (page, (tmp_path / "results" / "ml-vae.json").read_text()):
         assert str(released) not in text and data not in text and "stripes" in text
 
@@ -245,8 +253,8 @@ def test_released_weights_compute_what_the_public_code_computes(tmp_path: Path) 
 
 def test_released_files_that_are_missing_other_or_dangerous_are_refused_in_a_sentence(tmp_path: Path) -> None:
     config = COMMON_CONFIG.override(**README_FIELDS)
-    with pytest.raises(UserError, match=r"encoder_1_var_reparam does not exist; `public_weights`"):
-        ml_vae.reproduce_ml_vae(tmp_path / "runs", progress=False, public_weights=tmp_path)
+    with pytest.raises(UserError, match=r"encoder_1_var_reparam does not exist; `checkpoints`"):
+        ml_vae.reproduce_ml_vae(tmp_path / "runs", progress=False, checkpoints=tmp_path)
     assert not (tmp_path / "runs").exists()  # before anything is trained
     save_released(tmp_path, "1")
     file = tmp_path / "decoder_1_var_reparam"
@@ -263,3 +271,14 @@ def test_an_unknown_experiment_is_named(capsys: pytest.CaptureFixture[str]) -> N
     assert "ml-vae" in capsys.readouterr().err
     assert main(["reproduce", "ml-vae", "--epochs", "0"]) == 2
     assert "--epochs 0" in capsys.readouterr().err
+
+
+def test_released_checkpoints_become_runs(released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import-ml-vae", str(released), "--out", str(tmp_path)]) == 0
+    for name, std in (("readme-1", "1"), ("readme-0.1", "0.1")):
+        run = Run(tmp_path / name)
+        config = COMMON_CONFIG.override(**SYSTEMS[name].fields)
+        assert run.vae.fingerprint() == load_released(released, std, config).fingerprint()
+        assert run.vae.encoder.latent.settings.eps_std == float(std)  # type: ignore[union-attr]  # a grouped head
+    assert main(["import-ml-vae", str(tmp_path / "nowhere"), "--out", str(tmp_path / "new")]) == 2
+    assert "encoder_1_var_reparam does not exist" in capsys.readouterr().err and not (tmp_path / "new").exists()
