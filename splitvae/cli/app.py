@@ -18,6 +18,7 @@ from .list import List
 from .means import Means
 from .options import parse
 from .probe import Probe
+from .push import Push
 from .reconstruct import Reconstruct
 from .report import Report
 from .reproduce import Reproduce
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Any] = {
     "figures": Figures,
     "probe": Probe,
     "report": Report,
+    "push": Push,
     "reproduce": Reproduce,
     "sweep": sweep,
     "categories": Categories,
