@@ -17,11 +17,12 @@ from .samplers.gaussian_mixture import GaussianMixture
 from .samplers.registry import SAMPLERS
 from .utils.settings import ActsWith, OneOf, Option, Settings
 
-__all__ = ["FORMAT", "Config", "Data", "Hardware", "Monitoring", "Training"]
+__all__ = ["FORMAT", "LOGGERS", "Config", "Data", "Hardware", "Monitoring", "Training"]
 
 FORMAT = 1  # the number of the format of config.json; a file with a larger number is refused
 LEARNING_RATE_SCHEDULES = ("constant", "step", "cosine", "plateau")
 PRECISIONS = ("auto", "bf16", "32")
+LOGGERS = ("tensorboard", "csv", "wandb", "mlflow", "none")
 ALARM_RESPONSES = ("stop", "warn", "rollback")
 
 
@@ -119,11 +120,14 @@ class Monitoring(Settings):
             component, to training images; 0 measures none.
         on_alarm: The response to an alarm: stop at the last good checkpoint, go on with a warning (warn), or go on from
             that checkpoint with changed weights (rollback).
+        logger: Where the history is logged beside history.jsonl: tensorboard and csv in the folder of the run, wandb and
+            mlflow where these packages are installed, or none.
     """
 
     preview_every: int = 5
     fid_every: int = 0
     on_alarm: Annotated[str, OneOf(ALARM_RESPONSES)] = "stop"
+    logger: Annotated[str, OneOf(LOGGERS)] = "tensorboard"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,7 +4,7 @@
     model/              the model                 state.ckpt       the last checkpoint, for an exact resume
     samplers/           fitted samplers           good.ckpt        the last checkpoint without an alarm (training/alarms.py)
     evaluation.json     measurements              figures/         pictures
-    report.html         all of it on one page     tensorboard/     the history for TensorBoard
+    report.html         all of it on one page     tensorboard/     the history for TensorBoard (training/loggers.py)
     training.lock       exists while a training writes in the folder (utils/lock.py)
 
 No file is a pickle that could run code: weights are safetensors, and checkpoints are read with `weights_only=True`.

@@ -27,6 +27,7 @@ from .checkpoints import STATE
 from .devices import choose_devices
 from .fabric import isolated_randomness
 from .interrupts import interruptible
+from .loggers import check_logger
 from .lost_model import restore_lost_model
 from .recovery import handle_alarm, initialise_good, load_checkpoint
 from .setup import find_run_to_resume, prepare_images, resume_config
@@ -100,6 +101,7 @@ def train(
                     more = "its learning rate has come down to 0, so that more epochs need a new run"
                 print_once(progress, f"{folder} is finished after {config.training.epochs} epochs; {more}.")
                 return run
+        check_logger(config.monitoring.logger)
         hardware = choose_devices(config.hardware, options.keys())
         config = config.override(devices=hardware.devices, nodes=hardware.nodes)
         for warning in config.objective.warnings(config.model.latent_dim, config.training.epochs):

@@ -1,12 +1,11 @@
-"""The record of a training: sums of terms, the history, TensorBoard, the progress bar and warnings."""
+"""The record of a training: sums of terms, the history, the progress bar and warnings."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from itertools import accumulate
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from ..errors import setting
 from ..runs import Run
 from ..utils.collectives import all_gather, all_reduce
 from ..utils.files import write_json_lines
+from .loggers import TrainingLog, open_log
 from .windows import Windows
 
 __all__ = ["Monitor"]
@@ -52,7 +52,7 @@ class Monitor:
         self.run: Run | None = None
         self.has_announced_stop = False
         self.bar: Any = None
-        self.tensorboard: Any = None
+        self.log: TrainingLog | None = None
 
     # -- within a step: no value is read back from the device ------------------------------------------------------
 
@@ -208,7 +208,7 @@ class Monitor:
 
     @contextmanager
     def writing(self, run: Run, progress: bool, writes: bool = True) -> Iterator[Monitor]:
-        """Opens the files of TensorBoard for the block; closes them and the progress bar after it.
+        """Opens the log of the run's logger for the block; closes it and the progress bar after it.
 
         Arguments:
             run: The run, whose folder receives the files.
@@ -217,56 +217,31 @@ class Monitor:
         """
         self.run = run
         if writes:
-            self.rewrite_tensorboard()
-        self.shows_progress = progress
+            self.log = open_log(run.config.monitoring.logger, run)
+            self.rewrite_log()
+        self.shows_progress, is_complete = progress, False
         try:
             yield self
+            is_complete = True
         finally:
             if self.bar is not None:
                 self.bar.close()
-            if self.tensorboard is not None:
-                with suppress(OSError):
-                    self.tensorboard.close()
-            self.bar = self.tensorboard = None
+            if self.log is not None:
+                self.log.close(is_complete)
+            self.bar = self.log = None
 
-    def rewrite_tensorboard(self) -> None:
-        """Replaces the files of TensorBoard by one of the rows of the history, to which further epochs are added.
-
-        A file that says from which step earlier ones do not count would be shorter, but not every viewer heeds that.
-        """
-        from torch.utils.tensorboard import SummaryWriter  # takes a second to import, and only training needs it
-
-        assert self.run is not None
-        folder = self.run.path / "tensorboard"
-        if self.tensorboard is not None:
-            self.tensorboard.close()
-        for file in folder.glob("events.out.tfevents.*"):
-            file.unlink(missing_ok=True)
-        self.tensorboard = SummaryWriter(str(folder))
-        times = accumulate((-row["seconds"] for row in reversed(self.rows)), initial=time.time())
-        for row, ended in zip(self.rows, list(times)[-2::-1], strict=True):
-            self._add_to_tensorboard(row, ended)
-        self.tensorboard.flush()
-
-    def _add_to_tensorboard(self, row: dict[str, Any], ended: float) -> None:
-        """Writes a row of the history for TensorBoard.
-
-        Arguments:
-            row: The row.
-            ended: The time at which the epoch ended, in seconds as `time.time` counts them.
-        """
-        for name, value in row.items():
-            if name not in ("epoch", "step", "notes", "restored"):
-                tag = f"{'held out' if name.startswith('val_') else 'train'}/{name}"
-                self.tensorboard.add_scalar(tag, value, row["step"], ended)
+    def rewrite_log(self) -> None:
+        """Makes the log agree with the history."""
+        if self.log is not None:
+            self.log.rewrite(self.rows)
 
     def write_epoch(self) -> None:
-        """Writes the history, writes its last row for TensorBoard, and prints it."""
+        """Writes the history, writes its last row to the log, and prints it."""
+        assert self.log is not None
         self.write_history()
-        row = self.rows[-1]
-        self._add_to_tensorboard(row, time.time())
-        self.tensorboard.flush()
-        self.print(summarise_epoch(row))
+        if note := self.log.add(self.rows):
+            self.print(note)
+        self.print(summarise_epoch(self.rows[-1]))
 
     def write_history(self) -> None:
         """Writes history.jsonl."""

@@ -95,7 +95,7 @@ def initialise_good(trainer: Trainer, run: Run) -> None:
 
 
 def restore_good(trainer: Trainer, run: Run) -> int | None:
-    """Goes back to the good checkpoint, with the model, the history, TensorBoard and the previews.
+    """Goes back to the good checkpoint, with the model, the history, the log and the previews.
 
     At the beginning there is no model. With `best`, a model of an epoch before the checkpoint stays; one of a later epoch
     is replaced by that of the checkpoint.
@@ -121,7 +121,7 @@ def restore_good(trainer: Trainer, run: Run) -> int | None:
             run.save_model(trainer.saved_model)
         remove_previews(run.path / "figures", trainer.epoch)
         monitor.write_history()
-        monitor.rewrite_tensorboard()
+        monitor.rewrite_log()
     return int(trainer.epoch)
 
 

@@ -22,7 +22,7 @@ __all__ = ["find_run_to_resume", "prepare_images", "resume_config"]
 
 RESUMABLE_OPTIONS = {  # a resumed run may change these, all options of the sampler, and `Objective.resumable`
     *("epochs", "lr", "precision", "compile", "accelerator", "devices", "nodes"),
-    *("data", "preview_every", "fid_every", "on_alarm", "sampler"),
+    *("data", "preview_every", "fid_every", "on_alarm", "logger", "sampler"),
 }
 
 
