@@ -35,11 +35,11 @@ from .models.codes import Codes, encode
 from .models.vae import VAE
 from .utils.files import atomic_write, read_json, write_json
 from .utils.lock import LOCK
-from .utils.machine import default_device
+from .utils.machine import default_device, describe_device, describe_versions
 
 __all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
 
-NON_SETTINGS = ("splitvae", "parameters", "images", "changed_by_alarms")  # of config.json
+NON_SETTINGS = ("splitvae", "parameters", "images", "changed_by_alarms", "machine")  # of config.json
 
 
 class Run:
@@ -72,6 +72,7 @@ class Run:
             raise UserError(f"{file} is damaged ({error}); restore it or train the run anew.") from None
         self._images: dict[str, Images] = {}
         self.training_sha256 = str(values.get("images") or "")
+        self.machine: dict[str, str] = values.get("machine", {})  # where it was begun: the device, the versions
 
     @staticmethod
     def begin(path: str | os.PathLike[str], config: Config, counts: dict[str, int], images: str = "") -> Run:
@@ -91,7 +92,8 @@ class Run:
             raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
         if folder.exists() and (not folder.is_dir() or {file.name for file in folder.iterdir()} - {LOCK}):
             raise UserError(f"{folder} exists and holds no run; give another folder with --out.")
-        _write_config(folder, config, counts, images)
+        machine = {"device": describe_device(), "versions": describe_versions()}
+        _write_config(folder, config, counts, images, machine=machine)
         return Run(folder)
 
     def reconfigure(self, config: Config, counts: dict[str, int], alarmed: Sequence[str] = (), images: str = "") -> None:
@@ -107,7 +109,7 @@ class Run:
         before = {name: known[name][0] if name in known and known[name][1] == old[name] else old[name] for name in alarmed}
         self.changed_by_alarms = known | {name: [value, new[name]] for name, value in before.items()}
         self.training_sha256 = images or self.training_sha256
-        _write_config(self.path, config, counts, self.training_sha256, self.changed_by_alarms)
+        _write_config(self.path, config, counts, self.training_sha256, self.changed_by_alarms, self.machine)
         self.config = config
 
     def begun_config(self) -> Config:
@@ -238,11 +240,17 @@ def _say_that_a_row_is_cut(file: Path) -> None:
 
 
 def _write_config(
-    folder: Path, config: Config, counts: dict[str, int], images: str, changed: Mapping[str, list[Any]] | None = None
+    folder: Path,
+    config: Config,
+    counts: dict[str, int],
+    images: str,
+    changed: Mapping[str, list[Any]] | None = None,
+    machine: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes config.json: the version, the settings, the parameters, the hash of the images, and what alarms changed."""
+    """Writes config.json: version, settings, parameters, the hash of the images, what alarms changed, and the machine."""
     others: dict[str, Any] = {"parameters": counts, "images": images}
     others |= {"changed_by_alarms": changed} if changed else {}
+    others |= {"machine": machine} if machine else {}
     write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), **others})
 
 

@@ -12,6 +12,7 @@ from .cautions import find_cautions, qualify
 
 __all__ = [
     "Comparison",
+    "better_value",
     "comparison_tables",
     "describe_score",
     "describe_size",
@@ -45,6 +46,8 @@ LIKELIHOOD_ROWS = {
     "the same with 64 draws": "likelihood draws 64",
     "the same with 1024 draws": "likelihood draws 1024",
 }
+
+LIKELIHOOD_BEST = {"bits_per_dimension": "low"} | dict.fromkeys(("1", "64", "1024"), "high")
 
 PARAMETER_ROWS = {
     "trainable parameters": "model parameters trainable",
@@ -93,6 +96,14 @@ def table_rows(evaluation: Mapping[str, Any] | None = None) -> dict[str, dict[st
     if evaluation.get("likelihood"):
         rows[f"Likelihood of {evaluation['likelihood']['images']} images"] = LIKELIHOOD_ROWS
     return rows
+
+
+def better_value(path: str) -> str:
+    """Returns which value at a path of `table_rows` is better, "low" or "high"; "" where neither is."""
+    group, name = path.split()[0], path.split()[-1]
+    if group == "likelihood":
+        return LIKELIHOOD_BEST.get(name, "")
+    return METRICS[name].best if name in METRICS and METRICS[name].group == group else ""
 
 
 def format_value(evaluation: Mapping[str, Any], path: str) -> str:
@@ -213,11 +224,15 @@ class Comparison(NamedTuple):
         description: What the numbers are, the images and the features.
         headings: The headings of the columns.
         rows: The cells, one row per system and sampler.
+        compared: The headings of the columns that are compared.
+        best: Which of their numbers are better, "low" or "high".
     """
 
     description: str
     headings: list[str]
     rows: list[list[str]]
+    compared: list[str]
+    best: str
 
 
 ROW_HEADINGS = ["system", "parameters", "density", "components", "seeds"]
@@ -265,8 +280,11 @@ def comparison_tables(groups: Mapping[str, Sequence[Mapping[str, Any]]], protoco
             shares.append([name, sampler, str(len(scores)), *cells])
         is_split = any(len(score["banks"]["GEN"]) > 1 for members in systems.values() for _, score in members)
         what = f"Fréchet distances{f'; {BEST_PART_NOTE}' if is_split else ''}"
-        tables.append(Comparison(f"{what}; {description}", ROW_HEADINGS + DISTANCE_HEADINGS, distances))
-        tables.append(Comparison(f"Shares, of x̂; {description}", ["system", "density", "seeds", *share_headings], shares))
+        tables.append(
+            Comparison(f"{what}; {description}", ROW_HEADINGS + DISTANCE_HEADINGS, distances, DISTANCE_HEADINGS, "low")
+        )
+        headings = ["system", "density", "seeds", *share_headings]
+        tables.append(Comparison(f"Shares, of x̂; {description}", headings, shares, share_headings, "high"))
     return tables
 
 

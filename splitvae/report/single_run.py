@@ -25,8 +25,8 @@ from .sections import (
     changed_fields,
     format_setting,
     measurement_rows,
-    render_commands,
     render_data_notes,
+    render_origins,
 )
 
 __all__ = ["render_run"]
@@ -56,7 +56,7 @@ def render_run(entry: ReportEntry) -> str:
     if probes := read_cached_probes(run):
         text = f'<div class="card wide"><pre>{escape(probe_table(probes))}</pre></div>'
         parts += ["<h2>What classifiers can read from the codes</h2>", text]
-    parts += ["<h2>Settings</h2>", _render_settings(run), "<h2>Command</h2>", render_commands([run])]
+    parts += ["<h2>Settings</h2>", _render_settings(run), "<h2>Origin</h2>", render_origins([run])]
     parts.append(render_data_notes(evaluation))
     return "\n".join(parts)
 
