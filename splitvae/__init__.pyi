@@ -44,6 +44,7 @@ from . import (
     training as training,
 )
 from .config import Config as Config
+from .data.convert import as_images as as_images
 from .data.geometry import resize as resize
 from .data.images import Images as Images
 from .data.sources import load as load
@@ -97,6 +98,7 @@ from .objectives.variance import (
 )
 from .presets.build import create as create
 from .runs import Run as Run
+from .runs import open_run as open_run
 from .samplers.base import Prior as Prior
 from .samplers.flow import Flow as Flow
 from .samplers.gaussian_mixture import GaussianMixture as GaussianMixture

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from .errors import UserError
+from .errors import UserError, setting
 from .models.vae import Model
 from .objectives.base import Objective
 from .objectives.elbo import ELBO
@@ -30,7 +30,7 @@ def _uses_groups(config: Config) -> bool:
     return config.model.latent.uses_groups
 
 
-WITH_GROUPS = ActsWith(_uses_groups, "a latent of groups (--latent grouped or --latent adaptive)")
+WITH_GROUPS = ActsWith(_uses_groups, "a latent of groups", ("latent", "grouped"))
 
 
 def check_minimums(settings: Settings, **minimums: int) -> None:
@@ -188,17 +188,16 @@ class Config(Settings):
         super().__post_init__()
         for _, field, value in self.walk():
             if field.acts is not None and value != field.default and not field.acts.condition(self):
-                raise UserError(
-                    f"{field.option}={value!r} acts only with {field.acts.needed}; choose that, or leave "
-                    f"{field.option} out."
-                )
+                raise UserError(f"{field.option}={value!r} {field.acts.explain(field.option)}")
         if self.hardware.compile and self.objective.options().get("penalty") == "gradient":
             raise UserError(
-                "the gradient penalty needs second derivatives, which torch.compile cannot compute; leave --compile out."
+                "the gradient penalty needs second derivatives, which torch.compile cannot compute; leave "
+                f"{setting('compile', True)} out."
             )
         if self.data.validation == 0 and (self.training.best or self.training.schedule == "plateau"):
             raise UserError(
-                "best=True and schedule='plateau' need a validation loss, and there is none with validation=0; set 1000."
+                "best=True and schedule='plateau' need a validation loss, and there is none with validation=0; type "
+                f"{setting('validation', 1000)}."
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -1,11 +1,19 @@
-"""The one exception that is meant for the person at the keyboard."""
+"""The one exception that is meant for the person at the keyboard, and the words of its messages.
+
+A message says what to type. That is `batch_size=26` in Python and `--batch-size 26` in a shell, so every message, also a
+note that is printed, writes settings by `setting`. A whole command, such as `splitvae report RUN`, is the same for both.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["UserError", "nearest"]
+__all__ = ["UserError", "messages_for_shell", "nearest", "setting"]
+
+_reader = {"is_in_shell": False}  # of the messages of this process
 
 
 class UserError(Exception):
@@ -29,3 +37,38 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return "did you mean " + " or ".join(repr(name) for name in close) + "?"
     return "known are: " + ", ".join(known) + "."
+
+
+@contextmanager
+def messages_for_shell() -> Iterator[None]:
+    """Lets `setting` write options of the command line for the block."""
+    before = _reader["is_in_shell"]
+    _reader["is_in_shell"] = True
+    try:
+        yield
+    finally:
+        _reader["is_in_shell"] = before
+
+
+def setting(name: str, *value: Any) -> str:
+    """Returns a setting or an argument as the reader of a message types it: in Python, or on the command line.
+
+    Arguments:
+        name: The flat name.
+        value: The value, if there is one to type; True and False switch an option on and off.
+
+    >>> setting("batch_size", 26), setting("resume", True), setting("lr")
+    ('batch_size=26', 'resume=True', '`lr`')
+    >>> with messages_for_shell():
+    ...     setting("batch_size", 26), setting("resume", True), setting("lr")
+    ('--batch-size 26', '--resume', '--lr')
+    """
+    flag = name.replace("_", "-")
+    if not _reader["is_in_shell"]:
+        return f"{name}={value[0]!r}" if value else f"`{name}`"
+    if not value or value[0] is True:
+        return f"--{flag}"
+    if value[0] is False:
+        return f"--no-{flag}"
+    words = value[0] if isinstance(value[0], tuple | list) else value
+    return " ".join([f"--{flag}", *map(str, words)])

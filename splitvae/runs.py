@@ -19,31 +19,64 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
-from safetensors.torch import save as to_bytes
-
 from .config import Config
-from .data.geometry import resize
+from .data.convert import as_images
+from .data.geometry import ResizeOptions, crop_and_resize, resize
 from .data.images import Images
 from .data.sources import load
-from .errors import UserError
+from .errors import UserError, nearest, setting
 from .models.codes import Codes, encode
+from .models.pretrained import read_model, write_model
 from .models.vae import VAE
-from .utils.files import atomic_write, read_json, write_json
+from .utils.files import read_json, write_json
 from .utils.lock import LOCK
 from .utils.machine import default_device, describe_device, describe_versions
+from .utils.versions import describe_newer, own_version
 
-__all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
+__all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config", "open_run"]
 
 NON_SETTINGS = ("splitvae", "parameters", "images", "changed_by_alarms", "machine")  # of config.json
 
 
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Opens the run in a folder, and so in one step its model, codes, history, measurements and settings.
+
+        run = splitvae.open_run("runs/first")
+        run.vae, run.codes("test"), run.history, run.evaluation, run.config, run.images("test"), run.prepare(photo)
+
+    Nothing is read before it is asked for, except the settings.
+
+    Arguments:
+        path: The folder.
+
+    Raises:
+        UserError: For a folder that is no run, with the runs that are near, and for a run of a newer version.
+    """
+    folder = Path(path).expanduser()
+    if not (folder / "config.json").is_file():
+        if folder.is_file():
+            raise UserError(f"{folder} is a file; give the folder of a run, such as {folder.parent}.")
+        if not folder.is_dir():
+            near = _find_runs(folder.parent)
+            hint = nearest(folder.name, near) if near else "`splitvae train` makes runs, in the folder runs."
+            raise UserError(f"{folder} does not exist; {hint}")
+        if inside := _find_runs(folder):
+            raise UserError(f"{folder} is no run, but holds runs; give one of them, such as {folder / inside[0]}.")
+    elif (folder / "model.safetensors").is_file():
+        raise UserError(f"{folder} is a model without its run; `splitvae.VAE.from_pretrained({str(folder)!r})` reads it.")
+    return Run(folder)
+
+
+def _find_runs(folder: Path) -> list[str]:
+    """Returns the names of the runs in a folder."""
+    return sorted(file.parent.name for file in folder.glob("*/config.json") if file.parent.name != "model")
+
+
 class Run:
-    """The folder of a training, and access to its files.
+    """The folder of a training, and access to its files; `splitvae.open_run` opens it.
 
     Arguments:
         path: The folder.
@@ -67,7 +100,7 @@ class Run:
         try:
             self.config = Config.from_json(settings)
         except UserError as error:
-            raise UserError(f"{file} {error}") from None
+            raise UserError(f"{file} {error}{describe_newer(values.get('splitvae'))}") from None
         except (TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{file} is damaged ({error}); restore it or train the run anew.") from None
         self._images: dict[str, Images] = {}
@@ -89,9 +122,12 @@ class Run:
         """
         folder = Path(path)
         if (folder / "config.json").exists():
-            raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
+            raise UserError(
+                f"{folder} already holds a run; continue it with {setting('resume', True)}, or give another folder with "
+                f"{setting('out')}."
+            )
         if folder.exists() and (not folder.is_dir() or {file.name for file in folder.iterdir()} - {LOCK}):
-            raise UserError(f"{folder} exists and holds no run; give another folder with --out.")
+            raise UserError(f"{folder} exists and holds no run; give another folder with {setting('out')}.")
         machine = {"device": describe_device(), "versions": describe_versions()}
         _write_config(folder, config, counts, images, machine=machine)
         return Run(folder)
@@ -118,6 +154,9 @@ class Run:
         changed = {name: old for name, (old, new) in self.changed_by_alarms.items() if present.get(name) == new}
         return self.config.override(**changed)
 
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
     @property
     def name(self) -> str:
         """The name of the folder."""
@@ -132,18 +171,8 @@ class Run:
                 f"{self.path} has no trained model; `splitvae train --resume --out {self.path}` trains it or writes it "
                 "again from the last checkpoint."
             )
-        try:
-            vae = VAE(**read_json(folder / "config.json"))
-            vae.load_state_dict(load_file(folder / "model.safetensors"))
-            return vae.eval().to(default_device())
-        except UserError:
-            raise
-        except Exception as error:  # a damaged file may raise an exception of any of three libraries
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"{folder} is damaged ({reason}); `splitvae train --resume --out {self.path}` writes it again from the "
-                "last checkpoint."
-            ) from None
+        remedy = f"`splitvae train --resume --out {self.path}` writes it again from the last checkpoint."
+        return read_model(VAE, folder, remedy).to(default_device())
 
     def has_model(self) -> bool:
         """Returns whether there is a model that can be read."""
@@ -154,12 +183,7 @@ class Run:
 
     def save_model(self, vae: VAE) -> None:
         """Writes the model, each file in one piece."""
-        folder = self.path / "model"
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: value.detach().cpu().contiguous() for name, value in vae.state_dict().items()}
-        with atomic_write(folder / "model.safetensors") as draft:
-            draft.write_bytes(to_bytes(tensors))
-        write_json(folder / "config.json", vae._hub_mixin_config)
+        write_model(vae, self.path / "model")
         self.__dict__.pop("vae", None)
 
     def remove_model(self) -> None:
@@ -210,9 +234,22 @@ class Run:
             return load_for_config(self.config.override(data=data), split)
         if split not in self._images:
             if self.config.data.source is None:
-                raise UserError(f"{self.path} was trained on images from memory; give their source with --data.")
+                raise UserError(f"{self.path} was trained on images from memory; give their source with {setting('data')}.")
             self._images[split] = load_for_config(self.config, split)
         return self._images[split]
+
+    def prepare(self, images: Any) -> Images:
+        """Returns images of any kind in memory, cropped, padded and resized as those of the run were, for `vae.encode`.
+
+        Arguments:
+            images: The images, as `splitvae.as_images` takes them.
+        """
+        model, data = self.config.model, self.config.data
+        result = as_images(images)
+        if data.crop is not None:
+            cropped, notes = crop_and_resize(result.pixels, ResizeOptions(crop=data.crop))
+            result = dataclasses.replace(result, pixels=cropped, notes=(*result.notes, *notes))
+        return as_images(result, model.shape, data.pad)
 
     @property
     def images_in_memory(self) -> frozenset[str]:
@@ -236,7 +273,9 @@ class Run:
 @cache
 def _say_that_a_row_is_cut(file: Path) -> None:
     """Prints once that the last row of a history is left out."""
-    print(f"Note: the last row of {file} is cut, and is left out; --resume writes it again.", file=sys.stderr)
+    print(
+        f"Note: the last row of {file} is cut, and is left out; {setting('resume', True)} writes it again.", file=sys.stderr
+    )
 
 
 def _write_config(
@@ -251,7 +290,7 @@ def _write_config(
     others: dict[str, Any] = {"parameters": counts, "images": images}
     others |= {"changed_by_alarms": changed} if changed else {}
     others |= {"machine": machine} if machine else {}
-    write_json(folder / "config.json", {"splitvae": version("splitvae"), **config.to_json(), **others})
+    write_json(folder / "config.json", {"splitvae": own_version(), **config.to_json(), **others})
 
 
 def load_for_config(config: Config, split: str) -> Images:
@@ -290,8 +329,8 @@ def match_config(images: Images, config: Config) -> Images:
         network = config.preset or "the network"
         raise UserError(
             f"{images.source} holds {kinds[images.shape[0]]} images ({images.shape[0]} channels), but {network} generates "
-            f"{kinds.get(shape[0], 'other')} images ({shape[0]} channels); type --shape {images.shape[0]} {shape[1]} "
-            f"{shape[2]} to build the network for them."
+            f"{kinds.get(shape[0], 'other')} images ({shape[0]} channels); type "
+            f"{setting('shape', (images.shape[0], *shape[1:]))} to build the network for them."
         )
     channels, side, _ = shape
     inner = resize(images.pixels, (channels, side - 2 * pad, side - 2 * pad))

@@ -79,7 +79,7 @@ def test_nested_choices_are_reached_by_flat_names() -> None:
         ({"net": "resnt"}, "no network is called 'resnt'; did you mean 'resnet'"),
         ({"fusion": "po", "latent": "grouped"}, "fusion='po' is unknown; did you mean 'poe'"),
         ({"group_members": 4}, "acts only with a latent of groups"),
-        ({"independence": 4.0}, "--latent grouped"),
+        ({"independence": 4.0}, "latent='grouped'"),
         ({"epochs": 0}, "epochs=0 must be at least 1"),
         ({"loss": "rae", "beta": -1.0}, "beta=-1.0 must be a number of at least 0"),
         ({"loss": "rae", "penalty": "gradient", "compile": True}, "second derivatives"),
@@ -102,7 +102,7 @@ def test_settings_that_cannot_be_are_refused_with_what_to_choose(options: dict[s
         ({"format": None}, "no longer read; train the run anew"),
         ({"modle": {}}, "field 'modle' unknown here; did you mean 'model'"),
         ({"model": {"net": {"name": "of-the-future"}}}, "no network is called 'of-the-future'"),
-        ({"training": {"epochs": "many"}}, "is damaged"),
+        ({"training": {"epochs": "many"}}, "epochs='many' must be a whole number"),
     ],
 )
 def test_a_config_file_that_cannot_be_read_is_refused_in_a_sentence(

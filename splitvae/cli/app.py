@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import UserError, nearest
+from ..errors import UserError, messages_for_shell, nearest
 from ..utils.processes import find_launcher, print_error
 from .categories import Categories
 from .data import data
@@ -49,6 +49,7 @@ COMMANDS: dict[str, Any] = {
 }
 
 
+@messages_for_shell()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit status: 0, 2 for a mistake, or 130 for Ctrl-C.
 

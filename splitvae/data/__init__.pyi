@@ -1,3 +1,4 @@
+from .convert import as_images as as_images
 from .geometry import remove_padding as remove_padding
 from .geometry import resize as resize
 from .images import Images as Images

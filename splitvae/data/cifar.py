@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.download import Checksum, cache_dir, fetch
 from .arrays import read_array
 from .geometry import ResizeOptions
@@ -202,8 +202,8 @@ def read_cifar_by_name(name: str, split: str, options: ResizeOptions) -> LoadedS
     if not path.is_file():
         url = _SITE + cifar.archive
         advice = (
-            f"get {url} where there is a network, and give the file here: --data {cifar.archive}; or put it there for all "
-            f"runs: {path}."
+            f"get {url} where there is a network, and give the file here: "
+            f"{setting('data', str(cifar.archive))}; or put it there for all runs: {path}."
         )
         fetch([url], path, Checksum("md5", cifar.md5), title=cifar.archive, advice=advice)
         notes = (f"downloaded {name} to {path}",)
@@ -217,7 +217,7 @@ def _refuse_python_form(found: list[str], source_name: str) -> None:
         names = " or ".join(CIFAR)
         raise UserError(
             f"{source_name} holds CIFAR in the Python form ({', '.join(found)}), whose pickles can run code when they are "
-            f"read and are refused: type --data {names}, or get the binary form, {_SITE}cifar-10-binary.tar.gz, "
+            f"read and are refused: give {names}, or get the binary form, {_SITE}cifar-10-binary.tar.gz, "
             "which has the same images."
         )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,9 +18,12 @@ __all__ = ["Images", "batches", "evenly_spaced"]
 _IMAGES_PER_BLOCK = 2048  # that are hashed at once
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Images:
     """Images with their labels and their origin.
+
+    They are indexed as an array is: `images[0]` is one image, uint8 (C, H, W); `images[:100]`, `images[mask]` and
+    `images[[3, 5]]` are `Images` with the labels of these rows; `numpy.asarray(images)` is (N, C, H, W).
 
     Arguments:
         pixels: The images, uint8 with shape (N, C, H, W), where C is 1 or 3; in memory, or in a file (mapped.py).
@@ -40,6 +45,25 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Returns one image, uint8 (C, H, W), for a number, and `Images` with their labels for a slice, mask or list."""
+        if isinstance(index, tuple):
+            return self.pixels[index]
+        if isinstance(index, np.ndarray | list):
+            index = torch.as_tensor(index)
+        pixels = self.pixels[index]
+        if pixels.ndim < 4:
+            return pixels
+        return replace(self, pixels=pixels, labels=None if self.labels is None else self.labels[index])
+
+    def __repr__(self) -> str:
+        labels = f", {len(self.classes)} classes" if self.labels is not None else ""
+        return f"Images({len(self):,} of shape {self.shape}{labels}, source={self.source!r}, split={self.split!r})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Returns the pixels as an array, uint8 (N, C, H, W)."""
+        return np.array(self.pixels.numpy(), dtype, copy=copy)
 
     @property
     def sha256(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..errors import UserError, nearest
+from ..errors import UserError, nearest, setting
 from .images import Images
 
 __all__ = ["get_group_labels", "get_labels"]
@@ -41,18 +41,21 @@ def get_group_labels(images: Images, attributes: str = "") -> Tensor:
         raise UserError(
             f"{source} has no labels, and a grouped latent must know which images share their content. Give a folder with "
             "one subfolder a group, an .npz file with `images` and `labels`, or splitvae.Images with labels; or train "
-            "without groups: --latent gaussian."
+            f"without groups: {setting('latent', 'gaussian')}."
         )
     if len(labels) != len(images):
         raise UserError(f"{source} has {len(labels)} labels for {len(images)} images; give one label for each image.")
     if labels.ndim == 1:
         if attributes:
-            raise UserError(f"{source} has one class an image and no attributes to group by; leave out --group-by.")
+            raise UserError(
+                f"{source} has one class an image and no attributes to group by; leave out {setting('group_by')}."
+            )
         return labels
     if not attributes:
         examples = ", ".join(images.classes[:6])
         raise UserError(
-            f"{source} has {labels.shape[1]} attributes ({examples} ...); say which of them make groups: --group-by NAME."
+            f"{source} has {labels.shape[1]} attributes ({examples} ...); say which of them make groups: "
+            f"{setting('group_by', 'NAME')}."
         )
     columns = []
     for name in attributes.split(","):

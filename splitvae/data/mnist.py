@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.download import Checksum, cache_dir, decompress, fetch
 
 __all__ = ["HOSTED_DATASETS", "IDX_FILES", "HostedDataset", "fetch_dataset", "find_idx_files", "read_idx", "read_idx_pair"]
@@ -177,6 +177,6 @@ def fetch_dataset(name: str) -> tuple[Path, tuple[str, ...]]:
             Checksum("md5", dataset.md5[IDX_FILES.index(file)], decompressed=not dataset.md5_of_gz),
             title=f"{file}.gz of {name}",
             advice=f"get the four files {', '.join(f'{each}.gz' for each in IDX_FILES)} from {dataset.mirrors[0]} where "
-            "there is a network, put them into a folder DIR here, and give it: --data DIR.",
+            f"there is a network, put them into a folder DIR here, and give it: {setting('data', 'DIR')}.",
         )
     return folder, (f"downloaded {name} to {folder}",) if missing else ()

@@ -13,6 +13,7 @@
 |                                         | (hub.py, parquet.py)                                                        |
 | an array                                | itself: (N, H, W), (N, H, W, C) or (N, C, H, W)                             |
 | a data set of PyTorch                   | its items, each read once (torch_dataset.py)                                |
+| images of Pillow, a list, a batch       | themselves (convert.py)                                                     |
 
 **Parts.** The parts of a source are the train, test and validation subfolders of a folder, and the arrays x_train and
 x_test of an `.npz`. splits.py selects the part that serves as the split, and holds out a test split where there is none.
@@ -26,12 +27,15 @@ parquet.py describes the parts and labels of tables, decode.py how images of dif
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -47,18 +51,28 @@ from .cifar import (
     read_cifar_by_name,
     read_cifar_folder,
 )
+from .convert import as_images, is_collection
 from .folder import is_hidden, read_folder
 from .geometry import ResizeOptions
 from .images import Images
 from .mnist import HOSTED_DATASETS, fetch_dataset, find_idx_files, read_idx_pair
 from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
-from .splits import LoadedSplit, MissingPartError, make_class_labels, select_split
+from .splits import Labels, LoadedSplit, MissingPartError, make_class_labels, select_split
 from .torch_dataset import is_torch_dataset, name_dataset, read_torch_dataset
 
 __all__ = ["SOURCE_NAMES", "Source", "is_from_memory", "load", "load_all"]
 
-Source = str | os.PathLike | np.ndarray | Tensor | Dataset
+Source = str | os.PathLike | np.ndarray | Tensor | Dataset | Image.Image | Sequence[Any]
 _UNKNOWN_KIND = "{} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images."
+FROM_MEMORY = (
+    "array of shape ",
+    "torch data set ",
+    "list of ",
+    "batch of ",
+    "loader of ",
+    "image in memory",
+    "images in memory",
+)
 SOURCE_NAMES = ("digits", *HOSTED_DATASETS, *CIFAR)  # the sources that have a name of their own
 
 
@@ -87,7 +101,8 @@ def load(
 
     Arguments:
         source: A name, a path, "hf://org/name", an array (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or
-            floating-point in [0, 1], or a data set of PyTorch whose items are such images or (image, label) pairs.
+            floating-point in [0, 1], a data set of PyTorch whose items are such images or (image, label) pairs, or what
+            else `splitvae.as_images` takes, such as a list of images.
         split: "train" or "test"; "validation" where the source has such a part; "all" where it has no parts.
         side: The height and width of the result in pixels. By default the images decide, for each part anew: to read a
             test part in the shape of its train part, pass the side and channels of the train part.
@@ -116,7 +131,7 @@ def load(
 
 def is_from_memory(images: Images) -> bool:
     """Returns whether images are from an array or a data set in memory, which cannot be read again by the source's name."""
-    return images.source == "array" or images.source.startswith(("array of shape ", "torch data set "))
+    return images.source == "array" or images.source.startswith(FROM_MEMORY)
 
 
 def _name_source(source: Source) -> str:
@@ -125,11 +140,14 @@ def _name_source(source: Source) -> str:
         return f"array of shape {tuple(source.shape)}"
     if isinstance(source, str | os.PathLike) and source != "":
         return os.fspath(source)
+    if is_collection(source):
+        return "images in memory"
     if is_torch_dataset(source):
         return name_dataset(source)
-    what = "An empty name" if isinstance(source, str) else f"A {type(source).__name__}"
+    what = "An empty name" if isinstance(source, str) else f"A value of type {type(source).__name__}"
     raise UserError(
-        f"{what} is no source of images: give a name, a path, hf://org/name, an array, or a data set of PyTorch."
+        f"{what} is no source of images: give a name, a path, hf://org/name, an array, a list of images, or a data set of "
+        "PyTorch."
     )
 
 
@@ -138,6 +156,12 @@ def _read_source(source: Source, source_name: str, split: str, options: ResizeOp
     if isinstance(source, np.ndarray | Tensor):
         selection = select_split({"all": source.shape[0] if source.ndim else 0}, split, source_name)
         return read_array(source, None, selection, source_name, options)
+    if is_collection(source):
+        images = as_images(source)
+        selection = select_split({"all": len(images)}, split, source_name)
+        labels = None if images.labels is None else Labels(images.labels.numpy(), images.classes)
+        loaded = read_array(images.pixels, labels, selection, source_name, options)
+        return loaded._replace(notes=images.notes + loaded.notes)
     if not isinstance(source, str | os.PathLike):
         return read_torch_dataset(source, split, options)
     if source_name == "digits":

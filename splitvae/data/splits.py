@@ -103,10 +103,10 @@ def select_split(sizes: Mapping[str, int], split: str, source_name: str) -> Spli
     ((part, count),) = sizes.items()
     if split == "validation":
         raise UserError(f"{source_name} has no validation part: ask for 'train', or for 'test', a tenth that is held out.")
+    if split == "all" and count:
+        return SplitSelection(part, None)
     if count < 2:
         raise UserError(f"{source_name} has {count} image(s): at least 2 are needed, one to train and one to test.")
-    if split == "all":
-        return SplitSelection(part, None)
     tenth = max(1, count // 10)
     order = np.random.default_rng(0).permutation(count)
     rows = np.sort(order[:tenth] if split == "test" else order[tenth:])

@@ -41,7 +41,10 @@ def is_torch_dataset(source: object) -> bool:
         UserError: For a data set without numbered items, and for a loader of batches.
     """
     if isinstance(source, DataLoader):
-        raise UserError("A DataLoader gives batches in an order of its own: give its data set, loader.dataset.")
+        raise UserError(
+            "A DataLoader gives batches in an order of its own: give its data set, loader.dataset, or "
+            "splitvae.as_images(loader), all of its batches in the order in which they come."
+        )
     name = type(source).__name__
     if isinstance(source, IterableDataset):
         raise UserError(
@@ -62,18 +65,19 @@ def name_dataset(dataset: Any) -> str:
     return f"torch data set {type(dataset).__name__} of {len(dataset)} items"
 
 
-def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions) -> LoadedSplit:
+def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions, name: str = "") -> LoadedSplit:
     """Reads the items of a split in the order of their numbers.
 
     Arguments:
         dataset: A data set of PyTorch, or an object with `__len__` and `__getitem__`.
         split: The split; a data set has no parts, so that a tenth of it is held out as test.
         options: The side, crop and channels of the result.
+        name: What messages call the data set; by default its class.
 
     Raises:
         UserError: If no item can be read, or if items are no images or have values out of range.
     """
-    reader = _Reader(dataset)
+    reader = _Reader(dataset, name or name_dataset(dataset))
     selection = select_split({"all": len(dataset)}, split, reader.name)
     rows = selection.rows_of(len(dataset)).tolist()
     sample = {}
@@ -125,8 +129,8 @@ class _Item(NamedTuple):
 class _Reader:
     """Reads items of a data set, and remembers which cannot be read."""
 
-    def __init__(self, dataset: Any) -> None:
-        self.dataset, self.name = dataset, name_dataset(dataset)
+    def __init__(self, dataset: Any, name: str) -> None:
+        self.dataset, self.name = dataset, name
         self.failures: dict[int, str] = {}
 
     def read(self, row: int) -> _Item | None:

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import setting
+
 __all__ = ["find_cautions", "qualify", "trained_too_briefly"]
 
 MIN_STEPS = 1000  # of a training whose latents and split are judged
@@ -45,7 +47,7 @@ def find_cautions(evaluation: Mapping[str, Any]) -> list[str]:
     if bits > UNIFORM_BITS:
         cautions.append(
             f"The likelihood of {bits:.2f} bits a dimension is worse than that of uniform noise, 8: the variance v "
-            "of the training has not come down to the error; train longer, or with a smaller --v."
+            f"of the training has not come down to the error; train longer, or with a smaller {setting('v')}."
         )
     return cautions
 

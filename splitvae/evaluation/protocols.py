@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..errors import UserError, nearest
+from ..errors import UserError, nearest, setting
 from ..runs import Run
 from ..samplers.base import Sampler
 from ..samplers.gaussian_mixture import GaussianMixture
@@ -118,7 +118,10 @@ def configure_sampler(run: Run, name: str = "", protocol: str | Protocol = "clea
     sampler = sampler.for_run(max(MIN_EPOCHS, 2 * len(run.history)), run.config.training.seed)
     if not isinstance(sampler, GaussianMixture):
         if components:
-            raise UserError(f"--components are those of a mixture, and the sampler is {sampler.name}; add --sampler gmm.")
+            raise UserError(
+                f"{setting('components')} is of a mixture, and the sampler is {sampler.name}; "
+                f"add {setting('sampler', 'gmm')}."
+            )
         return sampler
     if components:
         return replace(sampler, components=components, covariance="full")

@@ -33,7 +33,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from .base import fingerprint
 
 __all__ = ["Classifier", "Stage", "Task"]
@@ -121,7 +121,8 @@ class Classifier(nn.Module):
             return ""
         return (
             f"; it is weak (always to name the most frequent answer gives {self.majority:.1%}), so that distances in its "
-            "features say little; type --features inception, or mnist, cifar10 or celeba if the images are like those"
+            f"features say little; type {setting('features', 'inception')}, or mnist, cifar10 or celeba if the images are "
+            "like those"
         )
 
     @property

@@ -27,7 +27,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..data.images import Images
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.console import print_once
 from ..utils.download import cache_dir
 from ..utils.files import atomic_write
@@ -48,7 +48,9 @@ MIN_IMAGES = {"classifier": 50, "rotation": 20}
 def why_unlearnable(images: Images, task: Task) -> str:
     """Returns why a task cannot be learned from images, and what to do; "" if it can be learned."""
     name, labels = _source_title(images), images.labels
-    remedy = "type --features rotation" if task == "classifier" else "give more, or type --features inception"
+    remedy = f"type {setting('features', 'rotation')}"
+    if task != "classifier":
+        remedy = f"give more, or type {setting('features', 'inception')}"
     if task == "classifier" and labels is None:
         return f"{name} has no labels for a classifier to learn; {remedy}."
     if task == "classifier" and labels is not None and not _varying_columns(labels).any():

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.download import Checksum, cache_dir, fetch
 from ..utils.files import code_beside_tensors
 from ..utils.keras_h5 import READ_ERRORS, read_keras_layers
@@ -83,7 +83,7 @@ def find_weights(published: PublishedFile, given: Path | None = None) -> tuple[P
             checksum,
             title="Inception's weights",
             advice=f"get {published.url} where there is a network and put it at {target}, or give it where it is: "
-            "--inception-weights FILE.",
+            f"{setting('inception_weights', 'FILE')}.",
         )
     try:
         digest = checksum.compute(target.read_bytes())

@@ -32,7 +32,7 @@ from pathlib import Path
 import torch
 
 from ..data.images import Images
-from ..errors import UserError, nearest
+from ..errors import UserError, nearest, setting
 from ..utils.machine import default_device
 from .base import Extractor, ModuleFeatures
 
@@ -94,7 +94,7 @@ def load_extractor(
     if weights is not None and name in EXTRACTORS and not name.startswith("inception"):
         raise UserError(f"features {name!r} read no weights, but {weights} was given: leave it out, or take 'inception'.")
     if resize is not None and name != "inception":
-        raise UserError(f"features {name!r} have no --resize, which is that of inception; leave it out.")
+        raise UserError(f"features {name!r} have no {setting('resize')}, which is that of inception; leave it out.")
     if name in ("auto", "classifier", "rotation", "mnist", "cifar10", "celeba"):
         from .classifier_training import load_or_train, why_unlearnable
         from .shipped import SHIPPED, find_shipped, load_shipped

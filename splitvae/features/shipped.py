@@ -25,7 +25,7 @@ import torch
 from safetensors.torch import load
 
 from ..data.images import Images
-from ..errors import UserError
+from ..errors import UserError, setting
 from .classifier import Classifier, Stage
 
 __all__ = ["SHIPPED", "ShippedClassifier", "find_shipped", "load_shipped"]
@@ -131,6 +131,6 @@ def load_shipped(name: str, images: Images | None = None, device: torch.device |
     if images is not None and not network.reads(images.shape):
         raise UserError(
             f"the features {name!r} are those of images of shape {network.shape}, and {images.source} has images of shape "
-            f"{images.shape}; bring them to that shape, or type --features auto."
+            f"{images.shape}; bring them to that shape, or type {setting('features', 'auto')}."
         )
     return network.to(device or torch.device("cpu")).eval()

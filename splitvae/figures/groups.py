@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..data.images import batches
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.fusion import fuse_all
 from ..models.latents import GroupedHead
 from ..models.vae import VAE
@@ -143,7 +143,8 @@ def _grouped_head(vae: VAE) -> GroupedHead:
     latent = vae.encoder.latent
     if not isinstance(latent, GroupedHead):
         raise UserError(
-            "this model has no content and style that could be swapped; train one that has, with `--latent grouped`."
+            "this model has no content and style that could be swapped; train one that has, with "
+            f"{setting('latent', 'grouped')}."
         )
     return latent
 

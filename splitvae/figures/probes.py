@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from ..data.images import evenly_spaced
-from ..errors import UserError
+from ..errors import UserError, setting
 from .style import OKABE_ITO, STYLE, add_grid, new_chart
 
 __all__ = ["plot_code_maps", "plot_model_maps", "plot_probe_accuracy"]
@@ -61,7 +61,7 @@ def plot_probe_accuracy(result: Mapping[str, Any]) -> Figure:
     if not points:
         raise UserError(
             "this model has no content that images share, so that there is no curve of evidence to draw; train one with "
-            "`--latent grouped`."
+            f"{setting('latent', 'grouped')}."
         )
     members = [point["members"] for point in points]
     with rc_context(STYLE):

@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..metrics.latents import kl_by_dimension
 from ..models.codes import Codes, decode
 from ..models.split import Canvas
@@ -74,7 +74,7 @@ def draw_maps(canvas: Canvas, columns: int = 10) -> Figure:
     """
     split = canvas.masks.shape[1]
     if split == 1:
-        raise UserError("an unsplit model (split=1) has no maps to draw; train a split one with --split 2.")
+        raise UserError(f"an unsplit model (split=1) has no maps to draw; train a split one with {setting('split', 2)}.")
     if split == 2:
         return tile_images(canvas.masks[:, 0].split(columns), gap_colour=MAP_GAP_COLOUR)
     return tile_images(canvas.masks.flatten(0, 1).split(max(1, columns // split) * split), gap_colour=MAP_GAP_COLOUR)

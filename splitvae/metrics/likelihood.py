@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 
 from ..data.images import batches, evenly_spaced
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.inference import inference_batch_size
 from ..models.posteriors import GaussianPosterior
 from .outputs import Autoencoder
@@ -88,7 +88,9 @@ def log_weights(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: 
     """
     terms = _draw_terms(model, pixels, v, draws, seed, size)
     if terms is None:
-        raise UserError("this model's code has no noise, and so no likelihood; train one with --latent gaussian.")
+        raise UserError(
+            f"this model's code has no noise, and so no likelihood; train one with {setting('latent', 'gaussian')}."
+        )
     return terms.log_likelihood + terms.log_ratio
 
 

@@ -24,7 +24,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..errors import UserError, nearest
+from ..errors import UserError, nearest, setting
 from .groups import Groups, as_groups
 from .posteriors import GaussianPosterior
 
@@ -130,7 +130,7 @@ class EvidenceAccumulator:
         if bool((mean.isnan() | logvar.isnan() | logvar.isinf()).any()):
             raise UserError(
                 "a mean or log-variance is NaN or infinite: the training of the encoder failed (train it anew with a lower "
-                "--lr or with --precision 32), or the codes are damaged."
+                f"{setting('lr')} or with {setting('precision', '32')}), or the codes are damaged."
             )
         rows, counts = GaussianPosterior(mean.double(), logvar.double()), mean.new_ones(len(mean), 1, dtype=torch.float64)
         if self.labels is not None:  # a fused group is one more row, which stands for its members

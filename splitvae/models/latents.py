@@ -21,7 +21,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..networks.layers import glorot_
 from ..utils.settings import OneOf, Option, Registry, Settings
 from .fusion import FUSIONS, fuse, subsample_members
@@ -271,7 +271,7 @@ class AdaptiveHead(GaussianHead):
         if groups.members != 2:
             raise UserError(
                 "latent='adaptive' compares the two images of a pair, but some group has more or fewer images; give groups "
-                "of two (--group-members 2, and at least two images of each label)."
+                f"of two ({setting('group_members', 2)}, and at least two images of each label)."
             )
         with torch.autocast(features.device.type, enabled=False):
             pairs = groups.member_of.sort(stable=True).indices.view(-1, 2)

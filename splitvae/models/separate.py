@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..networks.base import EncoderDecoder, Network
 from .split import count_logit_channels
 
@@ -66,7 +66,7 @@ def narrow_network(net: Network, shape: tuple[int, int, int], latent_dim: int, s
     if not hasattr(net, field):
         raise UserError(
             f"the network {net.name!r} has no {field}, by which its decoder could be made smaller; leave out "
-            "--split-decoder separate."
+            f"{setting('split_decoder', 'separate')}."
         )
 
     def count(each: Network, outputs: int) -> int:

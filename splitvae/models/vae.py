@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import numbers
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from pathlib import Path
+from typing import Annotated, Any, Self, cast
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from ..errors import UserError
@@ -19,8 +21,10 @@ from ..utils.memory import MEASURED_IMAGES
 from ..utils.settings import ActsWith, OneOf, Settings
 from .groups import Groups
 from .inference import inference_batch_size
+from .inputs import to_images, to_latents
 from .latents import LATENTS, Gaussian, Latent
 from .posteriors import Posterior
+from .pretrained import find_model_folder, read_model, write_model
 from .separate import build_separate
 from .split import Canvas, compose, count_logit_channels
 
@@ -56,7 +60,7 @@ class Model(Settings):
     net: Annotated[Network, NETWORKS] = Residual()
     latent: Annotated[Latent, LATENTS] = Gaussian()
     spectral_norm: bool = False
-    split_decoder: Annotated[str, OneOf(SPLIT_DECODERS), ActsWith(_is_split, "a split (--split 2 or more)")] = "shared"
+    split_decoder: Annotated[str, OneOf(SPLIT_DECODERS), ActsWith(_is_split, "a split", ("split", 2))] = "shared"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,13 +81,7 @@ class Encoder(nn.Module):
         return self.latent(self.features(x), group)
 
 
-class VAE(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="splitvae",
-    license="mit",
-    tags=["variational-autoencoder", "split-vae"],
-):
+class VAE(nn.Module):
     """Creates a variational autoencoder whose decoder generates `split` images and their maps.
 
     Arguments:
@@ -98,8 +96,8 @@ class VAE(
             have as many parameters (models/separate.py); without a split these are the same.
         options: Settings of the network and the latent by flat name, such as `width=32`.
 
-    Models are written by `save_pretrained(folder)` (config.json and model.safetensors) and read by
-    `VAE.from_pretrained(folder)`, in evaluation mode.
+    Models are written by `save_pretrained(folder)` (config.json and model.safetensors), put on the hub by `push_to_hub`,
+    and read by `VAE.from_pretrained`, in evaluation mode.
 
     Raises:
         UserError: For sizes that leave nothing of the network, unknown names, and options of another choice.
@@ -117,11 +115,14 @@ class VAE(
         **options: Any,
     ) -> None:
         super().__init__()
-        size = (int(shape[0]), *map(int, shape[1:]))
+        if not isinstance(shape, Sequence):
+            raise UserError(f"shape={shape!r} is not (channels, side, side), such as (3, 64, 64).")
+        size = tuple(map(int, shape))
         # Silenced: names and dictionaries become choices in Settings.
         settings = Model(size, latent_dim, split, net, latent, spectral_norm, split_decoder)  # type: ignore[arg-type]  # names too
-        self.settings = settings = settings.override(**options)
+        settings = settings.override(**options)
         self.shape, self.latent_dim, self.split = cast(tuple[int, int, int], settings.shape), latent_dim, split
+        self.settings = settings
         outputs = count_logit_channels(self.shape[0], split)
         if settings.split_decoder == "separate" and split > 1:
             features, self.decoder = build_separate(settings.net, self.shape, latent_dim, split)
@@ -131,7 +132,6 @@ class VAE(
         if spectral_norm:
             settings.net.normalise_spectra(self.encoder, self.decoder)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        self._hub_mixin_config = settings.to_json()  # what `save_pretrained` writes to config.json
 
     @property
     def uses_groups(self) -> bool:
@@ -146,31 +146,49 @@ class VAE(
     @property
     def device(self) -> torch.device:
         """The device of the model, to which images and latents are moved before they are encoded and decoded."""
-        return next(self.decoder.parameters()).device
+        return self._place()[0]
 
-    def encode(self, x: Tensor, group: Groups | Tensor | None = None) -> Posterior:
+    def _place(self) -> tuple[torch.device, torch.dtype]:
+        """Returns the device and the type of the weights."""
+        weight = next(self.decoder.parameters())
+        return weight.device, weight.dtype
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets an attribute; raises UserError for a setting, which the layers of a model cannot follow."""
+        settings = self.__dict__.get("settings")
+        if settings is not None and name in ("settings", *settings.options()):
+            raise UserError(
+                f"{name} of a model cannot be changed, since its layers were built for it; create another model, such as "
+                "splitvae.VAE(vae.shape, split=3)."
+            )
+        super().__setattr__(name, value)
+
+    def encode(self, x: Any, group: Groups | Tensor | None = None) -> Posterior:
         """Returns the posterior of images.
 
         Arguments:
-            x: The images, shape (B, C, H, W), floats in [0, 1].
+            x: The images, shape (B, C, H, W), floats in [0, 1]; or any kind of images of that size that
+                `splitvae.as_images` takes, such as bytes, arrays, images of Pillow or lists of these.
             group: The group of each image, shape (B,), any integers; None makes each image a group of its own.
 
         Raises:
-            UserError: For images of another shape or type.
+            UserError: For images of another shape, and for values of another range where they lie on the CPU.
         """
-        if x.shape[1:] != self.shape or not x.is_floating_point():
-            raise UserError(
-                f"this model reads float images in [0, 1] of shape (B, {', '.join(map(str, self.shape))}), "
-                f"not {x.dtype} of shape {tuple(x.shape)}; `splitvae.resize(pixels, vae.shape) / 255` converts bytes."
-            )
-        x = x.to(self.device)
+        x = to_images(x, self.shape, *self._place())
         if size := self._inference_batch_size(len(x)):
             return self.encoder.latent(torch.cat([self.encoder.features(part) for part in x.split(size)]), group)
         return self.encoder(x, group)
 
-    def decode(self, z: Tensor) -> Canvas:
-        """Returns the canvas of latents z, shape (B, D)."""
-        z = z.to(self.device)
+    def decode(self, z: Any) -> Canvas:
+        """Returns the canvas of latents.
+
+        Arguments:
+            z: The latents, shape (B, D); a tensor, an array, or lists of numbers. A single one may be (D,).
+
+        Raises:
+            UserError: For latents of another shape.
+        """
+        z = to_latents(z, self.latent_dim, *self._place())
         if size := self._inference_batch_size(len(z)):
             canvases = [compose(self.decoder(part), self.split) for part in z.split(size)]
             return Canvas(torch.cat([c.images for c in canvases]), torch.cat([c.masks for c in canvases]))
@@ -204,8 +222,28 @@ class VAE(
             n: The number of samples.
             seed: A seed that makes z the same on every device; None draws from the global random stream.
         """
+        if not isinstance(n, numbers.Integral) or n < 0:
+            raise UserError(f"n={n!r} is no number of samples; give a whole number, such as 64.")
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         return self.decode(torch.randn(n, self.latent_dim, generator=generator))
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the model to a folder: config.json, its settings, and model.safetensors, its weights."""
+        write_model(self, Path(folder))
+
+    @classmethod
+    def from_pretrained(cls, source: str | os.PathLike[str], **options: Any) -> Self:
+        """Returns a model in evaluation mode, on the CPU.
+
+        Arguments:
+            source: The folder of a model, that of a run, or a model of the Hugging Face hub, "owner/name". A model of
+                somebody else executes nothing: only its settings and its safetensors are read.
+            options: For the hub: `revision`, `token`, `cache_dir`, `local_files_only` and `force_download`.
+
+        Raises:
+            UserError: If there is no such model, if it is damaged, or if a newer version wrote it.
+        """
+        return read_model(cls, find_model_folder(source, **options))
 
     def counts(self) -> dict[str, int]:
         """Returns the numbers of parameters: `trainable`, and `total` with BatchNorm's running statistics."""

@@ -23,7 +23,7 @@ from .variance import VARIANCES, Computed, Variance, mean_over_processes
 __all__ = ["ELBO", "SCALINGS", "ELBOLoss"]
 
 SCALINGS = ("units", "pixels")
-IF_GROUPED = ActsWith(lambda config: config.model.latent.name == "grouped", "latent='grouped' (--latent grouped)")
+IF_GROUPED = ActsWith(lambda config: config.model.latent.name == "grouped", "a latent of groups", ("latent", "grouped"))
 MIN_KL = 1.0  # nats, of styles and of contents, above which codes tell something about their images
 
 

@@ -9,6 +9,7 @@ from ..config import Config
 from ..errors import UserError
 from ..models.vae import VAE
 from ..objectives.base import Objective
+from ..objectives.registry import OBJECTIVES
 from .registry import find_preset
 
 __all__ = ["build_config", "build_vae", "create"]
@@ -51,8 +52,12 @@ def build_config(model: str | Config | VAE, objective: Objective | None = None, 
     """
     if isinstance(model, str):
         config = find_preset(model)
-    else:
+    elif isinstance(model, VAE | Config):
         config = Config(model=model.settings) if isinstance(model, VAE) else model
+    else:
+        raise UserError(
+            f"a model is the name of a preset, such as 'digits-svae', a splitvae.VAE or a splitvae.Config, not {model!r}."
+        )
     if objective is not None:
-        config = dataclasses.replace(config, objective=objective)
+        config = dataclasses.replace(config, objective=OBJECTIVES.make(objective))
     return config.override(**options)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data.images import Images, evenly_spaced
 from ..data.labels import get_group_labels
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..runs import Run
 
 __all__ = ["LabelledImages", "load_labelled_images"]
@@ -48,7 +48,8 @@ def load_labelled_images(run: Run, group_by: str = "") -> tuple[LabelledImages, 
         if images.labels is None:
             raise UserError(
                 f"{images.source} has no labels, and a probe learns to predict labels from codes. Give the run's images "
-                "with labels by --data: a folder with one subfolder a class, or an .npz file with `images` and `labels`."
+                f"with labels by {setting('data')}: a folder with one subfolder a class, or an .npz file with "
+                "`images` and `labels`."
             )
         rows = evenly_spaced(len(images), limit)
         given.append(images.labels[rows])

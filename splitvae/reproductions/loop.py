@@ -21,7 +21,7 @@ from typing import Any
 from ..config import Config
 from ..data.geometry import remove_padding
 from ..data.images import Images
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..evaluation.diagnostics import evaluate
 from ..evaluation.fitted_samplers import sampler_for
 from ..features.base import Extractor
@@ -172,7 +172,7 @@ def _settle_scale(experiment: Experiment, request: Request, file: Path, train: I
         }
         stored = update_results(file, lambda results: results.update({**about, **results}))
     scale = Scale(**stored["scale"])
-    elsewhere = "Give what it has, or another folder with --out."
+    elsewhere = f"Give what it has, or another folder with {setting('out')}."
     for name in ("width", "epochs", "images"):
         asked, has = getattr(request, name), getattr(scale, name)
         if asked is not None and asked != has:

@@ -73,7 +73,7 @@ def choose_scale(
         UserError: If the time is no positive number.
     """
     if hours is not None and not hours > 0:
-        raise UserError(f"--hours {hours:g} leaves no time to train; give a number such as 3.")
+        raise UserError(f"hours={hours:g} leaves no time to train; give a number such as 3.")
     has_gpu = torch.cuda.is_available()
     if width is None:
         width = int(find_preset(experiment.systems[0].preset).options()["width"]) if has_gpu else experiment.width

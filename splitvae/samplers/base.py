@@ -22,7 +22,7 @@ from ..utils.console import Progress
 from ..utils.files import atomic_write, write_json
 from ..utils.settings import Settings
 
-__all__ = ["Prior", "Sampler", "check_codes"]
+__all__ = ["Prior", "Sampler", "check_are_codes", "check_codes"]
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,15 @@ class Prior(Sampler):
         self.learn(dim_=int(tensors["dim"]))
 
 
+def check_are_codes(codes: object) -> None:
+    """Raises UserError for anything but codes, such as the tensor of their means."""
+    if not isinstance(getattr(codes, "mean", None), Tensor):
+        raise UserError(
+            f"a sampler is fitted to codes, not to a value of type {type(codes).__name__}; give run.codes('train'), or "
+            "splitvae.Codes(mean, None) for means alone."
+        )
+
+
 def check_codes(codes: Codes, least: int, what: str, instead: str = "") -> None:
     """Raises UserError for fewer codes than `least`, or codes that are not finite.
 
@@ -135,6 +144,7 @@ def check_codes(codes: Codes, least: int, what: str, instead: str = "") -> None:
         what: The density that is fitted, as the message names it.
         instead: The end of the message: what to do if there are no more images.
     """
+    check_are_codes(codes)
     if len(codes.mean) < least:
         raise UserError(f"{len(codes.mean)} codes are too few for {what}; give more images{instead}.")
     if not all(bool(values.isfinite().all()) for values in (codes.mean, codes.logvar) if values is not None):

@@ -19,7 +19,7 @@ from typing import Annotated, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import default_device
@@ -111,7 +111,7 @@ class Flow(Sampler):
         Raises:
             UserError: For fewer than 100 codes, codes that are not finite, and a loss that diverges.
         """
-        check_codes(codes, MIN_CODES, "a flow", " or use --sampler gmm")
+        check_codes(codes, MIN_CODES, "a flow", f" or use {setting('sampler', 'gmm')}")
         with fixed_seed(self.seed):
             density = self._build_density(codes.mean.shape[1])
         mean, variance = codes.mean.double().mean(0), codes.mean.double().var(0)

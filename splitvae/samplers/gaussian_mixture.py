@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import UserError, nearest
+from ..errors import UserError, nearest, setting
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import default_device
 from ..utils.settings import Option
-from .base import Sampler, check_codes
+from .base import Sampler, check_are_codes, check_codes
 from .em import Convergence, Mixture, expectation_maximisation, log_density
 
 __all__ = ["GaussianMixture"]
@@ -60,7 +60,7 @@ class GaussianMixture(Sampler):
         if self.max_iterations < 1:
             raise UserError(f"max_iterations={self.max_iterations} of a mixture must be at least 1, such as 200.")
         if self.components is not None and self.components < 1:
-            raise UserError(f"components={self.components} must be at least 1; type --components 20.")
+            raise UserError(f"components={self.components} must be at least 1; type {setting('components', 20)}.")
         if self.covariance is None and self.components is not None:
             object.__setattr__(self, "covariance", "full")
         if self.covariance not in (None, *COVARIANCES):
@@ -76,9 +76,10 @@ class GaussianMixture(Sampler):
         Raises:
             UserError: For fewer codes than components, and codes that are not finite.
         """
+        check_are_codes(codes)
         components, covariance = self.components, self.covariance
         size = components or 1
-        instead = f" or type --components {max(1, len(codes.mean) // 10)}" if size > 1 else ""
+        instead = f" or type {setting('components', max(1, len(codes.mean) // 10))}" if size > 1 else ""
         check_codes(codes, max(2, size), f"{size} components" if components else "a mixture", instead)
         means = codes.mean.detach().cpu().double()
         chosen: dict[str, Any] = {}
@@ -139,7 +140,7 @@ class GaussianMixture(Sampler):
         except torch.linalg.LinAlgError as error:
             raise UserError(
                 f"no mixture of {components} components fits {len(means)} codes ({str(error).split('.')[0]}); "
-                "type a smaller --components."
+                f"type a smaller {setting('components')}."
             ) from None
         return Mixture(*(value.cpu() for value in fitted)), convergence
 

@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import setting
 from ..models.codes import Codes
 from ..networks.layers import glorot_
 from ..objectives.variance import Learned, Ratchet, Variance
@@ -147,7 +148,7 @@ class SecondStage(Sampler):
         Raises:
             UserError: For fewer than 100 codes, codes that are not finite, and a loss that diverges.
         """
-        check_codes(codes, MIN_CODES, "a second stage", " or use --sampler gmm")
+        check_codes(codes, MIN_CODES, "a second stage", f" or use {setting('sampler', 'gmm')}")
         with fixed_seed(self.seed):
             stage = self._build_stage(codes.mean.shape[1])
         training = DensityTraining(self.epochs or 100, self.lr, self.batch, self.halve_every, seed=self.seed)

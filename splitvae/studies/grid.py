@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import Config
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..presets.registry import PRESETS, find_preset
 from ..runs import Run
 from ..training.interrupts import Interrupted
@@ -135,7 +135,9 @@ def _train_cell(config: Config, cell: Cell, folder: Path, explicit_fields: dict[
     if resume:
         run_config = Run(folder).config
         if run_config.preset != config.preset:
-            raise UserError(f"{folder} was begun as {run_config.preset or 'introvae'}; give another folder with --out.")
+            raise UserError(
+                f"{folder} was begun as {run_config.preset or 'introvae'}; give another folder with {setting('out')}."
+            )
         settings = run_config.override(**explicit_fields)
     else:
         explicit_fields = explicit_fields | cell._asdict()
@@ -145,7 +147,8 @@ def _train_cell(config: Config, cell: Cell, folder: Path, explicit_fields: dict[
         alarm = read_json(alarm_file)
         if alarm["asked"] == target:
             print_once(
-                progress, f"{folder} was stopped by an alarm, {alarm['alarm']}; --on-alarm rollback goes on gentler."
+                progress,
+                f"{folder} was stopped by an alarm, {alarm['alarm']}; {setting('on_alarm', 'rollback')} goes on gentler.",
             )
             return Outcome(cell, Run(folder), alarm["alarm"], alarm["text"])
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.collectives import all_gather, barrier, count_processes
 
 __all__ = ["Disagreement", "check_agreement"]
@@ -45,13 +45,13 @@ def check_agreement(folder: Path, device: torch.device, **values: object) -> Non
     if not bool(everywhere[:, 0].all()):
         raise Disagreement(
             f"{folder} is not the same folder on all machines: config.json, which the first process wrote, is missing on "
-            "another one. Give a folder with --out that all machines share."
+            f"another one. Give a folder with {setting('out')} that all machines share."
         )
     differing = [name for name, column in zip(values, everywhere[:, 1:].T, strict=True) if (column != column[0]).any()]
     if differing:
         raise Disagreement(
             f"the processes differ in {' and '.join(name.replace('_', ' ') for name in differing)}; give each machine the "
-            "same data, the same command, and a folder with --out that all share."
+            f"same data, the same command, and a folder with {setting('out')} that all share."
         )
 
 

@@ -36,7 +36,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..errors import UserError
+from ..errors import UserError, setting
 
 __all__ = ["Alarm", "Alarmed", "find_alarms", "non_finite_alarm"]
 
@@ -101,7 +101,7 @@ def non_finite_alarm(what: str, step: int, lr: float) -> Alarm:
     """
     observation = f"{what} became non-finite at step {step}"
     cause = "a step was too long, or too small a number was divided by"
-    remedy = "Take a lower learning rate, or --precision 32"
+    remedy = f"Take a lower learning rate, or {setting('precision', '32')}"
     return Alarm("non-finite", observation, cause, remedy, {"lr": round_to_three_digits(lr / 2)})
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..config import Config
 from ..data.images import Images
 from ..data.labels import get_group_labels
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.groups import Groups, as_groups
 from ..models.inference import inference_batch_size
 from ..models.vae import VAE
@@ -163,7 +163,8 @@ class TrainingImages:
             return ""
         return (
             f"{self.held_out_count} held-out images make smaller groups than those of training, whose contents count for "
-            "more images; the validation loss cannot be compared with that of training. Hold out more with --validation."
+            f"more images; the validation loss cannot be compared with that of training. Hold out more "
+            f"with {setting('validation')}."
         )
 
     def _grouped_order(self, labels: Tensor, generator: torch.Generator) -> EpochOrder:
@@ -219,5 +220,7 @@ def _group_labels(images: Images, config: Config, vae: VAE) -> Tensor | None:
             )
         if config.training.batch_size % 2:
             odd = config.training.batch_size
-            raise UserError(f"batch_size={odd} is odd, and latent='adaptive' needs pairs; type --batch-size {odd + 1}.")
+            raise UserError(
+                f"batch_size={odd} is odd, and latent='adaptive' needs pairs; type {setting('batch_size', odd + 1)}."
+            )
     return labels

@@ -9,7 +9,7 @@ from collections.abc import Collection
 import torch
 
 from ..config import Hardware
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.machine import default_device
 from ..utils.processes import RANKS, Launcher, count_noun, find_launcher, is_main_process
 
@@ -49,7 +49,7 @@ def choose_devices(hardware: Hardware, typed: Collection[str] = ()) -> Hardware:
             hint = "; a task must see all devices of its machine: type --gpus-per-node, not --gpus-per-task"
         raise UserError(
             f"devices={hardware.devices}, and this machine has {count_noun(present, 'device')} of that kind; type "
-            f"--devices {present}, or --accelerator cpu{hint}."
+            f"{setting('devices', present)}, or {setting('accelerator', 'cpu')}{hint}."
         )
     return hardware
 
@@ -68,7 +68,7 @@ def _match_launcher(hardware: Hardware, launcher: Launcher, typed: Collection[st
     other = f", or {launcher.name} {options[launcher.name]}" if launcher.name in options else ""
     raise UserError(
         f"{launcher}, and the settings say devices={hardware.devices} and nodes={hardware.nodes}; type "
-        f"--devices {launcher.devices} --nodes {launcher.nodes}{other}."
+        f"{setting('devices', launcher.devices)} and {setting('nodes', launcher.nodes)}{other}."
     )
 
 

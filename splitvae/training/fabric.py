@@ -28,7 +28,7 @@ from ..utils.processes import Launcher, find_launcher
 from .devices import choose_devices
 from .launcher import leave_group_at_exit, start_other_processes, watch_first_process
 
-__all__ = ["average_gradients", "isolated_evaluation", "launch_fabric", "pixel_storage_device"]
+__all__ = ["average_gradients", "isolated_evaluation", "isolated_randomness", "launch_fabric", "pixel_storage_device"]
 
 TIMEOUT = timedelta(minutes=30)  # after which a process that waits for another one gives up
 
@@ -100,11 +100,17 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 @contextmanager
 def isolated_evaluation(fabric: Fabric, seed: int) -> Iterator[None]:
     """Runs the block without gradients, with autocast and with seeded random draws; then restores the random streams."""
-    device = fabric.device
-    cuda = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda), torch.no_grad(), fabric.autocast():
-        before = torch.mps.get_rng_state() if device.type == "mps" else None
+    with isolated_randomness(fabric.device), torch.no_grad(), fabric.autocast():
         torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def isolated_randomness(device: torch.device) -> Iterator[None]:
+    """Runs the block, and then restores the random streams of the CPU and of a device."""
+    cuda = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        before = torch.mps.get_rng_state() if device.type == "mps" else None
         try:
             yield
         finally:

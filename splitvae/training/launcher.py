@@ -19,6 +19,7 @@ from functools import cache
 
 import torch
 
+from ..errors import setting
 from ..utils.processes import STARTED_DEVICES
 
 __all__ = ["leave_group_at_exit", "start_other_processes", "watch_first_process"]
@@ -88,7 +89,7 @@ def _describe(rank: int, status: int) -> str:
     reason = f"with status {status}" if status > 0 else f"by {signal.Signals(-status).name}"
     return (
         f"process {rank} of this training ended {reason}, and the others cannot go on without it; the same command with "
-        "--resume continues from the last checkpoint."
+        f"{setting('resume', True)} continues from the last checkpoint."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import torch
 from ..config import Config
 from ..data.images import Images
 from ..data.sources import Source, load
+from ..errors import setting
 from ..models.vae import VAE
 from ..objectives.base import Loss, Objective
+from ..objectives.registry import OBJECTIVES
 from ..presets.build import build_config, build_vae
 from ..runs import Run, match_config
 from ..utils.collectives import ProcessLost, barrier
@@ -22,6 +25,7 @@ from .agreement import check_agreement
 from .alarms import Alarmed
 from .checkpoints import STATE
 from .devices import choose_devices
+from .fabric import isolated_randomness
 from .interrupts import interruptible
 from .lost_model import restore_lost_model
 from .recovery import handle_alarm, initialise_good, load_checkpoint
@@ -29,17 +33,20 @@ from .setup import find_run_to_resume, prepare_images, resume_config
 from .trainer import Trainer
 from .windows import describe_end
 
-__all__ = ["fit", "train"]
+__all__ = ["Callback", "fit", "train"]
+
+Callback = Callable[[dict[str, Any], Run], object]  # of the row of the history of an epoch, and of the run
 
 
 def train(
     model: str | Config | VAE,
     images: Images | Source | None = None,
-    objective: Objective | Loss | None = None,
+    objective: Objective | Loss | str | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool = True,
+    callback: Callback | None = None,
     **options: Any,
 ) -> Run:
     """Trains a model and returns its run.
@@ -48,10 +55,14 @@ def train(
         model: The name of a preset, a `Config`, or a `VAE`, which is trained in place.
         images: The images to train on, or a source as in `splitvae.load`; by default those of the preset. Of a source
             without parts, such as an array, a tenth is held out as test images.
-        objective: The objective, or a loss that it built; by default that of the settings.
+        objective: The objective, its name, or a loss that it built; by default that of the settings.
         out: The folder of the run; by default runs/PRESET.
         resume: Whether to resume the run in `out`; if there is none, it is begun.
         progress: Whether to show a progress bar.
+        callback: A function that is called after each epoch as `callback(row, run)`, with the epoch's row of the history, a
+            dictionary of numbers by name, and the run, whose files are complete: `run.vae` is its model so far.
+            It may draw random numbers; those of the training stay the same. An exception in it ends the training, which
+            `resume=True` continues after this epoch. Of several processes, the first one calls it.
         options: Settings by flat name, such as `width=16` or `epochs=10`.
 
     Raises:
@@ -62,7 +73,10 @@ def train(
     """
     if isinstance(images, str | os.PathLike):
         options["data"], images = os.fspath(images), None
-    settings = objective.settings if isinstance(objective, Loss) else objective
+    if isinstance(objective, Loss):
+        settings: Objective | None = objective.settings
+    else:
+        settings = None if objective is None else OBJECTIVES.make(objective)
     config = build_config(model, settings)
     parts: dict[str, Images] = {}
     if isinstance(images, Images):
@@ -81,7 +95,7 @@ def train(
             config = resume_config(run, options, given, settings)
             restore_lost_model(run, progress)
             if len(run.history) >= config.training.epochs and run.has_model():
-                more = "a larger --epochs continues it"
+                more = f"a larger {setting('epochs')} continues it"
                 if config.training.schedule == "cosine":
                     more = "its learning rate has come down to 0, so that more epochs need a new run"
                 print_once(progress, f"{folder} is finished after {config.training.epochs} epochs; {more}.")
@@ -119,22 +133,23 @@ def train(
         for part, loaded in parts.items():
             run.remember(part, loaded if part == "train" else match_config(loaded, config))
         try:
-            fit(trainer, run, progress)
+            fit(trainer, run, progress, callback)
         except ProcessLost as lost:
             raise ProcessLost(
                 f"{lost}, and this one cannot go on without it. All until the last checkpoint is saved: the same command "
-                f"with --resume --out {folder} continues from there."
+                f"with {setting('resume', True)} and {setting('out', str(folder))} continues from there."
             ) from None
         return run
 
 
-def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
+def fit(trainer: Trainer, run: Run, progress: bool = True, callback: Callback | None = None) -> None:
     """Trains to the last epoch, and writes the files of the run after each epoch.
 
     Arguments:
         trainer: The trainer, which is new or has loaded a checkpoint.
         run: The run.
         progress: Whether to show a progress bar.
+        callback: A function of the history's row and the run, which is called after each epoch.
     """
     monitor, epochs = trainer.monitor, trainer.config.training.epochs
     is_first = trainer.fabric.is_global_zero
@@ -148,6 +163,9 @@ def fit(trainer: Trainer, run: Run, progress: bool = True) -> None:
             try:
                 trainer.train_epoch(run, is_interrupted)
                 trainer.close_epoch(run)
+                if callback is not None and is_first:
+                    with isolated_randomness(trainer.fabric.device):
+                        callback(dict(monitor.rows[-1]), run)
             except Alarmed as alarmed:
                 handle_alarm(trainer, run, alarmed)
             finally:

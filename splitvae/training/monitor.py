@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..errors import setting
 from ..runs import Run
 from ..utils.collectives import all_gather, all_reduce
 from ..utils.files import write_json_lines
@@ -183,7 +184,7 @@ class Monitor:
         if spikes:
             self.print(
                 f"Warning: in epoch {epoch} the gradient was {spikes} times larger than "
-                f"{GRADIENT_SPIKE_FACTOR:.0f} times its average; if the loss rises, lower --lr."
+                f"{GRADIENT_SPIKE_FACTOR:.0f} times its average; if the loss rises, lower {setting('lr')}."
             )
         self.sums, self.counts, self.notes, self.steps, self.seconds = {}, {}, [], 0, 0.0
 

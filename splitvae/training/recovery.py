@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..runs import Run
 from ..utils.collectives import barrier
 from .alarms import Alarm, Alarmed
@@ -75,7 +75,8 @@ def handle_alarm(trainer: Trainer, run: Run, alarmed: Alarmed) -> None:
     barrier(trainer.fabric.device)
     if not goes_on:
         options = "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in changes.items())
-        regardless = "" if alarmed.alarms[0].name == "non-finite" else ", or in spite of the alarm with --on-alarm warn"
+        in_spite = f", or in spite of the alarm with {setting('on_alarm', 'warn')}"
+        regardless = "" if alarmed.alarms[0].name == "non-finite" else in_spite
         earlier = f" It had gone back {rollbacks} times before." if rollbacks else ""
         raise TrainingStopped(
             f"stopped by an alarm. {alarmed}{earlier} {run.path} is at {place}. "

@@ -11,7 +11,7 @@ import torch
 from ..config import Config
 from ..data.images import Images
 from ..data.sources import is_from_memory
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..objectives.base import Objective
 from ..presets.automatic import suggest_settings
 from ..runs import Run, load_for_config, match_config
@@ -40,7 +40,10 @@ def find_run_to_resume(folder: Path, resume: bool, progress: bool) -> Run | None
     if (folder / "config.json").exists():
         if resume:
             return Run(folder)
-        raise UserError(f"{folder} already holds a run; continue it with --resume, or give another folder with --out.")
+        raise UserError(
+            f"{folder} already holds a run; continue it with {setting('resume', True)}, or give another folder with "
+            f"{setting('out')}."
+        )
     if resume:
         print_once(progress, f"{folder} holds no run yet; starting anew.")
     return None
@@ -75,7 +78,7 @@ def resume_config(
             raise UserError(run.config.explain(name))
         raise UserError(
             f"{run.path} was begun with {name}={stored[name]}, and a resumed run cannot change it to {changes[name]}; "
-            "leave it out, or give another folder with --out."
+            f"leave it out, or give another folder with {setting('out')}."
         )
     config = run.config.override(**changes)
     functions = {} if objective is None else {f.name: value for f, value in objective.items() if callable(value)}
@@ -98,7 +101,7 @@ def prepare_images(
     """
     if images is None:
         if config.data.source is None:
-            raise UserError("there is nothing to train on; give images with --data, such as --data FOLDER.")
+            raise UserError(f"there is nothing to train on; give images, such as {setting('data', 'FOLDER')}.")
         loaded = load_for_config(config, "train")
     else:
         loaded = images
@@ -120,14 +123,14 @@ def prepare_images(
     held_out, training = count_held_out(len(loaded), config), config.training
     if not held_out and (training.best or training.schedule == "plateau"):
         raise UserError(
-            f"{loaded.source} has too few images to hold some out; --best and --schedule plateau need held-out images."
+            f"{loaded.source} has too few images to hold some out; best=True and schedule='plateau' need held-out images."
         )
     processes = config.hardware.processes
     if len(loaded) - held_out < training.batch_size * processes:
         together = f" for each of {processes} processes" if processes > 1 else ""
         raise UserError(
             f"{loaded.source} holds {len(loaded)} training images, fewer than a batch of {training.batch_size}{together} "
-            f"after validation; type --batch-size {max(2, len(loaded) // 4 // processes)} or give more images."
+            f"after validation; type {setting('batch_size', max(2, len(loaded) // 4 // processes))} or give more images."
         )
     return loaded, config
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.processes import count_noun
 
 __all__ = ["check_continuable", "random_state", "restore_random_state"]
@@ -45,11 +45,11 @@ def check_continuable(state: Mapping[str, Any], processes: int, images: int, ste
         raise UserError(
             f"was written by {count_noun(before, 'process')}, and now there "
             f"{'is' if processes == 1 else 'are'} {processes}; batches and noise would differ, and the run would not "
-            f"be the one that was begun. Type --devices {before}, or other --devices and --nodes whose product is "
-            f"{before}, to go on; or another --out to start anew."
+            f"be the one that was begun. Type {setting('devices', before)}, or {setting('devices')} and {setting('nodes')} "
+            f"whose product is {before}, to go on; or another {setting('out')} to start anew."
         )
     if (state["images"], state["steps"]) != (images, steps):
         raise UserError(
             f"was trained on {state['images']} images in {state['steps']} steps per epoch, now there are {images} images "
-            f"and {steps} steps; give the same images to go on, or another --out to start anew."
+            f"and {steps} steps; give the same images to go on, or another {setting('out')} to start anew."
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from .processes import is_main_process
 
 __all__ = ["LOCK", "lock_file", "lock_folder"]
@@ -69,7 +69,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     def refuse() -> None:
         raise UserError(
             f"{folder} is being trained by another process; wait until it ends or stop it there, or give another folder "
-            "with --out."
+            f"with {setting('out')}."
         )
 
     if not is_main_process():

@@ -20,12 +20,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import numbers
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from ..errors import UserError, nearest
+from ..errors import UserError, nearest, setting
 
 __all__ = ["ActsWith", "Field", "OneOf", "Option", "Registry", "Settings", "fields_of_settings"]
 
@@ -55,11 +56,18 @@ class ActsWith(NamedTuple):
 
     Arguments:
         condition: A function of the outermost settings, a `Config`.
-        needed: The condition as a phrase for messages, with the option to type.
+        needed: The condition as a phrase for messages.
+        remedy: The flat name and the value of a setting that fulfils it.
     """
 
     condition: Callable[[Any], bool]
     needed: str
+    remedy: tuple[str, Any] | tuple[()] = ()
+
+    def explain(self, option: str) -> str:
+        """Returns the end of a message on a setting, by its flat name, where the condition is not fulfilled."""
+        example = f", such as {setting(*self.remedy)}" if self.remedy else ""
+        return f"acts only with {self.needed}{example}; choose that, or leave {setting(option)} out."
 
 
 class Field(NamedTuple):
@@ -90,6 +98,18 @@ class Field(NamedTuple):
 
 S = TypeVar("S", bound="Settings")
 
+_PLAIN_KINDS: dict[Any, tuple[type, str]] = {  # the types of values, and how messages call them
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    bool: (bool, "True or False"),
+    str: (str, "a text"),
+}
+
+
+def _is_of_kind(value: Any, hint: type) -> bool:
+    """Returns whether a value is of one of the plain kinds; True and False are no numbers."""
+    return isinstance(value, _PLAIN_KINDS[hint][0]) and isinstance(value, bool) <= (hint is bool)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -107,6 +127,8 @@ class Settings:
             value = getattr(self, field.name)
             if field.registry is not None:
                 object.__setattr__(self, field.name, field.registry.make(value))
+            elif field.hint in _PLAIN_KINDS and not _is_of_kind(value, field.hint):
+                raise UserError(f"{field.option or field.name}={value!r} must be {_PLAIN_KINDS[field.hint][1]}.")
             elif field.names and value not in field.names:
                 raise UserError(f"{field.option}={value!r} is unknown; {nearest(str(value), field.names)}")
 
@@ -237,14 +259,19 @@ class Registry(dict[str, type[S]], Generic[S]):
         """Returns the settings of an alternative.
 
         Arguments:
-            value: The settings themselves, the name of an alternative, or a dictionary that `to_json` returned.
+            value: The settings themselves, the name or the class of an alternative, or a dictionary that `to_json`
+                returned.
             previous: The settings that a name replaces; the new ones take over values by `inherit_from`.
 
         Raises:
             UserError: For an unknown name, with the nearest ones.
         """
+        if isinstance(value, type) and value in self.values():
+            value = value.name
         if isinstance(value, Settings):
             return value
+        if not isinstance(value, str | Mapping):
+            raise UserError(f"{value!r} is no {self.what}; give a name or an object: {', '.join(self)}.")
         values = {} if isinstance(value, str) else dict(value)
         name = value if isinstance(value, str) else str(values.get("name", ""))
         if name not in self:

@@ -129,7 +129,7 @@ def test_help_all_names_every_choice_with_all_of_its_options(command: Command) -
         ("mnist-svae --no-sampler-noise", "--sampler-noise belongs to --sampler second-stage"),
         ("mnist-svae --fusion poe", "--fusion belongs to --latent grouped or adaptive, and here --latent is gaussian"),
         ("mnist-intro --variance fixed", "--variance belongs to --loss elbo, and here --loss is intro"),
-        ("mnist-svae --group-members 4", "group_members=4 acts only with a latent of groups (--latent grouped or"),
+        ("mnist-svae --group-members 4", "group_members=4 acts only with a latent of groups, such as --latent grouped"),
         ("mnist-svae --net resnett", "no network is called 'resnett'; did you mean 'resnet'?"),
         ("mnist-svae --loss=itro", "no loss is called 'itro'; did you mean 'intro'"),
         ("mnist-svae --kl linear", "known are: capacity, constant, cyclical, warmup."),

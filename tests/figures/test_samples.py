@@ -75,7 +75,7 @@ def test_maps_are_gray_as_they_are_and_an_unsplit_model_has_none(figure_pixels: 
     decoded = canvas(4, 2)
     assert np.array_equal(figure_pixels(draw_maps(decoded))[:96, :96], enlarged(decoded.masks[0, 0], 6))
     assert figure_pixels(draw_maps(canvas(4, 3))).shape[1] == 9 * 100 - GAP_PIXELS
-    with pytest.raises(UserError, match="--split 2"):
+    with pytest.raises(UserError, match="split=2"):
         draw_maps(canvas(4, 1))
 
 

@@ -43,11 +43,11 @@ def test_groups_of_another_number_than_images_are_refused() -> None:
 def test_labels_of_images_are_their_groups() -> None:
     labels = torch.tensor([3, 1, 3])
     assert get_group_labels(images(labels)) is labels
-    with pytest.raises(UserError, match=r"no labels.*subfolder.*--latent gaussian"):
+    with pytest.raises(UserError, match=r"no labels.*subfolder.*latent='gaussian'"):
         get_group_labels(images(None))
     with pytest.raises(UserError, match="2 labels for 3 images"):
         get_group_labels(dataclasses.replace(images(labels), labels=labels[:2]))
-    with pytest.raises(UserError, match="--group-by"):
+    with pytest.raises(UserError, match="`group_by`"):
         get_group_labels(images(labels), "Male")
 
 
@@ -58,7 +58,7 @@ def test_attributes_make_groups_by_name() -> None:
     assert get_group_labels(faces, "Male,Smiling").tolist() == [1, 3, 0, 1]
     part = dataclasses.replace(faces, labels=attributes[:2], pixels=faces.pixels[:2])
     assert get_group_labels(part, "Male,Smiling").tolist() == [1, 3]  # also in a part without the other combinations
-    with pytest.raises(UserError, match="--group-by NAME"):
+    with pytest.raises(UserError, match="group_by='NAME'"):
         get_group_labels(faces)
     with pytest.raises(UserError, match="Smiling"):
         get_group_labels(faces, "Smilin")

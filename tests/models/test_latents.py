@@ -188,7 +188,7 @@ def test_pairs_share_the_dimensions_that_differ_least() -> None:
 
 def test_groups_that_are_not_pairs_are_refused() -> None:
     head = AdaptiveHead(4, 4, Adaptive())
-    with pytest.raises(UserError, match=r"pair.*--group-members 2"):
+    with pytest.raises(UserError, match=r"pair.*group_members=2"):
         head(torch.rand(4, 4), torch.tensor([0, 0, 0, 1]))
 
 

@@ -154,7 +154,7 @@ def test_weights_of_estimates_without_bias_are_in_nats_per_image_and_need_groups
     expected = 5 * measure(style, as_groups(labels, 12, CPU)) * 12 / 3
     torch.testing.assert_close(losses[1] - losses[0], expected, rtol=1e-3, atol=1e-3)
     assert measure.__name__ in objective.logs
-    with pytest.raises(splitvae.UserError, match="--latent grouped"):
+    with pytest.raises(splitvae.UserError, match="latent='grouped'"):
         splitvae.Config().override(**{option: 5.0})
     with pytest.raises(splitvae.UserError, match="at least 0"):
         splitvae.ELBO(**{option: -1.0})

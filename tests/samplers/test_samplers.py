@@ -115,7 +115,7 @@ def test_as_many_codes_as_needed_are_enough() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "words"),
     [
-        ("gmm", {"components": 0}, "--components 20"),
+        ("gmm", {"components": 0}, "components=20"),
         ("gmm", {"covariance": "ful"}, "'full'"),
         ("second-stage", {"epochs": 0}, "epochs=0"),
         ("second-stage-noiseless", {"lr": -1.0}, "lr=-1"),

@@ -45,13 +45,13 @@ def test_a_launcher_gives_the_numbers_that_were_not_typed(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("launcher", "hardware", "message"),
     [
-        (None, Hardware(devices=3), "this machine has 1 device of that kind; type --devices 1, or --accelerator cpu."),
+        (None, Hardware(devices=3), "this machine has 1 device of that kind; type devices=1, or accelerator='cpu'."),
         (None, Hardware(devices=2, nodes=4), "needs a launcher .* `torchrun --nnodes 4 --nproc-per-node 2 .* `srun "),
         (Launcher("torchrun", 0, 0, 2, 1), Hardware(devices=3), "torchrun started 2 processes on 1 machine, and the "
-        "settings say devices=3 and nodes=1; type --devices 2 --nodes 1, or torchrun --nproc-per-node 3 --nnodes 1."),
-        (Launcher("srun", 0, 0, 2, 2), Hardware(devices=2, nodes=3), "type --devices 2 --nodes 2, or srun "
+        "settings say devices=3 and nodes=1; type devices=2 and nodes=1, or torchrun --nproc-per-node 3 --nnodes 1."),
+        (Launcher("srun", 0, 0, 2, 2), Hardware(devices=2, nodes=3), "type devices=2 and nodes=2, or srun "
         "--ntasks-per-node=2 --nodes=3."),
-        (Launcher("splitvae", 0, 0, 2, 1), Hardware(devices=1), "splitvae started 2 processes .* type --devices 2"),
+        (Launcher("splitvae", 0, 0, 2, 1), Hardware(devices=1), "splitvae started 2 processes .* type devices=2"),
         (Launcher("srun", 0, 0, 2, 1), Hardware(devices=2), "type --gpus-per-node, not --gpus-per-task"),
     ],
 )  # fmt: skip

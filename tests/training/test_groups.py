@@ -128,7 +128,7 @@ def test_each_epoch_has_new_groups_of_images_of_one_label(digits: splitvae.Image
 
 def test_colour_images_are_grouped_by_attributes(faces: splitvae.Images, tmp_path: Path) -> None:
     fields = {**TINY, "split": 2, "batch_size": 16, "epochs": 1, "validation": 6}
-    with pytest.raises(UserError, match="--group-by NAME"):
+    with pytest.raises(UserError, match="group_by='NAME'"):
         splitvae.train(splitvae.Config().override(shape=(3, 64, 64)), faces, out=tmp_path / "a", progress=False, **fields)
     assert not (tmp_path / "a").exists()
     run = splitvae.train(
@@ -144,7 +144,7 @@ def test_colour_images_are_grouped_by_attributes(faces: splitvae.Images, tmp_pat
 
 def test_images_without_labels_are_refused_with_how_to_give_them(digits: splitvae.Images, tmp_path: Path) -> None:
     bare = dataclasses.replace(digits, labels=None, classes=())
-    with pytest.raises(UserError, match=r"one subfolder a group.*--latent gaussian"):
+    with pytest.raises(UserError, match=r"one subfolder a group.*latent='gaussian'"):
         splitvae.train("digits-svae", bare, out=tmp_path / "run", progress=False, **TINY)
     assert not (tmp_path / "run").exists()
 
@@ -157,14 +157,14 @@ def test_pairs_need_two_of_each_label_and_an_even_batch(digits: splitvae.Images,
     with pytest.raises(UserError, match=r"only one image in group"):
         one = dataclasses.replace(digits, labels=lonely, classes=())
         splitvae.train("digits-svae", one, out=tmp_path / "a", progress=False, **fields)
-    with pytest.raises(UserError, match="--batch-size 26"):
+    with pytest.raises(UserError, match="batch_size=26"):
         splitvae.train("digits-svae", digits, out=tmp_path / "b", progress=False, **fields | {"batch_size": 25})
     run = splitvae.train("digits-svae", digits, out=tmp_path / "c", progress=False, **fields)
     assert run.history[-1]["step"] in (10, 11)  # of 270 images at most ten have no partner
 
 
 def test_a_weight_of_independence_needs_groups() -> None:
-    with pytest.raises(UserError, match="--latent grouped"):
+    with pytest.raises(UserError, match="latent='grouped'"):
         presets.find_preset("digits-svae", independence=10.0)
 
 
@@ -181,7 +181,7 @@ def test_the_diagonal_of_swaps_is_reconstructions_and_evidence_is_the_groups(fus
     torch.testing.assert_close(references.evidence, together.mean[:3, 3:])
     figure = group_figures.draw_swaps(vae, references)
     assert figure.get_size_inches().min() > 1
-    with pytest.raises(UserError, match="--latent grouped"):
+    with pytest.raises(UserError, match="latent='grouped'"):
         group_figures.select_references(splitvae.VAE((1, 16, 16), 6, net="mlp"), x, labels)
 
 
@@ -202,7 +202,7 @@ def test_codes_for_maps_are_means_of_single_images_and_one_draw_for_each_group_o
     drawn = [group_figures.collect_codes(noisy, pixels, labels, seed)["content, with evidence"] for seed in (0, 0, 1)]
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
     assert len(drawn[0].unique(dim=0)) == 6  # three groups in each of two batches
-    with pytest.raises(UserError, match="--latent grouped"):
+    with pytest.raises(UserError, match="latent='grouped'"):
         group_figures.collect_codes(splitvae.VAE((1, 16, 16), 6, net="mlp"), pixels, labels)
 
 

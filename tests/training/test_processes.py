@@ -167,7 +167,7 @@ def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit_in_three_
 
 
 def test_another_number_of_processes_cannot_continue_a_run(three: Outcome, images: splitvae.Images) -> None:
-    message = r"state.ckpt was written by 3 processes, and now there is 1; .* Type --devices 3"
+    message = r"state.ckpt was written by 3 processes, and now there is 1; .* Type devices=3"
     with pytest.raises(UserError, match=message):
         splitvae.train("digits-svae", images, out=three.folder / "parts", resume=True, progress=False, devices=1, epochs=4)
 
@@ -176,6 +176,6 @@ def test_a_process_that_is_killed_ends_the_others_with_a_sentence_and_the_checkp
     assert three.status == 1, three.errors
     assert three.ended - three.read("killed")[0] < 60
     assert three.errors.count("splitvae: another process of this training has ended") == 1
-    assert "--resume --out" in three.errors
+    assert "with resume=True and out=" in three.errors
     assert "Traceback" not in three.errors
     assert torch.load(three.folder / "lost" / "state.ckpt", weights_only=True)["epoch"] == 1

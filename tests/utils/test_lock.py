@@ -18,7 +18,7 @@ from splitvae.utils.lock import LOCK, lock_folder
 def test_a_locked_folder_is_refused_and_nothing_is_left_behind(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
     with lock_folder(folder):
-        with pytest.raises(UserError, match=r"run is being trained by another process; .*--out"), lock_folder(folder):
+        with pytest.raises(UserError, match=r"run is being trained by another process; .*`out`"), lock_folder(folder):
             pass
         assert (folder / LOCK).exists()
         (folder / "file").touch()
