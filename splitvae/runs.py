@@ -36,6 +36,7 @@ from .models.vae import VAE
 from .utils.files import atomic_write, read_json, write_json
 from .utils.lock import LOCK
 from .utils.machine import default_device
+from .utils.text import count_noun
 
 __all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config"]
 
@@ -281,9 +282,9 @@ def match_config(images: Images, config: Config) -> Images:
         kinds = {1: "gray", 3: "colour"}
         network = config.preset or "the network"
         raise UserError(
-            f"{images.source} holds {kinds[images.shape[0]]} images ({images.shape[0]} channels), but {network} generates "
-            f"{kinds.get(shape[0], 'other')} images ({shape[0]} channels); type --shape {images.shape[0]} {shape[1]} "
-            f"{shape[2]} to build the network for them."
+            f"{images.source} holds {kinds[images.shape[0]]} images ({count_noun(images.shape[0], 'channel')}), but "
+            f"{network} generates {kinds.get(shape[0], 'other')} images ({count_noun(shape[0], 'channel')}); type "
+            f"--shape {images.shape[0]} {shape[1]} {shape[2]} to build the network for them."
         )
     channels, side, _ = shape
     inner = resize(images.pixels, (channels, side - 2 * pad, side - 2 * pad))

@@ -20,6 +20,7 @@ from ..presets.registry import find_preset
 from ..training.trainer import Trainer
 from ..utils.console import print_once
 from ..utils.machine import describe_device
+from ..utils.text import count_noun
 from .experiment import Experiment, System
 
 __all__ = ["DEFAULT_HOURS", "Scale", "choose_scale", "seconds_of_epoch"]
@@ -82,12 +83,14 @@ def choose_scale(
     if has_gpu and hours is None:
         return Scale(width, experiment.epochs, images, f"those of the paper, on {describe_device()}")
     hours = hours or DEFAULT_HOURS
-    print_once(True, f"Timing a few steps of {len(experiment.systems)} systems, to fit {hours:g} hours of training.")
+    print_once(
+        True, f"Timing a few steps of {count_noun(len(experiment.systems), 'system')}, to fit {hours:g} hours of training."
+    )
     seconds = sum(
         seconds_of_epoch(experiment, system, train, width=width, **options) * system.seeds for system in experiment.systems
     )
     fitting = max(1, min(experiment.epochs, int(hours * 3600 / seconds)))
-    threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    threads = count_noun(torch.get_num_threads(), "thread")
     reason = f"the epochs that fit {hours:g} hours of training on {describe_device()}, {threads}"
     if fitting == experiment.epochs:
         reason = f"the epochs of the paper, which fit {hours:g} hours of training on {describe_device()}"

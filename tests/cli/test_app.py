@@ -63,6 +63,12 @@ assert not {{"torch", "matplotlib", "lightning_fabric", "datasets", "sklearn"}} 
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_settings_are_checked_without_the_compiler() -> None:
+    """It takes a third of the time in which a mistake in the settings of a training is answered."""
+    code = "import sys, splitvae.presets.registry, splitvae.runs; assert 'torch._dynamo' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
