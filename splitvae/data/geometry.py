@@ -125,13 +125,13 @@ def describe_geometry(sizes: np.ndarray, side: int, crop: int | None) -> list[st
     images, shorter = count_noun(len(sizes), "image"), sizes.min(1)
     squares = np.minimum(shorter, crop) if crop else shorter
     if small := int((shorter < crop).sum()) if crop else 0:
-        notes.append(f"did not crop {small} of {images}, smaller than the crop of {crop} pixels")
+        notes.append(f"did not crop {small:,} of {images}, smaller than the crop of {crop} pixels")
     if oblong := int(((sizes[:, 0] != sizes[:, 1]) & (shorter < (crop or 1 << 30))).sum()):
-        notes.append(f"centre-cropped {oblong} of {images} to squares")
+        notes.append(f"centre-cropped {oblong:,} of {images} to squares")
     if len(resized := squares[squares != side]):
         low, high = int(resized.min()), int(resized.max())
         old_size = f"{low}x{low}" if low == high else f"between {low}x{low} and {high}x{high}"
-        notes.append(f"resized {len(resized)} of {images} to {side}x{side}, from {old_size}")
+        notes.append(f"resized {len(resized):,} of {images} to {side}x{side}, from {old_size}")
     return notes
 
 

@@ -6,8 +6,6 @@ epochs is the largest at which all trainings together fit the time that is given
 
 from __future__ import annotations
 
-import statistics
-import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,6 +15,7 @@ from ..data.images import Images
 from ..errors import UserError
 from ..presets.build import build_vae
 from ..presets.registry import find_preset
+from ..training.rehearsal import TIMED_STEPS, time_steps
 from ..training.trainer import Trainer
 from ..utils.console import print_once
 from ..utils.machine import describe_device
@@ -26,7 +25,6 @@ from .experiment import Experiment, System
 __all__ = ["DEFAULT_HOURS", "Scale", "choose_scale", "seconds_of_epoch"]
 
 DEFAULT_HOURS = 3.0
-TIMED_STEPS = 6  # of each system, after two that are not counted
 
 
 @dataclass(frozen=True)
@@ -105,11 +103,4 @@ def seconds_of_epoch(experiment: Experiment, system: System, train: Images, **op
     labels = None if train.labels is None else train.labels[rows]
     some = replace(train, pixels=train.pixels[rows], labels=labels)
     trainer = Trainer(build_vae(config), config.objective, some, config.override(validation=0, best=False))
-    seconds = []
-    for x, groups in trainer.batches():
-        start = time.perf_counter()
-        trainer.train_step(x, groups)
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[2:]) * len(train) / batch
+    return time_steps(trainer) * len(train) / batch

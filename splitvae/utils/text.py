@@ -10,6 +10,7 @@ __all__ = [
     "align_columns",
     "count_noun",
     "format_deviation",
+    "format_duration",
     "format_number",
     "format_percent",
     "shorten_path",
@@ -33,6 +34,16 @@ def format_deviation(measurement: Mapping[str, float | None]) -> str:
     """Formats the entry "deviation" of a measurement as "± x"; returns "" where it is None."""
     deviation = measurement["deviation"]
     return "" if deviation is None else f"± {format_number(deviation, 2)}"
+
+
+def format_duration(seconds: float) -> str:
+    """Formats a duration in seconds, minutes or hours.
+
+    >>> format_duration(50), format_duration(600), format_duration(9000)
+    ('50 s', '10 min', '2.5 h')
+    """
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if hours < 2 else f"{hours:.1f} h"
 
 
 def format_percent(share: float, error: float | None = None) -> str:
