@@ -34,6 +34,7 @@ from .models.vae import VAE
 from .utils.files import read_json, write_json
 from .utils.lock import LOCK
 from .utils.machine import default_device, describe_device, describe_versions
+from .utils.text import count_noun
 from .utils.versions import describe_newer, own_version
 
 __all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config", "open_run"]
@@ -328,8 +329,8 @@ def match_config(images: Images, config: Config) -> Images:
         kinds = {1: "gray", 3: "colour"}
         network = config.preset or "the network"
         raise UserError(
-            f"{images.source} holds {kinds[images.shape[0]]} images ({images.shape[0]} channels), but {network} generates "
-            f"{kinds.get(shape[0], 'other')} images ({shape[0]} channels); type "
+            f"{images.source} holds {kinds[images.shape[0]]} images ({count_noun(images.shape[0], 'channel')}), but "
+            f"{network} generates {kinds.get(shape[0], 'other')} images ({count_noun(shape[0], 'channel')}); type "
             f"{setting('shape', (images.shape[0], *shape[1:]))} to build the network for them."
         )
     channels, side, _ = shape

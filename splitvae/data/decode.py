@@ -36,6 +36,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import UserError
+from ..utils.text import count_noun
 from .geometry import ResizeOptions, describe_geometry
 from .pixel_store import Headers, MemoryStore, PixelStore
 
@@ -165,7 +166,7 @@ def decode_images(
     notes += describe_geometry(headers.sizes[decoded], shape[1], options.crop)
     if failed:
         skipped = shorten_list([f"{item_name(i)} ({failures[i]})" for i in failed])
-        notes.append(f"skipped {len(failed)} images that cannot be read: {skipped}")
+        notes.append(f"skipped {count_noun(len(failed), 'image')} that cannot be read: {skipped}")
     return DecodedImages(store.finish(), decoded, tuple(notes))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..metrics.registry import METRICS
-from ..utils.text import align_columns, format_deviation, format_number
+from ..utils.text import align_columns, count_noun, format_deviation, format_number, shorten_path
 from .cautions import find_cautions, qualify
 
 __all__ = [
@@ -69,13 +69,15 @@ DISTANCE_TITLES = {
 
 # ---------------------------------------------------------------- an evaluation
 
+TITLE_WIDTH = 66  # of a row, with the spaces before its number
+
 
 def evaluation_table(evaluation: Mapping[str, Any]) -> str:
     """Returns an evaluation as lines of text, with its cautions at the end."""
     data = evaluation["data"]
-    lines = [f"Measured on {data['images']:,} {data['part']} images of {data['source']}:"]
+    lines = [f"Measured on {count_noun(data['images'], data['part'] + ' image')} of {shorten_path(data['source'])}:"]
     for rows in table_rows(evaluation).values():
-        lines += [f"  {title:<60}{format_value(evaluation, path)}" for title, path in rows.items()]
+        lines += [f"  {title:<{TITLE_WIDTH}}{format_value(evaluation, path)}" for title, path in rows.items()]
     return "\n".join([*lines, *(f"  Caution: {caution}" for caution in find_cautions(evaluation))])
 
 
@@ -94,7 +96,7 @@ def table_rows(evaluation: Mapping[str, Any] | None = None) -> dict[str, dict[st
         return rows | {"Likelihood": LIKELIHOOD_ROWS, "Parameters": PARAMETER_ROWS}
     rows["Parameters"] = PARAMETER_ROWS
     if evaluation.get("likelihood"):
-        rows[f"Likelihood of {evaluation['likelihood']['images']} images"] = LIKELIHOOD_ROWS
+        rows[f"Likelihood of {count_noun(evaluation['likelihood']['images'], 'image')}"] = LIKELIHOOD_ROWS
     return rows
 
 
@@ -151,7 +153,8 @@ def describe_images(score: Mapping[str, Any]) -> str:
     real, extractor = score["real"], score["extractor"]
     size = f"{real['shape'][1]} x {real['shape'][2]} pixels"
     return (
-        f"{score['generated']:,} images against {real['images']:,} {real['part']} images of {real['source']} "
+        f"{count_noun(score['generated'], 'image')} against {count_noun(real['images'], real['part'] + ' image')} of "
+        f"{shorten_path(real['source'])} "
         f"({real['sha256']}), {', '.join([size, *padding_words(score)])}; "
         f"features {extractor['name']} {extractor['fingerprint']}; seed {score['seed']}"
     )
@@ -206,7 +209,8 @@ def image_sets_table(result: Mapping[str, Any]) -> str:
     """Returns the distances of two sets of images as lines of text."""
     real, others, extractor = result["real"], result["generated"], result["extractor"]
     lines = [
-        f"{others['images']:,} images of {others['source']} against {real['images']:,} of {real['source']}; features "
+        f"{count_noun(others['images'], 'image')} of {shorten_path(others['source'])} against {real['images']:,} of "
+        f"{shorten_path(real['source'])}; features "
         f"{extractor['name']} {extractor['fingerprint']}; seed {result['seed']}."
     ]
     lines += [f"  {title:<36}{format_measured(result['distances'][name])}" for name, title in DISTANCE_TITLES.items()]
