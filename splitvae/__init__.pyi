@@ -14,6 +14,9 @@ from . import (
     figures as figures,
 )
 from . import (
+    hub as hub,
+)
+from . import (
     metrics as metrics,
 )
 from . import (

@@ -40,10 +40,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def messages_for_shell() -> Iterator[None]:
-    """Lets `setting` write options of the command line for the block."""
+def messages_for_shell(is_in_shell: bool = True) -> Iterator[None]:
+    """Lets `setting` write options of the command line for the block, or for a page that is read elsewhere, Python."""
     before = _reader["is_in_shell"]
-    _reader["is_in_shell"] = True
+    _reader["is_in_shell"] = is_in_shell
     try:
         yield
     finally:

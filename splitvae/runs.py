@@ -19,6 +19,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ class Run:
         self._images: dict[str, Images] = {}
         self.training_sha256 = str(values.get("images") or "")
         self.machine: dict[str, str] = values.get("machine", {})  # where it was begun: the device, the versions
+        self.version = str(values.get("splitvae") or "")  # of splitvae, which wrote the settings
 
     @staticmethod
     def begin(path: str | os.PathLike[str], config: Config, counts: dict[str, int], images: str = "") -> Run:
@@ -238,6 +240,16 @@ class Run:
                 raise UserError(f"{self.path} was trained on images from memory; give their source with {setting('data')}.")
             self._images[split] = load_for_config(self.config, split)
         return self._images[split]
+
+    def push_to_hub(self, to: str, licence: str = "", **options: Any) -> str:
+        """Puts the model on the Hugging Face hub with a model card that is written from the run; returns the address.
+
+        Arguments:
+            to: The name of the repository, "owner/name".
+            licence: The licence of the model, such as "cc-by-4.0", which must be given.
+            options: Further arguments of `splitvae.hub.push`, such as `private=True`.
+        """
+        return str(import_module("splitvae.hub").push(self, to, licence, **options))
 
     def prepare(self, images: Any) -> Images:
         """Returns images of any kind in memory, cropped, padded and resized as those of the run were, for `vae.encode`.

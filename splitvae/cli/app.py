@@ -22,6 +22,7 @@ from .list import List
 from .means import Means
 from .options import parse, run_command
 from .probe import Probe
+from .push import Push
 from .reconstruct import Reconstruct
 from .report import Report
 from .reproduce import Reproduce
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Any] = {
     "figures": Figures,
     "probe": Probe,
     "report": Report,
+    "push": Push,
     "reproduce": Reproduce,
     "sweep": sweep,
     "categories": Categories,

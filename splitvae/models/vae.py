@@ -7,6 +7,7 @@ import numbers
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
@@ -244,6 +245,18 @@ class VAE(nn.Module):
             UserError: If there is no such model, if it is damaged, or if a newer version wrote it.
         """
         return read_model(cls, find_model_folder(source, **options))
+
+    def push_to_hub(self, to: str, licence: str = "", **options: Any) -> str:
+        """Puts the model on the Hugging Face hub with a model card, and returns the address.
+
+        The card of a model alone says nothing of its training; `Run.push_to_hub` writes it from a run.
+
+        Arguments:
+            to: The name of the repository, "owner/name".
+            licence: The licence of the model, such as "cc-by-4.0", which must be given.
+            options: Further arguments of `splitvae.hub.push`, such as `private=True`.
+        """
+        return str(import_module("splitvae.hub").push(self, to, licence, **options))
 
     def counts(self) -> dict[str, int]:
         """Returns the numbers of parameters: `trainable`, and `total` with BatchNorm's running statistics."""
