@@ -12,10 +12,13 @@ from typing import Any
 from ..errors import UserError, nearest
 from ..utils.processes import find_launcher, print_error
 from .categories import Categories
+from .completion import Completion
 from .data import data
+from .doctor import Doctor
 from .encode import Encode
 from .evaluate import Evaluate
 from .figures import Figures
+from .interpolate import Interpolate
 from .list import List
 from .means import Means
 from .options import parse, run_command
@@ -26,6 +29,7 @@ from .reproduce import Reproduce
 from .sample import Sample
 from .sweep import sweep
 from .train import train
+from .traverse import Traverse
 
 __all__ = ["COMMANDS", "EXIT_CODES", "main"]
 
@@ -37,6 +41,8 @@ COMMANDS: dict[str, Any] = {
     "sample": Sample,
     "encode": Encode,
     "reconstruct": Reconstruct,
+    "interpolate": Interpolate,
+    "traverse": Traverse,
     "figures": Figures,
     "probe": Probe,
     "report": Report,
@@ -46,6 +52,8 @@ COMMANDS: dict[str, Any] = {
     "means": Means,
     "data": data,
     "list": List,
+    "doctor": Doctor,
+    "completion": Completion,
 }
 
 
