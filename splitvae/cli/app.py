@@ -12,12 +12,15 @@ from typing import Any
 from ..errors import UserError, messages_for_shell, nearest
 from ..utils.processes import find_launcher, print_error
 from .categories import Categories
+from .completion import Completion
 from .data import data
+from .doctor import Doctor
 from .encode import Encode
 from .evaluate import Evaluate
 from .figures import Figures
 from .import_keras import ImportKeras
 from .import_ml_vae import ImportMLVAE
+from .interpolate import Interpolate
 from .list import List
 from .means import Means
 from .options import parse, run_command
@@ -29,6 +32,7 @@ from .reproduce import Reproduce
 from .sample import Sample
 from .sweep import sweep
 from .train import train
+from .traverse import Traverse
 
 __all__ = ["COMMANDS", "EXIT_CODES", "main"]
 
@@ -40,6 +44,8 @@ COMMANDS: dict[str, Any] = {
     "sample": Sample,
     "encode": Encode,
     "reconstruct": Reconstruct,
+    "interpolate": Interpolate,
+    "traverse": Traverse,
     "figures": Figures,
     "probe": Probe,
     "report": Report,
@@ -52,6 +58,8 @@ COMMANDS: dict[str, Any] = {
     "import-keras": ImportKeras,
     "import-ml-vae": ImportMLVAE,
     "list": List,
+    "doctor": Doctor,
+    "completion": Completion,
 }
 
 

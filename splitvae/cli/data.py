@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from tyro.conf import Positional, arg
 
@@ -76,6 +76,7 @@ class ListSets:
     """List the sets of decoded images in the cache, with their sizes and ages."""
 
     json: Json = False
+    is_a_table: ClassVar[bool] = True
 
     def __call__(self) -> list[dict[str, Any]]:
         from ..data.prepared import format_bytes, list_prepared, prepared_folder

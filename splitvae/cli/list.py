@@ -1,7 +1,7 @@
 """The command `list`: prints the presets, and every choice by name."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .options import Json
 
@@ -13,6 +13,7 @@ class List:
     """List the presets, and the names that options take: networks, latents, losses, samplers, features, metrics."""
 
     json: Json = False
+    is_a_table: ClassVar[bool] = True
 
     def __call__(self) -> dict[str, Any]:
         from ..data.sources import SOURCE_NAMES

@@ -1,6 +1,7 @@
 """What several commands share: the definitions of their common options, checks of values, the parser, and JSON."""
 
 import dataclasses
+import io
 import itertools
 import json
 import os
@@ -203,17 +204,24 @@ def run_command(command: Any) -> None:
     """Calls a parsed command; with its option --json, what it returns is printed as JSON, and nothing else.
 
     Arguments:
-        command: The object of options, whose call returns a value of JSON where it has the option.
+        command: The object of options, whose call returns a value of JSON where it has the option. What it prints is not
+            printed as well if it `is_a_table`.
     """
-    print_result(getattr(command, "json", False), command)
+    print_result(getattr(command, "json", False), command, only_json=getattr(command, "is_a_table", False))
 
 
-def print_result(as_json: bool, work: Callable[[], Any]) -> None:
-    """Calls a function; where `as_json`, prints what it returns as JSON, and what it prints to the error output."""
+def print_result(as_json: bool, work: Callable[[], Any], *, only_json: bool = False) -> None:
+    """Calls a function; where `as_json`, prints what it returns as JSON.
+
+    Arguments:
+        as_json: Whether JSON is printed.
+        work: The function.
+        only_json: Whether what the function prints is left out; else it goes to the error output.
+    """
     if not as_json:
         work()
         return
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(io.StringIO() if only_json else sys.stderr):
         result = work()
     print(json.dumps(result, indent=2, default=str))
 

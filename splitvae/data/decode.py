@@ -33,9 +33,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from tqdm import tqdm
 
 from ..errors import UserError
+from ..utils.progress import ProgressBar
 from ..utils.text import count_noun
 from .geometry import ResizeOptions, describe_geometry
 from .pixel_store import Headers, MemoryStore, PixelStore
@@ -153,7 +153,7 @@ def decode_images(
                 done += len(pixels) + len(new_failures)
                 store.append(pixels, done, new_failures)
                 failures |= new_failures
-                bar.update(done - bar.n)
+                bar.update(done)
     failed = sorted(failures | {int(i): headers.failures[int(i)] for i in rows[headers.sizes[rows, 0] == 0]})
     failures = headers.failures | failures
     if len(failed) == len(rows):
@@ -186,7 +186,7 @@ def _read_headers(pool: ThreadPoolExecutor, items: Sequence[EncodedImage], sourc
     blocks = [range(i, min(i + _IMAGES_PER_TASK, len(items))) for i in range(0, len(items), _IMAGES_PER_TASK)]
     with _bar(f"reading headers of {source_name}", len(items), 0) as bar:
         for count in _map_in_order(pool, read_block, blocks):
-            bar.update(count)
+            bar.update(bar.n + count)
     return headers
 
 
@@ -201,9 +201,9 @@ def _map_in_order(pool: ThreadPoolExecutor, task: Callable[[B], T], blocks: Sequ
         yield pending.popleft().result()
 
 
-def _bar(title: str, total: int, done: int) -> tqdm:
-    """Returns a progress bar, which shows nothing of what is done in a moment, and nothing where there is no terminal."""
-    return tqdm(desc=title, total=total, initial=done, unit="image", leave=False, disable=None, delay=_BAR_DELAY_SECONDS)
+def _bar(title: str, total: int, done: int) -> ProgressBar:
+    """Returns a progress bar, which shows nothing of what is done in a moment."""
+    return ProgressBar(title, total, "image", done, _BAR_DELAY_SECONDS)
 
 
 def _attempt(task: Callable[..., T], *arguments: object) -> T | _Failure:
