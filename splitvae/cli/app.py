@@ -11,6 +11,8 @@ from .categories import Categories
 from .data import data
 from .encode import Encode
 from .evaluate import Evaluate
+from .explore import Explore
+from .export import Export
 from .figures import Figures
 from .list import List
 from .means import Means
@@ -36,6 +38,8 @@ COMMANDS: dict[str, Any] = {
     "figures": Figures,
     "probe": Probe,
     "report": Report,
+    "explore": Explore,
+    "export": Export,
     "reproduce": Reproduce,
     "sweep": sweep,
     "categories": Categories,

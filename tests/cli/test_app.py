@@ -23,6 +23,8 @@ OPTIONS = {  # of each command whose options do not depend on a preset
     "figures": "--mixture --seed",
     "probe": "--data --group-by --iterations --members --seed --out",
     "report": "--out",
+    "explore": "--host --port --no-browser",
+    "export": "--onnx --torch-export --web",
     "reproduce": "--data --crop --out --run-folder --hours --width --epochs -n --systems --iterations --seed "
     "--public-weights",
     "categories": "--features --inception-weights --resize --count -n --mirror --seed --out",
