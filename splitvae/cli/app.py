@@ -17,6 +17,8 @@ from .data import data
 from .doctor import Doctor
 from .encode import Encode
 from .evaluate import Evaluate
+from .explore import Explore
+from .export import Export
 from .figures import Figures
 from .import_keras import ImportKeras
 from .import_ml_vae import ImportMLVAE
@@ -50,6 +52,8 @@ COMMANDS: dict[str, Any] = {
     "probe": Probe,
     "report": Report,
     "push": Push,
+    "explore": Explore,
+    "export": Export,
     "reproduce": Reproduce,
     "sweep": sweep,
     "categories": Categories,

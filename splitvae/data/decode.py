@@ -46,6 +46,7 @@ __all__ = [
     "decode_images",
     "image_suffixes",
     "image_to_array",
+    "read_header",
     "shorten_list",
 ]
 
@@ -176,7 +177,7 @@ def _read_headers(pool: ThreadPoolExecutor, items: Sequence[EncodedImage], sourc
 
     def read_block(rows: range) -> int:
         for i in rows:
-            header = _attempt(_read_header, items[i])
+            header = _attempt(read_header, items[i])
             if isinstance(header, _Failure):
                 headers.failures[i] = header.reason
             else:
@@ -230,7 +231,7 @@ def _open_image(item: EncodedImage) -> Image.Image:
     return Image.open(io.BytesIO(item) if isinstance(item, bytes) else item, formats=_available_formats())
 
 
-def _read_header(item: EncodedImage) -> tuple[tuple[int, int], str]:
+def read_header(item: EncodedImage) -> tuple[tuple[int, int], str]:
     """Returns the width and height of an image in pixels, and its mode."""
     with _open_image(item) as image:
         return image.size, image.mode

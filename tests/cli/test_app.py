@@ -23,6 +23,8 @@ OPTIONS = {  # of each command whose options do not depend on a preset
     "figures": "--mixture --seed",
     "probe": "--data --group-by --iterations --members --seed --out --json",
     "report": "--out --json",
+    "explore": "--host --port --no-browser",
+    "export": "--onnx --torch-export --web",
     "reproduce": "--data --crop --out --run-folder --hours --width --epochs -n --systems --iterations --seed "
     "--checkpoints --json",
     "categories": "--features --inception-weights --resize --count -n --mirror --seed --out --json",
