@@ -65,6 +65,7 @@ COMMANDS: dict[str, Any] = {
     "doctor": Doctor,
     "completion": Completion,
 }
+Completion.commands = COMMANDS
 
 
 EXIT_CODES = {
