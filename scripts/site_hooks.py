@@ -23,7 +23,17 @@ SHOWN = {".md", ".png", ".gif", ".svg", ".json", ".txt"}
 FOLDERS = ("results", "benchmarks")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)\s]+)\)")
-FIRST = ("load", "train", "create", "Run", "VAE", "Canvas", "resize")  # on the page of the library's own names
+FIRST = (
+    "load",
+    "as_images",
+    "train",
+    "create",
+    "open_run",
+    "Run",
+    "VAE",
+    "Canvas",
+    "resize",
+)  # on the page of the library's own names
 COLUMNS = ("preset", "images", "shape", "network", "width", "latent", "components", "loss", "sampler", "epochs")
 
 

@@ -3,6 +3,7 @@ from .base import Network as Network
 from .dense import Dense as Dense
 from .introvae import IntroVAE as IntroVAE
 from .introvae import PlainIntroVAE as PlainIntroVAE
+from .layers import recompute_batchnorm as recompute_batchnorm
 from .registry import NETWORKS as NETWORKS
 from .residual import Residual as Residual
 from .strided import BetaVAE as BetaVAE
