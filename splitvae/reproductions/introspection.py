@@ -48,7 +48,7 @@ def introspection(name: str, title: str, data: str, seeds: int, epochs: int, wid
     )
     introduction = (
         "An introspective VAE trains its encoder to tell samples from images, and its decoder to prevent that. The plain "
-        "VAE is the same network with the same settings without that, and with other weights of its KL. "
+        "VAE is the same network with the same settings without that; beta is the weight of the reconstruction. "
         "Look at precision and density beside the distance, "
         "which alone does not say how many samples are like no image."
     )
