@@ -87,19 +87,19 @@ def main() -> None:
     arguments = parser.parse_args()
     print(describe_machine())
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}")
+    preset, repeats = arguments.preset, arguments.repeats
     with tempfile.TemporaryDirectory() as folder:
-        session = make_session(arguments.preset, Path(folder, "run"))
+        session = make_session(preset, Path(folder, "run"))
         base = torch.zeros(session.vae.latent_dim).tolist()
-        durations = measure(
-            lambda i: show_latent(session, base, [0.01 * i] * len(session.sliders), "blend"), arguments.repeats
-        )
-        report(f"{arguments.preset}, images of a redraw", durations)
+        count = len(session.sliders)
+        durations = measure(lambda i: show_latent(session, base, [0.01 * i] * count, "blend"), repeats)
+        report(f"{preset}, images of a redraw", durations)
         if find_spec("gradio") is None:
             print("gradio is not installed, so that no answer of the server is measured")
             return
 
         def through_the_server(page: Any) -> None:
-            report(f"{arguments.preset}, answer of the server", measure(request_redraw(page, session), arguments.repeats))
+            report(f"{preset}, answer of the server", measure(request_redraw(page, session), repeats))
 
         serve([session.run.path], browser=False, wait=through_the_server)
 

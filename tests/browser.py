@@ -23,7 +23,7 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync", "--hide-scrollbars", "--disable-dev-shm-usage"),
     "--remote-debugging-pipe",
 )
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 30
 
 
 def find_browser() -> str | None:

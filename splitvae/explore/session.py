@@ -126,7 +126,7 @@ class Session:
 
     def describe(self) -> str:
         """Returns the run in a line: its components, latents, image and data."""
-        shape = " x ".join(map(str, self.vae.shape))
+        shape = " × ".join(map(str, self.vae.shape))
         split = f"split into {self.vae.split}" if self.vae.split > 1 else "not split"
         source = self.run.config.data.source or "images from memory"
         return f"{split}, {self.vae.latent_dim} latents, images of {shape}, trained on {source}"

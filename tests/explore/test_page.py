@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,18 @@ def large_image(source: str) -> np.ndarray:
 
 
 def test_the_page_redraws_what_its_controls_say(
-    session: Session, browser: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    session: Session,
+    browser: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("gradio")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save(tmp_path / "photo.png")
     (tmp_path / "bomb.png").write_bytes(b"not at all an image")
+
+    connect, reached = socket.socket.connect, []
+    monkeypatch.setattr(socket.socket, "connect", lambda own, to: reached.append(to) or connect(own, to))
 
     def source(view: str) -> str:
         return f"document.querySelector('{view} .sv-large img')?.src"
@@ -78,6 +86,7 @@ def test_the_page_redraws_what_its_controls_say(
         assert browser.run("document.documentElement.scrollWidth") == 400
         elsewhere = [url for url in browser.requests if not url.startswith((address, "data:", "blob:"))]
         assert elsewhere == [] and browser.errors == []
+        assert [to for to in reached if isinstance(to, tuple) and to[0] not in ("127.0.0.1", "localhost", "::1")] == []
 
     serve([session.run.path], browser=False, wait=drive)
     out, err = capsys.readouterr()
