@@ -34,12 +34,13 @@ from .models.pretrained import read_model, write_model
 from .models.vae import VAE
 from .utils.files import read_json, write_json
 from .utils.lock import LOCK
-from .utils.machine import default_device
+from .utils.machine import default_device, describe_device, describe_versions
+from .utils.text import count_noun
 from .utils.versions import describe_newer, own_version
 
 __all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config", "open_run"]
 
-NON_SETTINGS = ("splitvae", "parameters", "images", "changed_by_alarms")  # of config.json
+NON_SETTINGS = ("splitvae", "parameters", "images", "changed_by_alarms", "machine")  # of config.json
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -106,6 +107,7 @@ class Run:
             raise UserError(f"{file} is damaged ({error}); restore it or train the run anew.") from None
         self._images: dict[str, Images] = {}
         self.training_sha256 = str(values.get("images") or "")
+        self.machine: dict[str, str] = values.get("machine", {})  # where it was begun: the device, the versions
         self.version = str(values.get("splitvae") or "")  # of splitvae, which wrote the settings
 
     @staticmethod
@@ -129,7 +131,8 @@ class Run:
             )
         if folder.exists() and (not folder.is_dir() or {file.name for file in folder.iterdir()} - {LOCK}):
             raise UserError(f"{folder} exists and holds no run; give another folder with {setting('out')}.")
-        _write_config(folder, config, counts, images)
+        machine = {"device": describe_device(), "versions": describe_versions()}
+        _write_config(folder, config, counts, images, machine=machine)
         return Run(folder)
 
     def reconfigure(self, config: Config, counts: dict[str, int], alarmed: Sequence[str] = (), images: str = "") -> None:
@@ -145,7 +148,7 @@ class Run:
         before = {name: known[name][0] if name in known and known[name][1] == old[name] else old[name] for name in alarmed}
         self.changed_by_alarms = known | {name: [value, new[name]] for name, value in before.items()}
         self.training_sha256 = images or self.training_sha256
-        _write_config(self.path, config, counts, self.training_sha256, self.changed_by_alarms)
+        _write_config(self.path, config, counts, self.training_sha256, self.changed_by_alarms, self.machine)
         self.config = config
 
     def begun_config(self) -> Config:
@@ -289,11 +292,17 @@ def _say_that_a_row_is_cut(file: Path) -> None:
 
 
 def _write_config(
-    folder: Path, config: Config, counts: dict[str, int], images: str, changed: Mapping[str, list[Any]] | None = None
+    folder: Path,
+    config: Config,
+    counts: dict[str, int],
+    images: str,
+    changed: Mapping[str, list[Any]] | None = None,
+    machine: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes config.json: the version, the settings, the parameters, the hash of the images, and what alarms changed."""
+    """Writes config.json: version, settings, parameters, the hash of the images, what alarms changed, and the machine."""
     others: dict[str, Any] = {"parameters": counts, "images": images}
     others |= {"changed_by_alarms": changed} if changed else {}
+    others |= {"machine": machine} if machine else {}
     write_json(folder / "config.json", {"splitvae": own_version(), **config.to_json(), **others})
 
 
@@ -332,8 +341,8 @@ def match_config(images: Images, config: Config) -> Images:
         kinds = {1: "gray", 3: "colour"}
         network = config.preset or "the network"
         raise UserError(
-            f"{images.source} holds {kinds[images.shape[0]]} images ({images.shape[0]} channels), but {network} generates "
-            f"{kinds.get(shape[0], 'other')} images ({shape[0]} channels); type "
+            f"{images.source} holds {kinds[images.shape[0]]} images ({count_noun(images.shape[0], 'channel')}), but "
+            f"{network} generates {kinds.get(shape[0], 'other')} images ({count_noun(shape[0], 'channel')}); type "
             f"{setting('shape', (images.shape[0], *shape[1:]))} to build the network for them."
         )
     channels, side, _ = shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -16,10 +17,18 @@ from PIL import Image
 
 from splitvae.networks.base import Network
 from splitvae.networks.registry import NETWORKS
+from splitvae.utils.download import cache_dir
 from splitvae.utils.settings import fields_of_settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+USER_CACHE = cache_dir()  # before tests are given their own
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))  # one, beside other work
+
+
+@pytest.fixture(scope="session")
+def user_cache() -> Path:
+    """The cache of the user, from which a test may read a file that is too large to be made or stored."""
+    return USER_CACHE
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,6 +53,23 @@ def sized() -> Callable[..., Network]:
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+# ---------------------------------------------------------------- pages in a browser
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    """A headless Chromium (tests/browser.py); skips where there is none."""
+    spec = importlib.util.spec_from_file_location("browser", Path(__file__).with_name("browser.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if module.find_browser() is None:
+        pytest.skip("no Chromium is installed; Debian's package is `chromium`")
+    opened = module.Browser(tmp_path / "profile")
+    yield opened
+    opened.close()
 
 
 # ---------------------------------------------------------------- figures and reports

@@ -14,7 +14,13 @@ from splitvae.cli.app import main
 from splitvae.errors import UserError, messages_for_shell, setting
 
 ROOT = Path(splitvae.__file__).parent
-WHOLE_COMMANDS = {"report/sections.py", "reproductions/ml_vae_page.py", "reproductions/page.py", "studies/seeds.py"}
+WHOLE_COMMANDS = {
+    "report/sections.py",
+    "export/runtime.py",
+    "reproductions/ml_vae_page.py",
+    "reproductions/page.py",
+    "studies/seeds.py",
+}
 OTHER_PROGRAMS = {"training/devices.py", "utils/processes.py"}  # options of torchrun and srun
 WRITES_FLAGS = {"errors.py"}
 
@@ -30,7 +36,7 @@ def messages(file: Path) -> Iterator[str]:
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            yield re.sub(r"`splitvae [^`]*`?", "", node.value)
+            yield re.sub(r"`(splitvae|python) [^`]*`?", "", node.value)
 
 
 def test_the_library_names_no_option_of_the_command_line_outside_of_whole_commands() -> None:

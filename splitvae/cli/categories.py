@@ -2,11 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional
 
-from .options import Count, Features, ImageSource, InceptionWeights, OutputFolder, Resize, Seed, check_least, show_default
+from .checks import check_output_folder
+from .options import (
+    Count,
+    Features,
+    ImageSource,
+    InceptionWeights,
+    Json,
+    OutputFolder,
+    Resize,
+    Seed,
+    check_least,
+    show_default,
+)
 
 __all__ = ["Categories"]
 
@@ -29,18 +41,22 @@ class Categories:
     """Whether the mirror images of the training images are added, as in the paper; mirrored digits are not digits."""
     seed: Seed = 0
     out: Annotated[OutputFolder, show_default("categories-NAME")] = None
+    json: Json = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> dict[str, Any]:
         check_least(2, "leaves nothing to compare", count=self.count)
         check_least(0, seed=self.seed)
+        check_output_folder(self.out or Path())
         from ..data.labels import get_labels
-        from ..data.sources import load
-        from ..features.registry import load_extractor
+        from ..data.sources import check_source, load
+        from ..features.registry import check_features, load_extractor
         from ..figures.categories import plot_categories
         from ..figures.io import save_figure
         from ..studies.categories import category_table, compare_categories, shorten_source
         from ..utils.files import write_json
 
+        check_source(self.data)
+        check_features(self.features, self.inception_weights, self.resize)
         train = load(self.data, "train")
         get_labels(train)  # images without labels are refused before features are learned
         test = load(self.data, "test", side=train.shape[1], channels=train.shape[0])
@@ -51,3 +67,4 @@ class Categories:
         write_json(folder / "categories.json", result)
         print(f"Numbers: {folder / 'categories.json'}")
         print(f"Figure: {save_figure(plot_categories(result), folder / 'categories.png')}")
+        return result

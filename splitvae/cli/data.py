@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from tyro.conf import Positional, arg
 
 from ..errors import UserError, nearest
-from .options import ImageSource, OutputFile, Split, parse, print_notes, show_default
+from ..utils.text import count_noun
+from .checks import check_output_file, check_part
+from .options import ImageSource, Json, OutputFile, Part, check_least, parse, print_notes, run_command, show_default
 
 __all__ = ["data"]
 
@@ -35,18 +37,20 @@ class Prepare:
     """
 
     source: Positional[ImageSource]
-    split: Annotated[Split, show_default("the training and the test part")] = ""
+    part: Annotated[Part, show_default("the training and the test part")] = ""
     side: Side = None
     crop: Crop = None
     channels: Channels = None
 
     def __call__(self) -> None:
+        check_part(self.part)
+        _check_geometry(self.side, self.crop, self.channels)
         from ..data.sources import load
 
         options: dict[str, Any] = {"side": self.side, "crop": self.crop, "channels": self.channels, "cache": True}
-        for split in [self.split] if self.split else ["train", "test"]:
+        for part in [self.part] if self.part else ["train", "test"]:
             begun = time.time()
-            images = load(self.source, split, **options)
+            images = load(self.source, part, **options)
             print_notes(images)
             self.describe(images, begun)
             options |= {"side": images.shape[1], "channels": images.shape[0]}  # as a run reads its test images
@@ -57,7 +61,7 @@ class Prepare:
         from ..data.prepared import format_bytes
 
         shape = "x".join(map(str, images.shape))
-        text = f"{images.split}: {len(images):,} images of {shape}, {format_bytes(images.pixels.nbytes)}"
+        text = f"{images.split}: {count_noun(len(images), 'image')} of {shape}, {format_bytes(images.pixels.nbytes)}"
         origin = find_origin(images.pixels)
         if origin is None:
             print(f"{text}; {self.source} is not kept in the cache.")
@@ -71,7 +75,10 @@ class Prepare:
 class ListSets:
     """List the sets of decoded images in the cache, with their sizes and ages."""
 
-    def __call__(self) -> None:
+    json: Json = False
+    is_a_table: ClassVar[bool] = True
+
+    def __call__(self) -> list[dict[str, Any]]:
         from ..data.prepared import format_bytes, list_prepared, prepared_folder
         from ..utils.text import align_columns
 
@@ -90,7 +97,20 @@ class ListSets:
         if rows:
             print(align_columns(["source", "treatment", "state", "images", "size", "age"], rows))
         total = format_bytes(sum(each.size for each in sets))
-        print(f"{len(sets)} sets, {total}, in {prepared_folder()}; `splitvae data clear [SOURCE]` removes them.")
+        count = count_noun(len(sets), "set")
+        print(f"{count}, {total}, in {prepared_folder()}; `splitvae data clear [SOURCE]` removes them.")
+        return [
+            {
+                "source": each.source,
+                "treatment": each.treatment,
+                "state": each.state,
+                "images": each.images,
+                "bytes": each.size,
+                "written": each.time,
+                "folder": str(each.path),
+            }
+            for each in sets
+        ]
 
 
 @dataclass
@@ -98,18 +118,21 @@ class Show:
     """Paint a contact sheet of images, with a row for each class, and say how many there are of each class."""
 
     source: Positional[ImageSource]
-    split: Annotated[Split, show_default("train")] = "train"
+    part: Annotated[Part, show_default("train")] = "train"
     side: Side = None
     crop: Crop = None
     channels: Channels = None
     out: Annotated[OutputFile, show_default("SOURCE-PART.png in this folder")] = None
 
     def __call__(self) -> None:
+        check_part(self.part)
+        _check_geometry(self.side, self.crop, self.channels)
+        check_output_file(self.out or Path("sheet.png"), ".png")
         from ..data.sources import load
         from ..figures.contact_sheet import describe_labels, draw_contact_sheet
         from ..figures.io import save_figure
 
-        images = load(self.source, self.split, side=self.side, crop=self.crop, channels=self.channels)
+        images = load(self.source, self.part, side=self.side, crop=self.crop, channels=self.channels)
         print_notes(images)
         print(describe_labels(images))
         name = os.path.basename(os.path.abspath(self.source.removeprefix("hf://")))
@@ -144,7 +167,8 @@ class Clear:
             busy += count is None
             outcome = "is being written and stays" if count is None else f"{format_bytes(count)} freed"
             print(f"{each.source}, {each.treatment}: {outcome}")
-        print(f"{len(sets) - busy} sets removed, {format_bytes(freed)} ({freed:,} bytes) freed in {prepared_folder()}.")
+        removed = count_noun(len(sets) - busy, "set")
+        print(f"{removed} removed, {format_bytes(freed)} ({freed:,} bytes) freed in {prepared_folder()}.")
 
 
 COMMANDS: dict[str, Any] = {"prepare": Prepare, "list": ListSets, "show": Show, "clear": Clear}
@@ -164,7 +188,14 @@ def data(arguments: Sequence[str]) -> None:
     if name not in COMMANDS:
         raise UserError(f"`splitvae data` has no command {name!r}; {nearest(name, COMMANDS)}")
     kind = COMMANDS[name]
-    parse(kind, rest, f"splitvae data {name}", inspect.getdoc(kind) or "")()
+    run_command(parse(kind, rest, f"splitvae data {name}", inspect.getdoc(kind) or ""))
+
+
+def _check_geometry(side: int | None, crop: int | None, channels: int | None) -> None:
+    """Raises UserError for a size or a number of channels that no image has."""
+    check_least(1, side=1 if side is None else side, crop=1 if crop is None else crop)
+    if channels not in (None, 1, 3):
+        raise UserError(f"--channels {channels} is impossible; type 1 for gray or 3 for colour.")
 
 
 def _format_age(seconds: float) -> str:

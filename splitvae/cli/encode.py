@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from .options import OtherImages, OutputFile, RunFolder, Split, print_notes, show_default
+from ..utils.text import count_noun
+from .checks import check_output_file, check_part, check_run
+from .options import OtherImages, OutputFile, Part, RunFolder, print_notes, show_default
 
 __all__ = ["Encode"]
 
@@ -17,10 +19,13 @@ class Encode:
 
     run: RunFolder
     data: OtherImages = None
-    split: Split = ""
+    part: Part = ""
     out: Annotated[OutputFile, show_default("RUN/codes-PART.npz")] = None
 
     def __call__(self) -> None:
+        check_run(self.run)
+        check_part(self.part)
+        check_output_file(self.out, ".npz")
         import numpy as np
 
         from ..models.codes import encode
@@ -28,12 +33,12 @@ class Encode:
         from ..utils.files import atomic_write
 
         run = Run(self.run)
-        split = self.split or ("all" if self.data else "test")
-        images = run.images(split, self.data)
+        part = self.part or ("all" if self.data else "test")
+        images = run.images(part, self.data)
         print_notes(images)
         codes = encode(run.vae, images)
-        out = self.out or run.path / f"codes-{split}.npz"
+        out = self.out or run.path / f"codes-{part}.npz"
         arrays = {name: value.numpy() for name, value in codes._asdict().items() if value is not None}
         with atomic_write(out) as draft, draft.open("wb") as file:
             np.savez(file, **arrays)
-        print(f"{len(codes.mean)} codes of dimension {codes.mean.shape[1]}: {out}")
+        print(f"{count_noun(len(codes.mean), 'code')} of dimension {codes.mean.shape[1]}: {out}")

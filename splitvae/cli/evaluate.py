@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 from tyro.conf import arg
 
 from ..errors import UserError
+from .checks import check_output_file, check_runs
 from .options import (
     Components,
     Count,
     Features,
     InceptionWeights,
+    Json,
     OtherImages,
     OutputFile,
     Resize,
@@ -58,7 +60,7 @@ class Evaluate:
     features: Features = "auto"
     inception_weights: InceptionWeights = None
     resize: Resize = None
-    sampler: Annotated[SamplerName, show_default("that of the run")] = ""
+    sampler: Annotated[SamplerName | None, show_default("that of the run")] = None
     components: Components = 0
     n: Count = 10_000
     """Number of real images."""
@@ -68,37 +70,51 @@ class Evaluate:
     """Numbers of draws of the importance-weighted bounds on the likelihood; 1024 is slow without a GPU."""
     seed: Seed = 0
     out: Annotated[OutputFile, arg(help="File for the numbers of --images, as .json."), show_default("none")] = None
+    json: Json = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> dict[str, Any]:
         if self.images and self.runs:
             raise UserError("give runs, or two sets with --images, not both.")
         check_least(0, seed=self.seed, components=self.components)
         check_least(2, "leaves nothing to compare", n=self.n)
+        for count in self.draws:
+            check_least(1, draws=count)
         if self.generated:
             check_least(2, "leaves nothing to compare", generated=self.generated)
         if self.images:
-            self.compare_image_sets(*self.images)
-        else:
-            check_not_empty(
-                self.runs, "run", "splitvae evaluate runs/mnist-svae` or `splitvae evaluate --images REAL OTHER"
+            check_output_file(self.out, ".json")
+            return self.compare_image_sets(*self.images)
+        check_not_empty(self.runs, "run", "splitvae evaluate runs/mnist-svae` or `splitvae evaluate --images REAL OTHER")
+        if self.out is not None:
+            raise UserError(
+                "--out is for --images; the numbers of a run go to RUN/evaluation.json, and --json prints them."
             )
-            self.evaluate_runs()
+        check_runs(self.runs)
+        if self.components and self.sampler not in (None, "gmm"):
+            raise UserError("--components are those of a mixture; add --sampler gmm.")
+        return self.evaluate_runs()
 
-    def evaluate_runs(self) -> None:
+    def evaluate_runs(self) -> dict[str, Any]:
+        """Scores runs, and returns the content of each evaluation.json by the path of its run."""
         from ..data.geometry import remove_padding
         from ..data.images import Images
+        from ..data.sources import check_source
         from ..evaluation.diagnostics import check_metrics, evaluate
         from ..evaluation.protocols import configure_sampler
         from ..evaluation.tables import comparison_tables, evaluation_table, score_table
-        from ..features.registry import load_extractor
+        from ..features.registry import check_features, load_extractor
         from ..runs import Run, group_runs_by_seed
         from ..utils.text import align_columns
 
+        check_features(self.features, self.inception_weights, self.resize)
         metrics = check_metrics(self.metrics)
         protocols = self._protocols()
         groups = group_runs_by_seed(self.runs)
         configs = [Run(path).config for paths in groups.values() for path in paths]  # fails before any run is scored
         self._check_components([config.sampler.name for config in configs])
+        for source in {self.data or config.data.source for config in configs}:
+            if source is not None:
+                check_source(source)
         cache: dict[Any, dict[str, Images]] = {}  # the images of the last run, by source and geometry
         results: dict[str, list[dict[str, Any]]] = {}
         for name, paths in groups.items():
@@ -113,7 +129,9 @@ class Evaluate:
                 without_padding = dataclasses.replace(train, pixels=remove_padding(train.pixels, config.data.pad))
                 extractor = load_extractor(self.features, without_padding, self.inception_weights, resize=self.resize)
                 sampler = (
-                    configure_sampler(run, self.sampler, components=self.components) if self.components else self.sampler
+                    configure_sampler(run, self.sampler or "", components=self.components)
+                    if self.components
+                    else self.sampler or ""
                 )
                 result = evaluate(run, extractor, protocols, sampler, self.n, self.draws, self.seed, metrics)
                 results.setdefault(name, []).append(result)
@@ -125,6 +143,7 @@ class Evaluate:
             for table in comparison_tables(results, protocol.name):
                 print(f"\nProtocol {protocol.name}. {protocol.description}\n{table.description}.")
                 print(align_columns(table.headings, table.rows))
+        return {str(path): Run(path).evaluation for paths in groups.values() for path in paths}
 
     def _protocols(self) -> tuple[Any, ...]:
         """Returns the protocols, with the padding and the number of generated images that were given."""
@@ -139,13 +158,17 @@ class Evaluate:
         if self.components and any((self.sampler or name) != "gmm" for name in samplers):
             raise UserError("--components are those of a mixture; add --sampler gmm.")
 
-    def compare_image_sets(self, real: str, other: str) -> None:
-        from ..data.sources import load_all
+    def compare_image_sets(self, real: str, other: str) -> dict[str, Any]:
+        """Compares two sets of images, and returns the numbers."""
+        from ..data.sources import check_source, load_all
         from ..evaluation.scores import compare_image_sets
         from ..evaluation.tables import image_sets_table
-        from ..features.registry import load_extractor
+        from ..features.registry import check_features, load_extractor
         from ..utils.files import write_json
 
+        check_features(self.features, self.inception_weights, self.resize)
+        check_source(real)
+        check_source(other)
         real_images, other_images = load_all(real), load_all(other)
         print_notes(real_images)
         print_notes(other_images)
@@ -155,3 +178,4 @@ class Evaluate:
         if self.out is not None:
             write_json(self.out, result)
             print(f"Numbers: {self.out}")
+        return result

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import UserError
+from .checks import check_output_folder, check_runs
 from .options import RunFolders, Seed, check_least, check_not_empty
 
 __all__ = ["Figures"]
@@ -20,6 +21,9 @@ class Figures:
     def __call__(self) -> None:
         check_not_empty(self.runs, "run", "splitvae figures runs/mnist-svae")
         check_least(0, seed=self.seed)
+        check_runs(self.runs)
+        for folder in self.runs:
+            check_output_folder(folder / "figures")
         from ..evaluation.fitted_samplers import sampler_for
         from ..figures.run import draw_run
         from ..runs import Run

@@ -1,14 +1,20 @@
-"""What several commands share: the definitions of their common options, checks of values, and the parser."""
+"""What several commands share: the definitions of their common options, checks of values, the parser, and JSON."""
 
+import dataclasses
+import io
 import itertools
+import json
+import os
 import shutil
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from tyro.conf import Positional, arg
+from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from ..errors import UserError
 
@@ -19,23 +25,27 @@ __all__ = [
     "ImageSource",
     "ImageSources",
     "InceptionWeights",
+    "Json",
     "OtherImages",
     "OutputFile",
     "OutputFolder",
+    "Part",
     "ProbeIterations",
     "Resize",
     "RunFolder",
     "RunFolders",
     "SamplerName",
     "Seed",
-    "Split",
     "check_least",
     "check_not_empty",
     "find_option",
     "option_of",
     "parse",
     "print_notes",
+    "print_result",
+    "run_command",
     "show_default",
+    "wants_colour",
 ]
 
 
@@ -55,10 +65,15 @@ ImageSources = Positional[
     Annotated[tuple[str, ...], arg(metavar="SOURCE ...", help=_IMAGES, help_behavior_hint="(required)")]
 ]
 OtherImages = Annotated[str | None, arg(metavar="SOURCE", help=_IMAGES), show_default("those of the run")]
-Split = Annotated[
+Part = Annotated[
     str,
-    arg(metavar="PART", help="Part of the images: train, test or all."),
+    arg(metavar="PART", help="Part of the images: train, test, validation or all."),
     show_default("test; all where --data is given"),
+]
+Json = Annotated[
+    bool,
+    FlagCreatePairsOff,
+    arg(help="Print the numbers as JSON, and everything else to the error output."),
 ]
 Count = Annotated[int, arg(aliases=["-n"])]  # each command says of what
 Seed = Annotated[int, arg(help="Seed of everything that is drawn at random.")]
@@ -84,11 +99,11 @@ Resize = Annotated[
     show_default("tf1"),
 ]
 SamplerName = Annotated[
-    str,
+    Literal["prior", "gmm", "second-stage", "second-stage-noiseless", "flow"],  # as SAMPLERS has them, without its import
     arg(
         metavar="NAME",
-        help="Density from which latents are drawn: the prior, or one that is fitted to codes, which is gmm, second-stage, "
-        "second-stage-noiseless or flow.",
+        help="Density from which latents are drawn: the prior, or one that is fitted to codes, which is gmm, "
+        "second-stage, second-stage-noiseless or flow.",
     ),
 ]
 Components = Annotated[
@@ -149,11 +164,66 @@ def parse(kind: type, arguments: Sequence[str], prog: str, description: str, **s
         description: The text at the head of the help.
         settings: Further arguments of `tyro.cli`.
     """
+    if any(word.partition("=")[0] == "--split" for word in arguments) and "part" in _names_of_fields(kind):
+        raise UserError(
+            f"--split is --part in `{prog}`: type --part test; --split is the number of components in training."
+        )
     paragraphs = description.split("\n\n")
     # Indented, since the parser joins lines that begin with a letter into one long line.
     wrap = textwrap.TextWrapper(shutil.get_terminal_size().columns, initial_indent="  ", subsequent_indent="  ")
     text = "\n".join(wrap.fill(paragraph) for paragraph in paragraphs)
-    return tyro.cli(kind, args=list(arguments), prog=prog, description=text, **settings)
+    with _colour_where_it_is_wanted():
+        return tyro.cli(kind, args=list(arguments), prog=prog, description=text, **settings)
+
+
+def _names_of_fields(kind: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def wants_colour() -> bool:
+    """Returns whether the output may have colours: on terminals, unless NO_COLOR is set (https://no-color.org)."""
+    are_terminals = sys.stdout.isatty() and sys.stderr.isatty()
+    return are_terminals and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "dumb")
+
+
+@contextmanager
+def _colour_where_it_is_wanted() -> Iterator[None]:
+    """Hides the terminal's abilities from the parser for the block, which knows no NO_COLOR, where no colour is wanted."""
+    before = os.environ.get("TERM")
+    try:
+        if not wants_colour():
+            os.environ["TERM"] = "dumb"
+        yield
+    finally:
+        os.environ.pop("TERM", None)
+        if before is not None:
+            os.environ["TERM"] = before
+
+
+def run_command(command: Any) -> None:
+    """Calls a parsed command; with its option --json, what it returns is printed as JSON, and nothing else.
+
+    Arguments:
+        command: The object of options, whose call returns a value of JSON where it has the option. What it prints is not
+            printed as well if it `is_a_table`.
+    """
+    print_result(getattr(command, "json", False), command, only_json=getattr(command, "is_a_table", False))
+
+
+def print_result(as_json: bool, work: Callable[[], Any], *, only_json: bool = False) -> None:
+    """Calls a function; where `as_json`, prints what it returns as JSON.
+
+    Arguments:
+        as_json: Whether JSON is printed.
+        work: The function.
+        only_json: Whether what the function prints is left out; else it goes to the error output.
+    """
+    if not as_json:
+        work()
+        return
+    with redirect_stdout(io.StringIO() if only_json else sys.stderr):
+        result = work()
+    print(json.dumps(result, indent=2, default=str))
 
 
 def print_notes(images: Any) -> None:

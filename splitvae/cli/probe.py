@@ -1,11 +1,13 @@
 """The command `probe`: measures what classifiers predict from the codes of a run."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import arg
 
+from .checks import check_output_folder, check_run
 from .options import (
+    Json,
     OtherImages,
     OutputFolder,
     ProbeIterations,
@@ -34,10 +36,15 @@ class Probe:
     """Numbers of images whose evidence is fused; 1 is always among them."""
     seed: Seed = 0
     out: Annotated[OutputFolder, show_default("RUN/figures")] = None
+    json: Json = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> dict[str, Any]:
         check_least(1, iterations=self.iterations)
+        for count in self.members:
+            check_least(1, "leaves no evidence to fuse", members=count)
         check_least(0, seed=self.seed)
+        check_run(self.run)
+        check_output_folder(self.out or self.run / "figures")
         from ..figures.io import save_figure
         from ..figures.probes import plot_code_maps, plot_probe_accuracy
         from ..probes.labelled_images import load_labelled_images
@@ -59,3 +66,4 @@ class Probe:
         codes = {name: posterior.mean for name, posterior in encode_posteriors(run.vae, test.images.pixels).items()}
         maps = plot_code_maps(codes, test.labels, test.names, self.seed)
         print(f"Figure: {save_figure(maps, folder / 'code-maps.png', model)}")
+        return result

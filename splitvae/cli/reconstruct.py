@@ -4,7 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Annotated
 
-from .options import Count, OtherImages, OutputFile, RunFolder, Split, check_least, print_notes, show_default
+from ..utils.text import count_noun
+from .checks import check_output_file, check_part, check_run
+from .options import Count, OtherImages, OutputFile, Part, RunFolder, check_least, print_notes, show_default
 
 __all__ = ["Reconstruct"]
 
@@ -19,23 +21,26 @@ class Reconstruct:
 
     run: RunFolder
     data: OtherImages = None
-    split: Split = ""
+    part: Part = ""
     n: Count = 64
     """Number of images, counted from the first."""
     out: Annotated[OutputFile, show_default("RUN/reconstructions.png")] = None
 
     def __call__(self) -> None:
+        check_least(1, n=self.n)
+        check_run(self.run)
+        check_part(self.part)
+        check_output_file(self.out, ".png", ".npz", "")
         import torch
 
         from ..figures.export import write_canvas
         from ..models.codes import encode
         from ..runs import Run
 
-        check_least(1, n=self.n)
         run = Run(self.run)
-        images = run.images(self.split or ("all" if self.data else "test"), self.data)
+        images = run.images(self.part or ("all" if self.data else "test"), self.data)
         print_notes(images)
         first = dataclasses.replace(images, pixels=images.pixels[: self.n], labels=None)
         out = self.out or run.path / "reconstructions.png"
         write_canvas(out, run.vae, encode(run.vae, first).mean, originals=first.pixels.to(torch.float32) / 255)
-        print(f"{len(first)} reconstructions: {out}")
+        print(f"{count_noun(len(first), 'reconstruction')}: {out}")

@@ -1,9 +1,10 @@
 """The command `report`: writes one page about a run, or one that compares several runs."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from .options import OutputFile, RunFolders, check_not_empty, show_default
+from .checks import check_output_file, check_runs
+from .options import Json, OutputFile, RunFolders, check_not_empty, show_default
 
 __all__ = ["Report"]
 
@@ -14,10 +15,16 @@ class Report:
 
     runs: RunFolders
     out: Annotated[OutputFile, show_default("RUN/report.html, or comparison.html for several runs")] = None
+    json: Json = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> dict[str, Any]:
         check_not_empty(self.runs, "run", "splitvae report runs/mnist-svae")
+        check_runs(self.runs)
+        check_output_file(self.out or (self.runs[0] / "report.html" if len(self.runs) == 1 else None), ".html", ".htm")
         from ..report.page import write_report
         from ..runs import Run
 
-        print(f"Report: {write_report([Run(path) for path in self.runs], self.out)}")
+        runs = [Run(path) for path in self.runs]
+        page = write_report(runs, self.out)
+        print(f"Report: {page}")
+        return {"report": str(page), "runs": {str(run.path): run.evaluation for run in runs}}

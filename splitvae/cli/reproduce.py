@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from ..errors import UserError, nearest
-from .options import Count, OtherImages, OutputFolder, ProbeIterations, Seed, check_least, option_of, show_default
+from ..utils.files import read_json
+from .checks import check_output_folder
+from .options import Count, Json, OtherImages, OutputFolder, ProbeIterations, Seed, check_least, option_of, show_default
 
 __all__ = ["Reproduce"]
 
@@ -52,8 +54,9 @@ class Reproduce:
     seed: Annotated[Seed | None, show_default("0; of ml-vae alone, other experiments have several")] = None
     checkpoints: Annotated[Path | None, arg(metavar="FOLDER"), show_default("they are left out")] = None
     """Folder of the checkpoints that the public code of ml-vae released, to measure them too."""
+    json: Json = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> Any:
         from ..reproductions.registry import EXPERIMENTS
 
         names = [*EXPERIMENTS, ML_VAE]
@@ -65,15 +68,28 @@ class Reproduce:
         check_least(0, seed=self.seed or 0)
         if self.n:
             check_least(2, "leaves nothing to compare", n=self.n)
-        if self.experiment == ML_VAE:
-            self._reproduce_ml_vae()
-            return
+        if self.hours is not None and not self.hours > 0:
+            raise UserError(f"--hours {self.hours:g} leaves no time to train; give a number such as 3.")
+        if self.checkpoints is not None and not self.checkpoints.is_dir():
+            raise UserError(f"{self.checkpoints} is no folder; give that of the checkpoints that the public code released.")
+        check_output_folder(self.out or Path("results"))
+        check_output_folder(self.run_folder or Path("runs"))
+        if self.data is not None:
+            from ..data.sources import check_source
+
+            check_source(self.data)
+        page = self._reproduce_ml_vae() if self.experiment == ML_VAE else self._reproduce_experiment()
+        numbers = page.with_suffix(".json")
+        print(f"Page: {page}\nNumbers: {numbers}")
+        return read_json(numbers)
+
+    def _reproduce_experiment(self) -> Path:
         from ..reproductions.loop import Request, reproduce
+        from ..reproductions.registry import EXPERIMENTS
 
         request = Request(self.data, self.crop, self.hours, self.width, self.epochs, self.n or None, self.systems)
         runs = self.run_folder or Path("runs") / self.experiment
-        page = reproduce(EXPERIMENTS[self.experiment], request, self.out or Path("results"), runs)
-        print(f"Page: {page}\nNumbers: {page.with_suffix('.json')}")
+        return reproduce(EXPERIMENTS[self.experiment], request, self.out or Path("results"), runs)
 
     def _refuse_options_of_others(self) -> None:
         """Raises a UserError for an option that the experiment does not have."""
@@ -83,7 +99,7 @@ class Reproduce:
                 known = ", ".join(map(option_of, has))
                 raise UserError(f"{self.experiment} has no {option_of(field.name)}; {known} are options of it.")
 
-    def _reproduce_ml_vae(self) -> None:
+    def _reproduce_ml_vae(self) -> Path:
         from ..probes.classifiers import ITERATIONS
         from ..reproductions.ml_vae_page import write_ml_vae_page
         from ..studies.ml_vae import reproduce_ml_vae
@@ -95,4 +111,4 @@ class Reproduce:
         )
         page = write_ml_vae_page(result, runs, self.out or Path("results"))
         print(ml_vae_table(result))
-        print(f"Page: {page}\nNumbers: {page.with_suffix('.json')}")
+        return page

@@ -5,6 +5,9 @@ from typing import Annotated
 
 from tyro.conf import arg
 
+from ..errors import UserError
+from ..utils.text import count_noun
+from .checks import check_components, check_output_file, check_run, split_of
 from .options import Components, Count, OutputFile, RunFolder, SamplerName, Seed, check_least, show_default
 
 __all__ = ["Sample"]
@@ -28,17 +31,28 @@ class Sample:
     out: Annotated[OutputFile, show_default("RUN/samples-SAMPLER.png, or samples-SAMPLER-IMAGE.png")] = None
 
     def __call__(self) -> None:
+        check_least(1, n=self.n)
+        check_least(0, seed=self.seed)
+        check_run(self.run)
+        check_components(self.sampler, self.components)
+        check_output_file(self.out, ".png", ".npz", "")
+        self._check_image(split_of(self.run))
         from ..evaluation.fitted_samplers import sampler_for
         from ..evaluation.protocols import configure_sampler
         from ..figures.export import write_canvas
         from ..runs import Run
 
-        check_least(1, n=self.n)
-        check_least(0, seed=self.seed, components=self.components)
         run = Run(self.run)
         sampler = configure_sampler(run, self.sampler, components=self.components)
         z = sampler_for(run, sampler).sample(self.n, self.seed)
         name = self.sampler if self.image == "blend" else f"{self.sampler}-{self.image}"
         out = self.out or run.path / f"samples-{name}.png"
         write_canvas(out, run.vae, z, column=self.image, seed=self.seed)
-        print(f"{self.n} samples: {out}")
+        print(f"{count_noun(self.n, 'sample')}: {out}")
+
+    def _check_image(self, split: int) -> None:
+        """Raises UserError for images that the model does not generate."""
+        names = ["blend", *(f"x{k + 1}" for k in range(split)), "mix"] if split > 1 else ["blend"]
+        if self.image not in names:
+            has = f"it has {', '.join(names)}" if split > 1 else "it is not split"
+            raise UserError(f"this model generates no {self.image!r}; {has}.")

@@ -5,17 +5,20 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import arg
 
 from ..errors import UserError
-from .options import OutputFolder, show_default
+from ..utils.text import count_noun
+from .checks import check_output_folder
+from .options import Json, OutputFolder, print_result, show_default
 
 __all__ = ["sweep"]
 
 GRID = ("alpha", "beta", "margin")  # options with several values each
 
+BETA_HELP = "Weights of the reconstruction: the opposite of the beta of a VAE, which weighs the KL."
 _GridValues = Annotated[tuple[float, ...], arg(metavar="FLOAT ..."), show_default("that of the preset")]
 
 
@@ -24,9 +27,10 @@ class SweepOptions:
     """The options of the command itself. Those of the grid stand here for the help alone: `parse_grid` reads them."""
 
     alpha: Annotated[_GridValues, arg(help="Weights of the hinges.")] = ()
-    beta: Annotated[_GridValues, arg(help="Weights of the reconstruction.")] = ()
+    beta: Annotated[_GridValues, arg(help=BETA_HELP)] = ()
     margin: Annotated[_GridValues, arg(help="Margins of the hinges, in nats.")] = ()
     out: Annotated[OutputFolder, show_default("runs/sweep-PRESET")] = None
+    json: Json = False
 
 
 def sweep(arguments: Sequence[str]) -> None:
@@ -53,17 +57,36 @@ def sweep(arguments: Sequence[str]) -> None:
         )
     cells = build_cells(*(values[field] or [getattr(base.objective, field)] for field in GRID))
 
-    from ..studies.grid_report import write_sweep_page
-    from ..utils.processes import is_main_process
-
     out = options.out or Path(f"runs/sweep-{name}")
-    outcomes = train_grid(base, cells, out, explicit_fields)
-    if not is_main_process():
-        return
-    stopped = [outcome.cell.name for outcome in outcomes if outcome.alarm]
-    if stopped:
-        print(f"{len(stopped)} of {len(cells)} cells were stopped by an alarm: {', '.join(stopped)}.")
-    print(f"Page: {write_sweep_page(outcomes, out / 'sweep.html', shlex.join(['splitvae', 'sweep', *arguments]))}")
+    check_output_folder(out)
+
+    def train_cells() -> dict[str, Any]:
+        from ..studies.grid_report import write_sweep_page
+        from ..utils.processes import is_main_process
+
+        outcomes = train_grid(base, cells, out, explicit_fields)
+        if not is_main_process():
+            return {}
+        stopped = [outcome.cell.name for outcome in outcomes if outcome.alarm]
+        if stopped:
+            which = ", ".join(stopped)
+            print(f"An alarm stopped {len(stopped)} of {count_noun(len(cells), 'cell')}: {which}.")
+        page = write_sweep_page(outcomes, out / "sweep.html", shlex.join(["splitvae", "sweep", *arguments]))
+        print(f"Page: {page}")
+        return {
+            "page": str(page),
+            "cells": [
+                {
+                    "run": str(each.run.path),
+                    **each.cell._asdict(),
+                    "alarm": each.alarm or None,
+                    "evaluation": each.run.evaluation,
+                }
+                for each in outcomes
+            ],
+        }
+
+    print_result(options.json, train_cells)
 
 
 def parse_grid(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[float]]]:

@@ -2,14 +2,19 @@
 
 import inspect
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from tyro.conf import arg
+from tyro.conf import FlagCreatePairsOff, arg
 
 from ..errors import UserError
-from .options import OutputFolder, check_least, find_option, show_default
+from ..utils.processes import find_launcher, is_main_process
+from ..utils.text import count_noun, format_duration
+from .checks import check_output_folder
+from .options import Json, OutputFolder, check_least, find_option, print_result, show_default
+from .overwrite import holds_runs, run_moved_aside
 
 __all__ = ["train"]
 
@@ -22,12 +27,24 @@ class TrainOptions:
     resume: Annotated[
         bool, arg(help="Whether a run in the folder is continued where it stopped, with its own settings as the defaults.")
     ] = False
+    overwrite: Annotated[
+        bool,
+        FlagCreatePairsOff,
+        arg(help="Replace a run in the folder by a new one: you are asked once, and the old one is moved aside."),
+    ] = False
+    yes: Annotated[bool, FlagCreatePairsOff, arg(help="Answer the question of --overwrite with yes.")] = False
+    dry_run: Annotated[
+        bool,
+        FlagCreatePairsOff,
+        arg(help="Make a few steps, show the parameters, the steps, the time and the memory to expect, and write nothing."),
+    ] = False
     seeds: Annotated[
         int, arg(help="Number of runs, with seeds that count up; several get a summary with standard deviations.")
     ] = 1
     report: Annotated[
         bool, arg(help="Whether the model is measured on test images, its figures are drawn, and report.html is written.")
     ] = True
+    json: Json = False
 
 
 def train(arguments: Sequence[str]) -> None:
@@ -49,6 +66,8 @@ def train(arguments: Sequence[str]) -> None:
         return
     name, rest = (arguments[0], arguments[1:]) if arguments and not arguments[0].startswith("-") else ("", arguments)
     folder = Path(find_option(rest, "--out") or f"runs/{name or 'mine'}")
+    if not {"-h", "--help"} & set(rest):
+        _check_folder(folder, rest)
     base = find_preset(name) if name else Config()
     config_files = [folder / "config.json", *folder.glob("seed-*/config.json")]
     begun = [Run(file.parent) for file in config_files if file.exists()] if "--resume" in rest else []
@@ -64,17 +83,88 @@ def train(arguments: Sequence[str]) -> None:
         raise UserError("say what to train on: a preset (`splitvae list` shows them) or your images with --data FOLDER.")
     check_least(1, "trains nothing", seeds=options.seeds)
 
+    if config.data.source is not None:
+        from ..data.sources import check_source
+
+        check_source(config.data.source)
+    if options.dry_run:
+        print_result(options.json, lambda: show_rehearsal(config, explicit_fields, options.seeds))
+        return
+    replaces = options.overwrite and is_main_process() and holds_runs(folder)
+    with run_moved_aside(folder, options.yes) if replaces else nullcontext():
+        print_result(options.json, lambda: _train(config, folder, options, explicit_fields))
+
+
+def _train(config: Any, folder: Path, options: TrainOptions, explicit_fields: dict[str, Any]) -> dict[str, Any]:
+    """Trains, and returns the measurements."""
     from ..evaluation.diagnostics import diagnose
     from ..evaluation.tables import evaluation_table
     from ..report.page import write_report
     from ..studies.seeds import train_seeds
     from ..training.loop import train as train_run
-    from ..utils.processes import is_main_process
 
     if options.seeds > 1:
-        train_seeds(config, folder, options.seeds, explicit_fields, resume=options.resume, report=options.report)
-        return
+        return train_seeds(config, folder, options.seeds, explicit_fields, resume=options.resume, report=options.report)
     run = train_run(config, out=folder, resume=options.resume, **explicit_fields)
     if options.report and is_main_process():
         print(evaluation_table(diagnose(run)))
         print(f"Report: {write_report([run])}")
+    return {"run": str(folder), "history": run.history, "evaluation": run.evaluation}
+
+
+def show_rehearsal(config: Any, explicit_fields: dict[str, Any], seeds: int) -> dict[str, Any]:
+    """Prints what a training would be, and returns it.
+
+    Arguments:
+        config: The settings.
+        explicit_fields: The settings that were typed, by flat name.
+        seeds: The number of runs.
+    """
+    from ..data.prepared import format_bytes
+    from ..training.rehearsal import rehearse
+    from ..utils.machine import describe_device
+
+    plan = rehearse(config, **explicit_fields)
+    training, model = plan.config.training, plan.config.model
+    steps = plan.steps_per_epoch * training.epochs
+    runs = "" if seeds == 1 else f", {format_duration(seeds * plan.seconds)} for {seeds} seeds"
+    rows = {
+        "images": f"{plan.images:,} to train on, {plan.held_out:,} held out, as {'x'.join(map(str, model.shape or ()))}",
+        "parameters": f"{plan.parameters['trainable']:,}, of a {model.net.name} network split in {model.split}",
+        "steps": f"{steps:,}: {count_noun(training.epochs, 'epoch')} of {plan.steps_per_epoch:,}, each of "
+        f"{count_noun(training.batch_size, 'image')}",
+        "time": f"about {format_duration(plan.seconds)}{runs}; {1000 * plan.seconds_per_step:.0f} ms a step on "
+        f"{describe_device()}",
+        "memory": f"about {format_bytes(plan.peak_bytes)}, and at most 1.1 GB more for the measurements at the end",
+    }
+    for name, text in rows.items():
+        print(f"{name:<12}{text}")
+    print("Nothing was written: this was a dry run.")
+    return {
+        "settings": plan.config.to_json(),
+        "parameters": plan.parameters,
+        "images": plan.images,
+        "held_out": plan.held_out,
+        "steps": steps,
+        "seconds_per_step": plan.seconds_per_step,
+        "seconds": seeds * plan.seconds,
+        "peak_bytes": plan.peak_bytes,
+    }
+
+
+def _check_folder(folder: Path, arguments: Sequence[str]) -> None:
+    """Raises UserError where no run can be begun in a folder, before anything slow is imported."""
+    resume, overwrite, dry_run = (option in arguments for option in ("--resume", "--overwrite", "--dry-run"))
+    if resume and overwrite:
+        raise UserError("--resume continues a run, and --overwrite replaces it; leave one of them out.")
+    if dry_run:
+        return
+    launcher = find_launcher()
+    if overwrite and launcher is not None and launcher.name != "splitvae":
+        raise UserError(f"--overwrite asks at the keyboard, and {launcher}; give another folder with --out.")
+    if is_main_process() and holds_runs(folder) and not (resume or overwrite):
+        raise UserError(
+            f"{folder} already holds a run; continue it with --resume, replace it with --overwrite, or give another folder "
+            "with --out."
+        )
+    check_output_folder(folder)

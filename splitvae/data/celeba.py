@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
+from ..utils.text import count_noun
 from .cache import Origin, decode_once, hash_files
 from .decode import image_suffixes, shorten_list
 from .geometry import ResizeOptions
@@ -210,7 +211,8 @@ def _read_attributes(file: Path, images: Sequence[str]) -> Labels:
         raise UserError(f"{file} announces {announced} images but has {len(values)}: it is cut; fetch it again.")
     if without := [name for name in images if name not in values]:
         raise UserError(
-            f"{file} has no attributes of {len(without)} images, such as {without[0]}: fetch it again, or rename it to "
+            f"{file} has no attributes of {count_noun(len(without), 'image')}, such as {without[0]}: fetch it again, "
+            "or rename it to "
             "read the images unlabelled."
         )
     table = np.frombuffer(b"".join(values[name] for name in images), np.uint8).reshape(-1, len(names))
@@ -220,6 +222,7 @@ def _read_attributes(file: Path, images: Sequence[str]) -> Labels:
 def _describe_missing(part_of_image: Mapping[str, str], present: set[str], partition: str, images: str) -> Iterator[str]:
     """Yields notes on images that are not there, and on images that have no part."""
     if absent := [name for name in part_of_image if name not in present]:
-        yield f"{len(absent)} of {len(part_of_image)} images in {partition} are not in {images}: {shorten_list(absent)}"
+        all_images = count_noun(len(part_of_image), "image")
+        yield f"{len(absent)} of {all_images} in {partition} missing in {images}: {shorten_list(absent)}"
     if unknown := sorted(present - part_of_image.keys()):
-        yield f"skipped {len(unknown)} images that are not in {partition}: {shorten_list(unknown)}"
+        yield f"skipped {count_noun(len(unknown), 'image')} without a part in {partition}: {shorten_list(unknown)}"

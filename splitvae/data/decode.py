@@ -33,9 +33,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from tqdm import tqdm
 
 from ..errors import UserError
+from ..utils.progress import ProgressBar
+from ..utils.text import count_noun
 from .geometry import ResizeOptions, describe_geometry
 from .pixel_store import Headers, MemoryStore, PixelStore
 
@@ -45,6 +46,7 @@ __all__ = [
     "decode_images",
     "image_suffixes",
     "image_to_array",
+    "read_header",
     "shorten_list",
 ]
 
@@ -152,7 +154,7 @@ def decode_images(
                 done += len(pixels) + len(new_failures)
                 store.append(pixels, done, new_failures)
                 failures |= new_failures
-                bar.update(done - bar.n)
+                bar.update(done)
     failed = sorted(failures | {int(i): headers.failures[int(i)] for i in rows[headers.sizes[rows, 0] == 0]})
     failures = headers.failures | failures
     if len(failed) == len(rows):
@@ -165,7 +167,7 @@ def decode_images(
     notes += describe_geometry(headers.sizes[decoded], shape[1], options.crop)
     if failed:
         skipped = shorten_list([f"{item_name(i)} ({failures[i]})" for i in failed])
-        notes.append(f"skipped {len(failed)} images that cannot be read: {skipped}")
+        notes.append(f"skipped {count_noun(len(failed), 'image')} that cannot be read: {skipped}")
     return DecodedImages(store.finish(), decoded, tuple(notes))
 
 
@@ -175,7 +177,7 @@ def _read_headers(pool: ThreadPoolExecutor, items: Sequence[EncodedImage], sourc
 
     def read_block(rows: range) -> int:
         for i in rows:
-            header = _attempt(_read_header, items[i])
+            header = _attempt(read_header, items[i])
             if isinstance(header, _Failure):
                 headers.failures[i] = header.reason
             else:
@@ -185,7 +187,7 @@ def _read_headers(pool: ThreadPoolExecutor, items: Sequence[EncodedImage], sourc
     blocks = [range(i, min(i + _IMAGES_PER_TASK, len(items))) for i in range(0, len(items), _IMAGES_PER_TASK)]
     with _bar(f"reading headers of {source_name}", len(items), 0) as bar:
         for count in _map_in_order(pool, read_block, blocks):
-            bar.update(count)
+            bar.update(bar.n + count)
     return headers
 
 
@@ -200,9 +202,9 @@ def _map_in_order(pool: ThreadPoolExecutor, task: Callable[[B], T], blocks: Sequ
         yield pending.popleft().result()
 
 
-def _bar(title: str, total: int, done: int) -> tqdm:
-    """Returns a progress bar, which shows nothing of what is done in a moment, and nothing where there is no terminal."""
-    return tqdm(desc=title, total=total, initial=done, unit="image", leave=False, disable=None, delay=_BAR_DELAY_SECONDS)
+def _bar(title: str, total: int, done: int) -> ProgressBar:
+    """Returns a progress bar, which shows nothing of what is done in a moment."""
+    return ProgressBar(title, total, "image", done, _BAR_DELAY_SECONDS)
 
 
 def _attempt(task: Callable[..., T], *arguments: object) -> T | _Failure:
@@ -229,7 +231,7 @@ def _open_image(item: EncodedImage) -> Image.Image:
     return Image.open(io.BytesIO(item) if isinstance(item, bytes) else item, formats=_available_formats())
 
 
-def _read_header(item: EncodedImage) -> tuple[tuple[int, int], str]:
+def read_header(item: EncodedImage) -> tuple[tuple[int, int], str]:
     """Returns the width and height of an image in pixels, and its mode."""
     with _open_image(item) as image:
         return image.size, image.mode

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..utils.text import count_noun
 from .cache import Origin, decode_once, hash_files
 from .decode import image_suffixes, shorten_list
 from .geometry import ResizeOptions
@@ -44,9 +45,10 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
     decoded = decode_once(_Files(root, paths), options, str(root), selection.rows, paths.__getitem__, origin)
     notes = selection.notes + decoded.notes
     if other_files:
-        notes += (f"skipped {len(other_files)} files that are not images: {shorten_list(other_files)}",)
+        notes += (f"skipped {count_noun(len(other_files), 'file')} of other kinds: {shorten_list(other_files)}",)
     if images_beside_parts:
-        notes += (f"skipped {len(images_beside_parts)} images beside the parts: {shorten_list(images_beside_parts)}",)
+        count = count_noun(len(images_beside_parts), "image")
+        notes += (f"skipped {count} beside the parts: {shorten_list(images_beside_parts)}",)
     classes = sorted({name for part in parts.values() for _, name in part})
     if "" in classes or len(classes) < 2:
         if len(classes) > 1:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import UserError
+from ..utils.text import count_noun
 from .mapped import new_pixels
 
 __all__ = [
@@ -121,16 +122,16 @@ def choose_side(sizes: np.ndarray, options: ResizeOptions) -> int:
 def describe_geometry(sizes: np.ndarray, side: int, crop: int | None) -> list[str]:
     """Returns notes on what cropping and resizing to `side` did to images of these sizes (N, 2), widths and heights."""
     notes = []
-    count, shorter = len(sizes), sizes.min(1)
+    images, shorter = count_noun(len(sizes), "image"), sizes.min(1)
     squares = np.minimum(shorter, crop) if crop else shorter
     if small := int((shorter < crop).sum()) if crop else 0:
-        notes.append(f"{small} of {count} images are smaller than the crop of {crop} pixels and were not cropped")
+        notes.append(f"did not crop {small:,} of {images}, smaller than the crop of {crop} pixels")
     if oblong := int(((sizes[:, 0] != sizes[:, 1]) & (shorter < (crop or 1 << 30))).sum()):
-        notes.append(f"centre-cropped {oblong} of {count} images to squares")
+        notes.append(f"centre-cropped {oblong:,} of {images} to squares")
     if len(resized := squares[squares != side]):
         low, high = int(resized.min()), int(resized.max())
         old_size = f"{low}x{low}" if low == high else f"between {low}x{low} and {high}x{high}"
-        notes.append(f"resized {len(resized)} of {count} images to {side}x{side}, from {old_size}")
+        notes.append(f"resized {len(resized):,} of {images} to {side}x{side}, from {old_size}")
     return notes
 
 

@@ -60,7 +60,7 @@ from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
 from .splits import Labels, LoadedSplit, MissingPartError, make_class_labels, select_split
 from .torch_dataset import is_torch_dataset, name_dataset, read_torch_dataset
 
-__all__ = ["SOURCE_NAMES", "Source", "is_from_memory", "load", "load_all"]
+__all__ = ["SOURCE_NAMES", "Source", "check_source", "is_from_memory", "load", "load_all"]
 
 Source = str | os.PathLike | np.ndarray | Tensor | Dataset | Image.Image | Sequence[Any]
 _UNKNOWN_KIND = "{} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images."
@@ -191,8 +191,20 @@ def _read_source(source: Source, source_name: str, split: str, options: ResizeOp
         return read_numpy_file(path, source_name, split, options)
     if is_archive(path) and path.is_file():
         return read_cifar_archive(path, split, options)
+    _explain_missing(source_name, path)
+    raise UserError(explain_cifar_file(path) or explain_celeba_file(path) or _UNKNOWN_KIND.format(source_name))
+
+
+def check_source(source: str) -> None:
+    """Raises UserError for a name that is no source and a path where nothing is, before anything is read."""
+    if source not in SOURCE_NAMES and not _name_source(source).startswith("hf://"):
+        _explain_missing(source, Path(os.path.expanduser(source)))
+
+
+def _explain_missing(source_name: str, path: Path) -> None:
+    """Raises UserError where a path does not exist."""
     if path.exists():
-        raise UserError(explain_cifar_file(path) or explain_celeba_file(path) or _UNKNOWN_KIND.format(source_name))
+        return
     names = ", ".join(SOURCE_NAMES)
     if os.sep in source_name:
         raise UserError(f"{source_name} does not exist: give a folder or file that is there, or one of {names}.")

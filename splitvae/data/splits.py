@@ -110,7 +110,7 @@ def select_split(sizes: Mapping[str, int], split: str, source_name: str) -> Spli
     tenth = max(1, count // 10)
     order = np.random.default_rng(0).permutation(count)
     rows = np.sort(order[:tenth] if split == "test" else order[tenth:])
-    return SplitSelection(part, rows, (f"held out {tenth} of {count} images as test: {source_name} has no test part",))
+    return SplitSelection(part, rows, (f"held out {tenth:,} of {count:,} images as test: {source_name} has no test part",))
 
 
 def make_class_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels | None:

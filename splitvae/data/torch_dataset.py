@@ -18,9 +18,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
-from tqdm import tqdm
 
 from ..errors import UserError
+from ..utils.progress import ProgressBar
+from ..utils.text import count_noun
 from .arrays import labels_from_array
 from .decode import image_to_array, shorten_list
 from .geometry import ResizeOptions, array_to_pixels, choose_side, crop_and_resize, describe_geometry, resize
@@ -94,7 +95,7 @@ def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions, name: s
     result = torch.empty((len(rows), channels, side, side), dtype=torch.uint8)
     labels: list[Any] = []
     sizes = []
-    for row in tqdm(rows, reader.name, delay=_SECONDS_WITHOUT_BAR, disable=None, leave=False):
+    for row in ProgressBar(f"reading {reader.name}", len(rows), "image", delay=_SECONDS_WITHOUT_BAR).over(rows):
         if (item := reader.read(row)) is None:
             continue
         if row in sample:
@@ -112,9 +113,8 @@ def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions, name: s
             "random stays as it was drawn; leave random augmentation out of it, and mirror images with mirror=True"
         )
     if reader.failures:
-        notes.append(
-            f"skipped {len(reader.failures)} items that cannot be read: {shorten_list(reader.describe_failures())}"
-        )
+        failures = shorten_list(reader.describe_failures())
+        notes.append(f"skipped {count_noun(len(reader.failures), 'item')} that cannot be read: {failures}")
     values, label_notes = _make_labels(labels, dataset)
     return LoadedSplit(result[: len(labels)], values, (*notes, *label_notes))
 

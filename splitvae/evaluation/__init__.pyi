@@ -3,6 +3,8 @@ from .diagnostics import cached_or_diagnose as cached_or_diagnose
 from .diagnostics import diagnose as diagnose
 from .diagnostics import evaluate as evaluate
 from .fitted_samplers import sampler_for as sampler_for
+from .informative_latents import InformativeLatents as InformativeLatents
+from .informative_latents import find_informative_latents as find_informative_latents
 from .protocols import PROTOCOLS as PROTOCOLS
 from .protocols import Protocol as Protocol
 from .protocols import configure_sampler as configure_sampler

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import setting
+from ..utils.text import count_noun
 
 __all__ = ["find_cautions", "qualify", "trained_too_briefly"]
 
@@ -37,12 +38,13 @@ def find_cautions(evaluation: Mapping[str, Any]) -> list[str]:
     if trained_too_briefly(evaluation):
         steps = evaluation["model"]["steps"]
         cautions.append(
-            f"The model was trained for {steps:,} steps, fewer than {MIN_STEPS:,}: it is too early to judge how many "
-            "latents are in use, and of which kind the split is."
+            f"The model was trained for {count_noun(steps, 'step')}, fewer than {MIN_STEPS:,}: it is too early to judge "
+            "how many latents are in use, and of which kind the split is."
         )
     images = evaluation.get("data", {}).get("images", MIN_IMAGES)
     if images < MIN_IMAGES:
-        cautions.append(f"{images} test images are too few for numbers to rely on; give at least {MIN_IMAGES}.")
+        few = f"{count_noun(images, 'test image')} {'is' if images == 1 else 'are'} too few"
+        cautions.append(f"{few} for numbers to rely on; give at least {MIN_IMAGES}.")
     bits = (evaluation.get("likelihood") or {}).get("bits_per_dimension", {}).get("value", 0.0)
     if bits > UNIFORM_BITS:
         cautions.append(
@@ -67,4 +69,4 @@ def qualify(text: str, evaluation: Mapping[str, Any], path: str) -> str:
         path: The path of the number in it.
     """
     early = path in EARLY_NUMBERS and text != "not applicable" and trained_too_briefly(evaluation)
-    return f"{text} (too early: {evaluation['model']['steps']:,} steps)" if early else text
+    return f"{text} (too early: {count_noun(evaluation['model']['steps'], 'step')})" if early else text

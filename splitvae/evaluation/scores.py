@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ..data.geometry import remove_padding, resize
 from ..data.images import Images, evenly_spaced
@@ -35,6 +34,7 @@ from ..runs import Run
 from ..samplers.base import Sampler
 from ..samplers.gaussian_mixture import GaussianMixture
 from ..utils.console import Progress
+from ..utils.progress import ProgressBar
 from .fitted_samplers import sampler_for
 from .protocols import AUTHORS_CODES, Protocol, configure_sampler, find_protocol
 
@@ -141,12 +141,12 @@ def _limit_components(sampler: Sampler, run: Run, protocol: Protocol, notes: lis
 
 def _bar(name: str) -> Progress:
     """Returns a function that shows the progress of a fit by epochs."""
-    bar: Any = None
+    bar: ProgressBar | None = None
 
     def progress(epoch: int, epochs: int) -> None:
         nonlocal bar
-        bar = bar or tqdm(desc=f"fitting {name}", unit="epoch", total=epochs, leave=False, disable=None)
-        bar.update(epoch - bar.n)
+        bar = bar or ProgressBar(f"fitting {name}", epochs, "epoch")
+        bar.update(epoch)
         if epoch == epochs:
             bar.close()
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..metrics.registry import METRICS
-from ..utils.text import align_columns, format_deviation, format_number
+from ..utils.text import align_columns, count_noun, format_deviation, format_number, shorten_path
 from .cautions import find_cautions, qualify
 
 __all__ = [
     "Comparison",
+    "better_value",
     "comparison_tables",
     "describe_score",
     "describe_size",
@@ -46,6 +47,8 @@ LIKELIHOOD_ROWS = {
     "the same with 1024 draws": "likelihood draws 1024",
 }
 
+LIKELIHOOD_BEST = {"bits_per_dimension": "low"} | dict.fromkeys(("1", "64", "1024"), "high")
+
 PARAMETER_ROWS = {
     "trainable parameters": "model parameters trainable",
     "parameters with running statistics": "model parameters total",
@@ -66,13 +69,15 @@ DISTANCE_TITLES = {
 
 # ---------------------------------------------------------------- an evaluation
 
+TITLE_WIDTH = 66  # of a row, with the spaces before its number
+
 
 def evaluation_table(evaluation: Mapping[str, Any]) -> str:
     """Returns an evaluation as lines of text, with its cautions at the end."""
     data = evaluation["data"]
-    lines = [f"Measured on {data['images']:,} {data['part']} images of {data['source']}:"]
+    lines = [f"Measured on {count_noun(data['images'], data['part'] + ' image')} of {shorten_path(data['source'])}:"]
     for rows in table_rows(evaluation).values():
-        lines += [f"  {title:<60}{format_value(evaluation, path)}" for title, path in rows.items()]
+        lines += [f"  {title:<{TITLE_WIDTH}}{format_value(evaluation, path)}" for title, path in rows.items()]
     return "\n".join([*lines, *(f"  Caution: {caution}" for caution in find_cautions(evaluation))])
 
 
@@ -91,8 +96,16 @@ def table_rows(evaluation: Mapping[str, Any] | None = None) -> dict[str, dict[st
         return rows | {"Likelihood": LIKELIHOOD_ROWS, "Parameters": PARAMETER_ROWS}
     rows["Parameters"] = PARAMETER_ROWS
     if evaluation.get("likelihood"):
-        rows[f"Likelihood of {evaluation['likelihood']['images']} images"] = LIKELIHOOD_ROWS
+        rows[f"Likelihood of {count_noun(evaluation['likelihood']['images'], 'image')}"] = LIKELIHOOD_ROWS
     return rows
+
+
+def better_value(path: str) -> str:
+    """Returns which value at a path of `table_rows` is better, "low" or "high"; "" where neither is."""
+    group, name = path.split()[0], path.split()[-1]
+    if group == "likelihood":
+        return LIKELIHOOD_BEST.get(name, "")
+    return METRICS[name].best if name in METRICS and METRICS[name].group == group else ""
 
 
 def format_value(evaluation: Mapping[str, Any], path: str) -> str:
@@ -140,7 +153,8 @@ def describe_images(score: Mapping[str, Any]) -> str:
     real, extractor = score["real"], score["extractor"]
     size = f"{real['shape'][1]} x {real['shape'][2]} pixels"
     return (
-        f"{score['generated']:,} images against {real['images']:,} {real['part']} images of {real['source']} "
+        f"{count_noun(score['generated'], 'image')} against {count_noun(real['images'], real['part'] + ' image')} of "
+        f"{shorten_path(real['source'])} "
         f"({real['sha256']}), {', '.join([size, *padding_words(score)])}; "
         f"features {extractor['name']} {extractor['fingerprint']}; seed {score['seed']}"
     )
@@ -195,7 +209,8 @@ def image_sets_table(result: Mapping[str, Any]) -> str:
     """Returns the distances of two sets of images as lines of text."""
     real, others, extractor = result["real"], result["generated"], result["extractor"]
     lines = [
-        f"{others['images']:,} images of {others['source']} against {real['images']:,} of {real['source']}; features "
+        f"{count_noun(others['images'], 'image')} of {shorten_path(others['source'])} against {real['images']:,} of "
+        f"{shorten_path(real['source'])}; features "
         f"{extractor['name']} {extractor['fingerprint']}; seed {result['seed']}."
     ]
     lines += [f"  {title:<36}{format_measured(result['distances'][name])}" for name, title in DISTANCE_TITLES.items()]
@@ -213,11 +228,15 @@ class Comparison(NamedTuple):
         description: What the numbers are, the images and the features.
         headings: The headings of the columns.
         rows: The cells, one row per system and sampler.
+        compared: The headings of the columns that are compared.
+        best: Which of their numbers are better, "low" or "high".
     """
 
     description: str
     headings: list[str]
     rows: list[list[str]]
+    compared: list[str]
+    best: str
 
 
 ROW_HEADINGS = ["system", "parameters", "density", "components", "seeds"]
@@ -265,8 +284,11 @@ def comparison_tables(groups: Mapping[str, Sequence[Mapping[str, Any]]], protoco
             shares.append([name, sampler, str(len(scores)), *cells])
         is_split = any(len(score["banks"]["GEN"]) > 1 for members in systems.values() for _, score in members)
         what = f"Fréchet distances{f'; {BEST_PART_NOTE}' if is_split else ''}"
-        tables.append(Comparison(f"{what}; {description}", ROW_HEADINGS + DISTANCE_HEADINGS, distances))
-        tables.append(Comparison(f"Shares, of x̂; {description}", ["system", "density", "seeds", *share_headings], shares))
+        tables.append(
+            Comparison(f"{what}; {description}", ROW_HEADINGS + DISTANCE_HEADINGS, distances, DISTANCE_HEADINGS, "low")
+        )
+        headings = ["system", "density", "seeds", *share_headings]
+        tables.append(Comparison(f"Shares, of x̂; {description}", headings, shares, share_headings, "high"))
     return tables
 
 

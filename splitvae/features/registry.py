@@ -36,7 +36,7 @@ from ..errors import UserError, nearest, setting
 from ..utils.machine import default_device
 from .base import Extractor, ModuleFeatures
 
-__all__ = ["EXTRACTORS", "inception", "load_extractor"]
+__all__ = ["EXTRACTORS", "check_features", "inception", "load_extractor"]
 
 EXTRACTORS = ("auto", "classifier", "rotation", "mnist", "cifar10", "celeba", "inception", "inception-keras")
 
@@ -91,10 +91,7 @@ def load_extractor(
             or the shipped network does not read them; or if the file is of another kind.
     """
     device = device or default_device()
-    if weights is not None and name in EXTRACTORS and not name.startswith("inception"):
-        raise UserError(f"features {name!r} read no weights, but {weights} was given: leave it out, or take 'inception'.")
-    if resize is not None and name != "inception":
-        raise UserError(f"features {name!r} have no {setting('resize')}, which is that of inception; leave it out.")
+    check_features(name, weights, resize)
     if name in ("auto", "classifier", "rotation", "mnist", "cifar10", "celeba"):
         from .classifier_training import load_or_train, why_unlearnable
         from .shipped import SHIPPED, find_shipped, load_shipped
@@ -114,8 +111,22 @@ def load_extractor(
         network = FIDInception(weights, resize or "tf1") if name == "inception" else KerasInception(weights)
         return network.to(device).eval()
     file = Path(name).expanduser()
+    return _ScriptFeatures(file, images.shape if images else (3, 64, 64)).to(device).eval()
+
+
+def check_features(name: str, weights: Path | None = None, resize: str | None = None) -> None:
+    """Raises UserError for features that no images can have, before images are read; see `load_extractor`."""
+    if weights is not None and name in EXTRACTORS and not name.startswith("inception"):
+        raise UserError(f"features {name!r} read no weights, but {weights} was given: leave it out, or take 'inception'.")
+    if resize is not None and name != "inception":
+        raise UserError(f"features {name!r} have no {setting('resize')}, which is that of inception; leave it out.")
+    if name in EXTRACTORS:
+        if weights is not None and not weights.is_file():
+            raise UserError(f"{weights} cannot be read: there is no such file. Give the file of the weights of {name}.")
+        return
+    file = Path(name).expanduser()
     if file.is_file():
-        return _ScriptFeatures(file, images.shape if images else (3, 64, 64)).to(device).eval()
+        return
     if os.sep in name or file.suffix:
         raise UserError(f"{name} is no file: give a TorchScript file, or one of {', '.join(EXTRACTORS)}.")
     raise UserError(f"no features are called {name!r}; {nearest(name, EXTRACTORS)}")

@@ -6,6 +6,7 @@ Maps are gray from 0 (black) to 1 (white) and never rescaled.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -27,9 +28,14 @@ __all__ = [
     "draw_reconstructions",
     "draw_sheet",
     "draw_traversals",
+    "label_latents",
+    "list_components",
+    "move_latents",
     "save_preview",
+    "traversal_headings",
 ]
 
+TRAVERSAL_STEPS = torch.linspace(-3, 3, 13)  # the values of a latent, in deviations of the prior
 MAP_GAP_COLOUR = (170, 195, 225)  # a light blue, since maps may themselves be white
 
 
@@ -54,16 +60,21 @@ def draw_components(canvas: Canvas, originals: Tensor | None = None) -> Figure:
         canvas: The decoded images.
         originals: The images (B, C, H, W) that were reconstructed, shown in the first row, or None for samples.
     """
-    split = canvas.masks.shape[1]
     rows = [("$x$", originals)] if originals is not None else []
+    rows += list_components(canvas)
+    return tile_images([images for _, images in rows], [label for label, _ in rows])
+
+
+def list_components(canvas: Canvas) -> list[tuple[str, Tensor]]:
+    """Returns what each image is blended of, the images (B, C, H, W) of each row with their label, from maps to blend."""
+    split, rows = canvas.masks.shape[1], list[tuple[str, Tensor]]()
     if split == 2:
         rows += [(r"$\sigma$", canvas.masks[:, 0])]
     elif split > 2:
         rows += [(rf"$\sigma_{{{k + 1}}}$", canvas.masks[:, k]) for k in range(split)]
     if split > 1:
         rows += [(rf"$\hat x_{{{k + 1}}}$", canvas.images[:, k]) for k in range(split)]
-    rows += [(r"$\hat x$", canvas.image)]
-    return tile_images([images for _, images in rows], [label for label, _ in rows])
+    return [*rows, (r"$\hat x$", canvas.image)]
 
 
 def draw_maps(canvas: Canvas, columns: int = 10) -> Figure:
@@ -113,16 +124,35 @@ def draw_traversals(vae: VAE, codes: Codes, rows: int = 10, base: int = 0) -> Fi
         rows: The number of latents.
         base: The index of the image whose code gives the other latents.
     """
-    kl = kl_by_dimension(codes.mean, codes.logvar)
-    centre, deviation = torch.zeros_like(codes.mean[0]), torch.ones_like(codes.mean[0])
+    latents = kl_by_dimension(codes.mean, codes.logvar).argsort(descending=True)[:rows].tolist()
+    images = vae.decode(move_latents(codes.mean[base], latents, codes).flatten(0, 1).to(vae.device)).image
+    return tile_images(images.split(len(TRAVERSAL_STEPS)), label_latents(latents, codes), traversal_headings())
+
+
+def move_latents(z: Tensor, latents: Sequence[int], codes: Codes) -> Tensor:
+    """Returns codes that differ from one code in one latent each, which moves from -3 to 3, shape (latents, steps, D).
+
+    Arguments:
+        z: The code, shape (D,).
+        latents: The numbers of the latents.
+        codes: Codes of images, around whose mean and by whose deviation a latent without noise moves.
+    """
+    centre, deviation = torch.zeros_like(z), torch.ones_like(z)
     if codes.logvar is None:
         centre, deviation = codes.mean.mean(0), codes.mean.std(0)
-    latents = kl.argsort(descending=True)[:rows].tolist()
-    steps = torch.linspace(-3, 3, 13)
-    z = codes.mean[base].repeat(len(latents), len(steps), 1)
+    moved = z.repeat(len(latents), len(TRAVERSAL_STEPS), 1)
     for row, latent in enumerate(latents):
-        z[row, :, latent] = centre[latent] + steps * deviation[latent]
-    images = vae.decode(z.flatten(0, 1).to(vae.device)).image
-    labels = [f"$z_{{{latent}}}$   {kl[latent]:.2f} nats" for latent in latents]
-    headings = [f"{step:+.0f}".replace("-", "−").replace("+0", "0") if step == step.round() else "" for step in steps]
-    return tile_images(images.split(len(steps)), labels, headings)
+        moved[row, :, latent] = centre[latent] + TRAVERSAL_STEPS * deviation[latent]
+    return moved
+
+
+def label_latents(latents: Sequence[int], codes: Codes) -> list[str]:
+    """Returns the label of each latent: its number, and its KL in nats among codes of images."""
+    kl = kl_by_dimension(codes.mean, codes.logvar)
+    return [f"$z_{{{latent}}}$   {kl[latent]:.2f} nats" for latent in latents]
+
+
+def traversal_headings() -> list[str]:
+    """Returns the heading of each step of a traversal: the whole numbers."""
+    steps = TRAVERSAL_STEPS
+    return [f"{step:+.0f}".replace("-", "−").replace("+0", "0") if step == step.round() else "" for step in steps]

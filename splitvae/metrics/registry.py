@@ -41,6 +41,7 @@ class Metric:
         title: What the tables call it.
         measure: Returns a number; or {"value", "deviation"}, as `with_deviation` does; or a word; or None if the metric
             does not apply to this model.
+        best: Which value is better, "low" or "high"; "" where neither is.
 
     Raises:
         UserError: If evaluation.json holds something else under the key `group`.
@@ -49,6 +50,7 @@ class Metric:
     group: str
     title: str
     measure: Callable[[ModelOutputs], Value]
+    best: str = ""
 
     def __post_init__(self) -> None:
         if self.group in OTHER_KEYS:
@@ -113,21 +115,26 @@ METRICS: dict[str, Metric] = {
         "reconstruction",
         "test MSE, decoded from the posterior mean",
         lambda outputs: with_deviation(torch.mean, outputs.mse),
+        "low",
     ),
     "mse_sampled": Metric(
         "reconstruction",
         "test MSE, decoded from a draw of the posterior",
         lambda outputs: with_deviation(torch.mean, outputs.mse_sampled),
+        "low",
     ),
     "kl": Metric("latent", "KL, nats an image", lambda outputs: with_deviation(torch.mean, outputs.kl)),
-    "inactive_by_mean": Metric("latent", "inactive by mean: var μ < .05", lambda outputs: inactive_by_mean(outputs.mean)),
+    "inactive_by_mean": Metric(
+        "latent", "inactive by mean: var μ < .05", lambda outputs: inactive_by_mean(outputs.mean), "low"
+    ),
     "active_units": Metric(
-        "latent", "active units: var μ > .01 (Burda et al.)", lambda outputs: active_units(outputs.mean)
+        "latent", "active units: var μ > .01 (Burda et al.)", lambda outputs: active_units(outputs.mean), "high"
     ),
     "inactive_by_variance": Metric(
         "latent",
         "inactive by variance: mean σ² > .95",
         lambda outputs: None if outputs.logvar is None else inactive_by_variance(outputs.logvar),
+        "low",
     ),
     "variance_law": Metric("latent", "variance law: var μ + mean σ², 1 at an optimum", _variance_law),
     "verdict": Metric("split", "the split is", _if_split(_split_type)),
@@ -155,6 +162,7 @@ METRICS: dict[str, Metric] = {
         "samples",
         "sharpness: |log ratio| of high-frequency power, 0 is right",
         lambda outputs: with_deviation(_sharpness, outputs.sample_power, outputs.image_power),
+        "low",
     ),
     "power_ratio": Metric(
         "samples",

@@ -28,7 +28,7 @@ from ..errors import UserError, nearest, setting
 from .groups import Groups, as_groups
 from .posteriors import GaussianPosterior
 
-__all__ = ["FUSIONS", "EvidenceAccumulator", "check_fusion", "fuse", "fuse_all", "subsample_members"]
+__all__ = ["FUSIONS", "EvidenceAccumulator", "check_fusion", "fuse", "fuse_all", "fuse_alone", "subsample_members"]
 
 FUSIONS = ("poe", "poe-prior", "mean", "harmonic")
 
@@ -55,6 +55,16 @@ def fuse(members: GaussianPosterior, groups: Groups, mode: str = "poe") -> Gauss
     if check_fusion(mode) == "mean":
         return _average_gaussians(members, groups, torch.ones_like(members.mean[:, :1]))
     return _apply_mode(_multiply_gaussians(members, groups), counts, mode)
+
+
+def fuse_alone(members: GaussianPosterior, mode: str = "poe") -> GaussianPosterior:
+    """Returns one Gaussian for each member, which is a group of its own, shape (B, D): `fuse` without sums over groups.
+
+    Arguments:
+        members: The Gaussians of the members, shape (B, D).
+        mode: One of `FUSIONS`.
+    """
+    return _apply_mode(members, torch.ones_like(members.mean[:, :1]), check_fusion(mode))
 
 
 def subsample_members(members: GaussianPosterior, groups: Groups, count: int) -> GaussianPosterior:

@@ -39,8 +39,8 @@ class Intro(Introspective):
 
     Arguments:
         alpha: The weight of the hinges that raise the KL of fakes up to the margin; 0 is a plain VAE.
-        beta: The weight of the reconstruction L_AE, positive; with a larger beta the KL of images and so the margin must be
-            larger.
+        beta: The weight of the reconstruction L_AE, positive, which is the opposite of the beta of a VAE, a weight of the
+            KL. With a larger beta the KL of images and so the margin must be larger.
         margin: The KL m, in nats, up to which the encoder raises the KL of fakes; it should exceed the KL of images.
         alpha_decoder: The weight with which the decoder lowers the KL of fakes; None is alpha, as in the paper.
         hinge: Whether the margin is compared with the mean KL of a batch, as in both public codes, or with each image's.

@@ -19,12 +19,12 @@ Little noise can hide from a probe what the means contain: for leakage, look at 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
-from tqdm import tqdm
 
 from ..data.images import batches
 from ..errors import UserError
@@ -39,6 +39,7 @@ from ..samplers.fit import fixed_seed
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
 from ..utils.machine import default_device, versions
+from ..utils.progress import ProgressBar
 from .classifiers import ITERATIONS, fit_probes
 from .codes import (
     LabelledCodes,
@@ -212,6 +213,11 @@ def _codes_to_probe(
     }
 
 
+def _show(bar: ProgressBar, step: int, _: int) -> None:
+    """Shows how many steps are done; see `Progress`."""
+    bar.update(step)
+
+
 def _train_probes(
     sets: Mapping[ProbeKey, tuple[LabelledCodes, LabelledCodes]], iterations: int, seed: int, progress: bool
 ) -> dict[ProbeKey, dict[str, float]]:
@@ -225,9 +231,9 @@ def _train_probes(
         keys = [key for key, (train, _) in sets.items() if train.codes.shape[1] == dim]
         distinct = [key for key in keys if not key[2].endswith("samples") or sets[key][0].noise is not None]
         print_once(progress, f"Training {len(distinct)} probes of codes of {dim} dimensions, {iterations:,} iterations.")
-        with tqdm(total=iterations, unit="step", leave=False, dynamic_ncols=True, disable=not progress) as bar:
+        with ProgressBar("probes", iterations, "step", active=progress) as bar:
             train, test = zip(*(sets[key] for key in distinct), strict=True)
-            fitted = fit_probes(train, test, iterations, seed, progress=lambda *_, bar=bar: bar.update())
+            fitted = fit_probes(train, test, iterations, seed, progress=partial(_show, bar))
         accuracies |= {key: accuracy._asdict() for key, accuracy in zip(distinct, fitted, strict=True)}
         for name, k, kind in set(keys) - set(distinct):
             accuracies[name, k, kind] = accuracies[name, k, kind.replace("samples", "means")]

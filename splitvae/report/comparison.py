@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..evaluation.protocols import PROTOCOLS
-from ..evaluation.tables import comparison_tables, table_rows
+from ..evaluation.tables import better_value, comparison_tables, table_rows
 from ..figures.io import encode_png
 from ..figures.training_curves import plot_training_curves
 from ..runs import Run
+from .best import find_best
 from .html import escape, render_figure, render_table
-from .sections import ReportEntry, format_setting, measurement_rows, render_commands
+from .sections import ReportEntry, format_setting, measurement_rows, render_origins
 
 __all__ = ["render_comparison"]
+
+BEST_NOTE = "Bold is best. Numbers that are closer than their deviations are not told apart by this measurement."
 
 
 def render_comparison(entries: Sequence[ReportEntry]) -> str:
@@ -32,8 +35,11 @@ def render_comparison(entries: Sequence[ReportEntry]) -> str:
     ]
     for name, entry in zip(names, entries, strict=True):
         parts += [f'<p class="note">{escape(f"{name}: {note}")}</p>' for note in entry.notes]
-    rows = [row for section in table_rows().values() for row in measurement_rows(entries, section)]
-    parts += ["<h2>Measurements</h2>", render_table(names, rows), *_render_distances(names, entries)]
+    places = {title: place for section in table_rows().values() for title, place in section.items()}
+    rows = measurement_rows(entries, places)
+    best = [find_best(cells, better_value(place)) for (_, cells), place in zip(rows, places.values(), strict=True)]
+    parts += ["<h2>Measurements</h2>", f'<p class="note">{BEST_NOTE}</p>', render_table(names, rows, best=best)]
+    parts += _render_distances(names, entries)
     if any(run.history for run in runs):
         curves = plot_training_curves({name: run.history for name, run in zip(names, runs, strict=True)})
         caption = "Each run has a colour. Solid: training; dashed: validation, and βv."
@@ -47,7 +53,7 @@ def render_comparison(entries: Sequence[ReportEntry]) -> str:
         parts += [f"<h2>{title}</h2>", f'<div class="{style}">{"".join(pictures)}</div>'] if pictures else []
     settings = [(name, [format_setting(config.get(name)) for config in configs]) for name in options]
     settings.sort(key=lambda row: row[0] not in differing)
-    parts += ["<h2>Settings</h2>", render_table(names, settings, differing), "<h2>Commands</h2>", render_commands(runs)]
+    parts += ["<h2>Settings</h2>", render_table(names, settings, differing), "<h2>Origin</h2>", render_origins(runs)]
     return "\n".join(parts)
 
 
@@ -60,8 +66,11 @@ def _render_distances(names: Sequence[str], entries: Sequence[ReportEntry]) -> l
         if tables:
             parts.append(f"<h2>Distance from test images, protocol {name}</h2><p>{escape(protocol.description)}</p>")
         for table in tables:
+            columns = [table.headings.index(heading) for heading in table.compared]
+            best = [find_best([row[j] for row in table.rows], table.best) for j in columns]
+            bold = [{j - 1 for j, chosen in zip(columns, best, strict=True) if i in chosen} for i in range(len(table.rows))]
             parts += [
-                render_table(table.headings[1:], [(row[0], row[1:]) for row in table.rows]),
+                render_table(table.headings[1:], [(row[0], row[1:]) for row in table.rows], best=bold),
                 f'<p class="note">{escape(table.description)}.</p>',
             ]
     return parts

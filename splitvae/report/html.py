@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PIL import Image
+
+from .exports import to_csv, to_latex
 
 __all__ = ["Row", "embed_picture", "escape", "render_figure", "render_table"]
 
@@ -38,23 +40,34 @@ def render_figure(picture: bytes, title: str, caption: str = "") -> str:
     """Renders a picture on a white card, below its title and caption."""
     text = f"<p>{escape(caption)}</p>" if caption else ""
     head = f"<figcaption><h3>{escape(title)}</h3>{text}</figcaption>"
-    return f'<figure>{head}<div class="white"><img alt="{escape(title)}" src="{embed_picture(picture)}"></div></figure>'
+    width, height = Image.open(io.BytesIO(picture)).size
+    size = f'width="{width}" height="{height}"'  # so that text does not move while the page is loaded
+    return (
+        f'<figure>{head}<div class="white"><img alt="{escape(title)}" {size} src="{embed_picture(picture)}"></div></figure>'
+    )
 
 
-def render_table(headings: Sequence[str], rows: Sequence[Row], marked: Sequence[str] = ()) -> str:
-    """Renders a table.
+def render_table(
+    headings: Sequence[str], rows: Sequence[Row], marked: Sequence[str] = (), best: Sequence[Collection[int]] = ()
+) -> str:
+    """Renders a table, and below it the same as LaTeX and CSV.
 
     Arguments:
         headings: The headings of the columns, or nothing for a table of one column.
         rows: The heading and the cells of each row.
         marked: The headings of the rows that are coloured.
+        best: For each row the positions of the cells that are bold.
     """
     cells = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     head = f"<thead><tr><th></th>{cells}</tr></thead>" if headings else ""
     lines = []
-    for heading, values in rows:
+    for i, (heading, values) in enumerate(rows):
+        bold = best[i] if i < len(best) else ()
         style = ' class="differs"' if heading in marked else ""
-        cells = "".join(f"<td>{escape(value)}</td>" for value in values)
+        texts = [f"<b>{escape(value)}</b>" if j in bold else escape(value) for j, value in enumerate(values)]
+        cells = "".join(f"<td>{text}</td>" for text in texts)
         lines.append(f"<tr{style}><th>{escape(heading)}</th>{cells}</tr>")
     style = "" if headings else ' class="one"'
-    return f'<div class="card wide"><table{style}>{head}<tbody>{"".join(lines)}</tbody></table></div>'
+    table = f'<div class="card wide"><table{style}>{head}<tbody>{"".join(lines)}</tbody></table></div>'
+    copies = f"<pre>{escape(to_latex(headings, rows))}</pre><pre>{escape(to_csv(headings, rows))}</pre>"
+    return f"{table}<details><summary>LaTeX, CSV</summary>{copies}</details>"

@@ -14,8 +14,9 @@ from string import Template
 from ..errors import UserError
 from ..runs import Run
 from ..utils.files import write_text
-from ..utils.machine import versions
+from ..utils.machine import describe_versions
 from .comparison import render_comparison
+from .contents import add_contents
 from .html import escape
 from .sections import collect_entry
 from .single_run import render_run
@@ -59,4 +60,4 @@ def render_page(title: str, body: str) -> str:
         body: The content, as HTML.
     """
     template = Template(files(__package__).joinpath("template.html").read_text(encoding="utf-8"))
-    return template.substitute(title=escape(title), body=body, footer=escape(versions()))
+    return template.substitute(title=escape(title), body=add_contents(body), footer=escape(describe_versions()))

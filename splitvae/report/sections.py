@@ -13,10 +13,11 @@ from ..evaluation.diagnostics import cached_or_diagnose
 from ..evaluation.tables import format_value
 from ..figures.io import read_fingerprint
 from ..figures.run import draw_run
+from ..presets.references import find_references
 from ..presets.registry import PRESETS
 from ..runs import Run
 from .captions import FIGURES
-from .html import Row, escape
+from .html import Row, escape, render_table
 
 __all__ = [
     "ReportEntry",
@@ -24,8 +25,8 @@ __all__ = [
     "collect_entry",
     "format_setting",
     "measurement_rows",
-    "render_commands",
     "render_data_notes",
+    "render_origins",
     "train_command",
 ]
 
@@ -121,6 +122,25 @@ def render_commands(runs: Sequence[Run]) -> str:
         from_memory = f"# {run.name} was trained from Python, on images in memory"
         lines.append(train_command(run.config, str(run.path)) if run.config.data.source else from_memory)
     return f'<div class="card"><pre>{escape(chr(10).join(lines))}</pre></div>'
+
+
+def render_origins(runs: Sequence[Run]) -> str:
+    """Renders where runs come from: the commands, the images' hash, the device and versions, and the papers to cite."""
+    names = [run.name for run in runs]
+    rows: list[Row] = [
+        ("images", [run.config.data.source or "from memory" for run in runs]),
+        ("hash of the training images", [run.training_sha256 or "not recorded" for run in runs]),
+        ("begun on", [run.machine.get("device", "not recorded") for run in runs]),
+        ("with", [run.machine.get("versions", "not recorded") for run in runs]),
+    ]
+    table = render_table(names if len(runs) > 1 else [], rows)
+    references: dict[str, str] = {}
+    for run in runs:
+        scores = run.evaluation.get("scores", {}).values()
+        samplers = [score["sampler"]["name"] for score in scores]
+        references |= find_references(run.config, samplers, distances=bool(samplers))
+    cited = f'<div class="card wide"><pre>{escape((chr(10) * 2).join(references.values()))}</pre></div>'
+    return "\n".join([render_commands(runs), table, "<h2>To cite</h2>", cited])
 
 
 def render_data_notes(evaluation: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from ..presets.registry import PRESETS
 from ..probes.measure import read_cached_probes
 from ..probes.tables import probe_table
 from ..runs import Run
-from ..utils.text import format_deviation, format_number
+from ..utils.text import count_noun, format_deviation, format_duration, format_number
 from .captions import CURVE_NOTES, FIGURES, SPLIT_DESCRIPTIONS, FigureCaption
 from .html import escape, render_figure, render_table
 from .sections import (
@@ -25,8 +25,8 @@ from .sections import (
     changed_fields,
     format_setting,
     measurement_rows,
-    render_commands,
     render_data_notes,
+    render_origins,
 )
 
 __all__ = ["render_run"]
@@ -56,7 +56,7 @@ def render_run(entry: ReportEntry) -> str:
     if probes := read_cached_probes(run):
         text = f'<div class="card wide"><pre>{escape(probe_table(probes))}</pre></div>'
         parts += ["<h2>What classifiers can read from the codes</h2>", text]
-    parts += ["<h2>Settings</h2>", _render_settings(run), "<h2>Command</h2>", render_commands([run])]
+    parts += ["<h2>Settings</h2>", _render_settings(run), "<h2>Origin</h2>", render_origins([run])]
     parts.append(render_data_notes(evaluation))
     return "\n".join(parts)
 
@@ -93,8 +93,8 @@ def _summarise(entry: ReportEntry) -> str:
         model, images = f"{article} {name} split in {k}", f"{k} images and the maps that blend them"
     trained = ""
     if run.history:
-        epochs, duration = run.history[-1]["epoch"], _format_duration(sum(row["seconds"] for row in run.history))
-        trained = f" for {epochs} epoch{'s' * (epochs != 1)} ({duration})"
+        epochs, duration = run.history[-1]["epoch"], format_duration(sum(row["seconds"] for row in run.history))
+        trained = f" for {count_noun(epochs, 'epoch')} ({duration})"
     text = (
         f"This is {model}: from {vae.latent_dim} latent variables its decoder computes {images}, {height}×{width} pixels, "
         f"{'gray' if channels == 1 else 'colour'}. It was trained{trained} on "
@@ -106,7 +106,7 @@ def _summarise(entry: ReportEntry) -> str:
     data, latent, split = (entry.evaluation[key] for key in ("data", "latent", "split"))
     mse = entry.evaluation["reconstruction"]["mse"]["value"]
     text += (
-        f" On {data['images']:,} test images its mean squared error is {format_number(mse)} "
+        f" On {count_noun(data['images'], 'test image')} its mean squared error is {format_number(mse)} "
         f"with {format_number(latent['kl']['value'])} nats an image"
     )
     if trained_too_briefly(entry.evaluation):
@@ -130,7 +130,7 @@ def _render_headline_numbers(evaluation: Mapping[str, Any], run: Run) -> str:
             (
                 "Test MSE",
                 format_number(mse["value"]),
-                f"{format_deviation(mse)} on {evaluation['data']['images']:,} images",
+                f"{format_deviation(mse)} on {count_noun(evaluation['data']['images'], 'image')}",
             ),
             (
                 "KL" if noisy else "Rate of the code",
@@ -183,9 +183,3 @@ def _render_settings(run: Run) -> str:
         style = ' class="differs"' if note else ""
         rows.append(f"<div{style}><span>{escape(name)}</span><span>{escape(format_setting(value))}{note}</span></div>")
     return f'<div class="card settings">{"".join(rows)}</div>'
-
-
-def _format_duration(seconds: float) -> str:
-    """Formats a duration in seconds, minutes or hours."""
-    minutes, hours = seconds / 60, seconds / 3600
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if hours < 2 else f"{hours:.1f} h"

@@ -11,7 +11,7 @@ QUALITY = ("seeds", "GEN", "GEN precision", "GEN density", "GEN recall", "GEN co
 FITTED = ("EX-POST mixture", "EX-POST precision", "EX-POST density", "EX-POST recall", "EX-POST coverage", "mixture size")
 CODES = ("REC", "MSE", "KL", "inactive by mean", "active", "power", "epochs", "minutes")
 PLAIN = {"alpha": 0.0, "vae_epochs": 0}  # the step of the plain VAE, bit for bit
-OTHER_BETAS = (0.5, 1.0, 8.0)  # of plain VAEs, so that the beta of an introspective VAE is not held against the plain one
+OTHER_BETAS = (8.0, 24.0)  # of plain VAEs, so that the beta of an introspective VAE is not held against the plain one
 COMPARED = (*QUALITY[1:], "MSE")
 
 
@@ -48,7 +48,7 @@ def introspection(name: str, title: str, data: str, seeds: int, epochs: int, wid
     )
     introduction = (
         "An introspective VAE trains its encoder to tell samples from images, and its decoder to prevent that. The plain "
-        "VAE is the same network with the same settings without that, and with other weights of its KL. "
+        "VAE is the same network with the same settings without that; beta is the weight of the reconstruction. "
         "Look at precision and density beside the distance, "
         "which alone does not say how many samples are like no image."
     )

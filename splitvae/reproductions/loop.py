@@ -36,6 +36,7 @@ from ..training.loop import train
 from ..training.recovery import TrainingStopped
 from ..utils.console import print_once
 from ..utils.lock import lock_file
+from ..utils.text import count_noun
 from .experiment import Experiment, System
 from .measures import MEASURES
 from .page import write_page
@@ -142,7 +143,9 @@ def reproduce(experiment: Experiment, request: Request, out: Path, runs: Path, p
         write_page(experiment, file)
     _measure_images(experiment, file, images, extractor, out / experiment.name)
     if busy:
-        print_once(progress, f"{busy} runs are made by other processes; the page has them when these are done.")
+        print_once(
+            progress, f"Other processes make {count_noun(busy, 'run')}; the page has what they make when they are done."
+        )
     return write_page(experiment, file)
 
 

@@ -93,7 +93,10 @@ def paper_table(data: str, title: str, introduction: str, seeds: int, epochs: in
         Table("What the distances hide: shares", SHARES, main, note="Shares of x̂; EX-POST by the mixture."),
         Table("Latent variables and reconstructions", LATENTS, main),
         Table(
-            "The split and the time", ("seeds", "type", "map high", "map edges", "map ambiguity", "epochs", "minutes"), main
+            "The split and the time",
+            ("seeds", "type", "map high", "map edges", "map ambiguity", "epochs", "minutes"),
+            main,
+            "Minutes depend on what else the machine did at the same time.",
         ),
         Table(
             "Other sizes",

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from ..config import Config
+from ..errors import UserError
 from ..presets.registry import PRESETS
 from ..report.sections import changed_fields, train_command
 from ..runs import Run
@@ -44,8 +45,16 @@ PROBE_KEYS = ("iterations", "seed", "majority", "codes", "curve", "use", "notes"
 
 
 def read_results(file: Path) -> dict[str, Any]:
-    """Returns the content of a file of results; without a file, an empty one."""
-    return read_json(file) if file.exists() else {"runs": {}, "measures": {}}
+    """Returns the content of a file of results; without a file, an empty one. Raises UserError if it is damaged."""
+    if not file.exists():
+        return {"runs": {}, "measures": {}}
+    try:
+        content: dict[str, Any] = read_json(file)
+        return content | {part: dict(content[part]) for part in ("runs", "measures")}
+    except (UserError, TypeError, KeyError, ValueError):
+        raise UserError(
+            f"{file} is damaged; restore it, or delete it, and the same command writes it again from the runs' folders."
+        ) from None
 
 
 def update_results(file: Path, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

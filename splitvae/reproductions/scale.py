@@ -6,8 +6,6 @@ epochs is the largest at which all trainings together fit the time that is given
 
 from __future__ import annotations
 
-import statistics
-import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,15 +15,16 @@ from ..data.images import Images
 from ..errors import UserError
 from ..presets.build import build_vae
 from ..presets.registry import find_preset
+from ..training.rehearsal import TIMED_STEPS, time_steps
 from ..training.trainer import Trainer
 from ..utils.console import print_once
 from ..utils.machine import describe_device
+from ..utils.text import count_noun
 from .experiment import Experiment, System
 
 __all__ = ["DEFAULT_HOURS", "Scale", "choose_scale", "seconds_of_epoch"]
 
 DEFAULT_HOURS = 3.0
-TIMED_STEPS = 6  # of each system, after two that are not counted
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,14 @@ def choose_scale(
     if has_gpu and hours is None:
         return Scale(width, experiment.epochs, images, f"those of the paper, on {describe_device()}")
     hours = hours or DEFAULT_HOURS
-    print_once(True, f"Timing a few steps of {len(experiment.systems)} systems, to fit {hours:g} hours of training.")
+    print_once(
+        True, f"Timing a few steps of {count_noun(len(experiment.systems), 'system')}, to fit {hours:g} hours of training."
+    )
     seconds = sum(
         seconds_of_epoch(experiment, system, train, width=width, **options) * system.seeds for system in experiment.systems
     )
     fitting = max(1, min(experiment.epochs, int(hours * 3600 / seconds)))
-    threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    threads = count_noun(torch.get_num_threads(), "thread")
     reason = f"the epochs that fit {hours:g} hours of training on {describe_device()}, {threads}"
     if fitting == experiment.epochs:
         reason = f"the epochs of the paper, which fit {hours:g} hours of training on {describe_device()}"
@@ -102,11 +103,4 @@ def seconds_of_epoch(experiment: Experiment, system: System, train: Images, **op
     labels = None if train.labels is None else train.labels[rows]
     some = replace(train, pixels=train.pixels[rows], labels=labels)
     trainer = Trainer(build_vae(config), config.objective, some, config.override(validation=0, best=False))
-    seconds = []
-    for x, groups in trainer.batches():
-        start = time.perf_counter()
-        trainer.train_step(x, groups)
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[2:]) * len(train) / batch
+    return time_steps(trainer) * len(train) / batch

@@ -13,6 +13,7 @@ import torch
 
 from ..errors import UserError
 from ..utils.files import atomic_write, code_beside_tensors
+from ..utils.text import shorten_text
 
 __all__ = ["GOOD", "STATE", "load", "mark_good", "save"]
 
@@ -45,7 +46,7 @@ def checkpoint_error(file: Path, error: Exception) -> UserError:
             f"{file} holds {code} beside tensors, and was not read, since to read it would execute code: splitvae "
             "did not write it. Delete it to start this run anew, or restore your own."
         )
-    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    reason = shorten_text(str(error), 120) if str(error) else type(error).__name__
     if isinstance(error, pickle.UnpicklingError):  # whose text advises to read the file without protection
         reason = "it does not begin as a checkpoint does"
     return UserError(f"{file} is damaged or of another model ({reason}); delete it to start this run anew.")

@@ -11,7 +11,8 @@ import torch
 from ..config import Hardware
 from ..errors import UserError, setting
 from ..utils.machine import default_device
-from ..utils.processes import RANKS, Launcher, count_noun, find_launcher, is_main_process
+from ..utils.processes import RANKS, Launcher, find_launcher, is_main_process
+from ..utils.text import count_noun
 
 __all__ = ["choose_devices"]
 

@@ -25,6 +25,7 @@ from ..errors import UserError
 from ..utils.collectives import all_reduce
 from ..utils.machine import default_device, has_native_bf16
 from ..utils.processes import Launcher, find_launcher
+from ..utils.text import shorten_text
 from .devices import choose_devices
 from .launcher import leave_group_at_exit, start_other_processes, watch_first_process
 
@@ -65,7 +66,7 @@ def launch_fabric(hardware: Hardware) -> Fabric:
         fabric.launch()
     except RuntimeError as error:
         raise UserError(
-            f"the {hardware.processes} processes did not meet ({str(error).splitlines()[0][:200]}); look at the messages "
+            f"the {hardware.processes} processes did not meet ({shorten_text(str(error))}); look at the messages "
             "of the others, and at docs/many-machines.md for firewalls and the names of machines."
         ) from None
     return fabric

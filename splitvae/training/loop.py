@@ -21,6 +21,7 @@ from ..runs import Run, match_config
 from ..utils.collectives import ProcessLost, barrier
 from ..utils.console import print_once
 from ..utils.lock import lock_folder
+from ..utils.text import count_noun
 from .agreement import check_agreement
 from .alarms import Alarmed
 from .checkpoints import STATE
@@ -99,7 +100,7 @@ def train(
                 more = f"a larger {setting('epochs')} continues it"
                 if config.training.schedule == "cosine":
                     more = "its learning rate has come down to 0, so that more epochs need a new run"
-                print_once(progress, f"{folder} is finished after {config.training.epochs} epochs; {more}.")
+                print_once(progress, f"{folder} is finished after {count_noun(config.training.epochs, 'epoch')}; {more}.")
                 return run
         check_logger(config.monitoring.logger)
         hardware = choose_devices(config.hardware, options.keys())

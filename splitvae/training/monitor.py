@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ..errors import setting
 from ..runs import Run
 from ..utils.collectives import all_gather, all_reduce
 from ..utils.files import write_json_lines
+from ..utils.progress import ProgressBar
 from .loggers import TrainingLog, open_log
 from .windows import Windows
 
@@ -51,7 +51,7 @@ class Monitor:
         self.steps_before, self.shows_progress = 0, False  # the number of steps of earlier epochs
         self.run: Run | None = None
         self.has_announced_stop = False
-        self.bar: Any = None
+        self.bar: ProgressBar | None = None
         self.log: TrainingLog | None = None
 
     # -- within a step: no value is read back from the device ------------------------------------------------------
@@ -142,10 +142,9 @@ class Monitor:
         self.clock = time.perf_counter()
         self.steps_before = epoch * steps
         if self.bar is None and self.shows_progress:
-            total, done = epochs * steps, self.steps_before + self.steps
-            self.bar = tqdm(unit="step", total=total, initial=done, leave=False, dynamic_ncols=True)
+            self.bar = ProgressBar("epoch", epochs * steps, "step", self.steps_before + self.steps)
         if self.bar is not None:
-            self.bar.set_description_str(f"epoch {epoch + 1}/{epochs}", refresh=False)
+            self.bar.rename(f"epoch {epoch + 1}/{epochs}")
 
     def update_progress_bar(self) -> None:
         """Updates the time of the epoch and the progress bar."""
@@ -154,9 +153,8 @@ class Monitor:
         if self.bar is not None and self.steps:
             names = [name for name in self.sums if name.removesuffix(PER_IMAGE) in TERMS_OF_LINES]
             means = in_units_of_images({name: float(self.sums[name]) / self.counts[name] for name in names})
-            text = f"{self.images_per_second():,.0f} images/s, {describe_terms(means)}"
-            self.bar.set_postfix_str(text, refresh=False)
-            self.bar.update(self.steps_before + self.steps - self.bar.n)
+            parts = [f"{self.images_per_second():,.0f} images/s", *list_terms(means)]
+            self.bar.update(self.steps_before + self.steps, parts)
 
     def images_per_second(self) -> float:
         """Returns the number of images per second in this epoch."""
@@ -202,7 +200,7 @@ class Monitor:
     def print(self, text: str) -> None:
         """Prints a text above the progress bar."""
         if self.bar is not None:
-            self.bar.write(text)
+            self.bar.print(text)
 
     # -- files -----------------------------------------------------------------------------------------------------
 
@@ -298,13 +296,19 @@ def describe_terms(means: Mapping[str, float]) -> str:
     Arguments:
         means: The means of terms, or a row of the history.
     """
+    is_in_nats = {"v", "rec", "kl"} <= means.keys()
+    return ", ".join(list_terms(means)) + (" nats an image" if is_in_nats else "")
+
+
+def list_terms(means: Mapping[str, float]) -> list[str]:
+    """Returns the terms of `describe_terms` without their unit."""
     if not {"v", "rec", "kl"} <= means.keys():
-        return f"loss {means['loss']:.4g}"
+        return [f"loss {means['loss']:.4g}"]
     is_introspective = "kl_real" in means  # its `rec` is SSE / 2, and its loss is that divided by v, plus the KL
     terms = {"rec": means["loss"] - means["kl"] if is_introspective else means["rec"], "kl": means["kl"]}
     if "kl_fake" in means:
         terms["kl of samples"] = means["kl_fake"]
-    return ", ".join(f"{name} {value:.4g}" for name, value in terms.items()) + " nats an image"
+    return [f"{name} {value:.4g}" for name, value in terms.items()]
 
 
 def summarise_epoch(row: dict[str, Any]) -> str:

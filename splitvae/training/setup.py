@@ -16,6 +16,7 @@ from ..objectives.base import Objective
 from ..presets.automatic import suggest_settings
 from ..runs import Run, load_for_config, match_config
 from ..utils.console import print_once
+from ..utils.text import count_noun
 from .batches import count_held_out
 
 __all__ = ["find_run_to_resume", "prepare_images", "resume_config"]
@@ -129,8 +130,9 @@ def prepare_images(
     if len(loaded) - held_out < training.batch_size * processes:
         together = f" for each of {processes} processes" if processes > 1 else ""
         raise UserError(
-            f"{loaded.source} holds {len(loaded)} training images, fewer than a batch of {training.batch_size}{together} "
-            f"after validation; type {setting('batch_size', max(2, len(loaded) // 4 // processes))} or give more images."
+            f"{loaded.source} holds {count_noun(len(loaded), 'training image')}, fewer than a batch of "
+            f"{training.batch_size}{together} after validation; type "
+            f"{setting('batch_size', max(2, len(loaded) // 4 // processes))} or give more images."
         )
     return loaded, config
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import UserError, setting
-from ..utils.processes import count_noun
+from ..utils.text import count_noun
 
 __all__ = ["check_continuable", "random_state", "restore_random_state"]
 
@@ -50,6 +50,7 @@ def check_continuable(state: Mapping[str, Any], processes: int, images: int, ste
         )
     if (state["images"], state["steps"]) != (images, steps):
         raise UserError(
-            f"was trained on {state['images']} images in {state['steps']} steps per epoch, now there are {images} images "
-            f"and {steps} steps; give the same images to go on, or another {setting('out')} to start anew."
+            f"was trained on {count_noun(state['images'], 'image')} in {count_noun(state['steps'], 'step')} per epoch, "
+            f"and now there are {images:,} and {steps:,}; give the same images to go on, or another {setting('out')} "
+            "to start anew."
         )

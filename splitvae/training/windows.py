@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..objectives.base import Loss
+from ..utils.text import count_noun
 from .alarms import Alarm, find_alarms
 
 __all__ = ["Windows", "check_window", "describe_end"]
@@ -125,6 +126,6 @@ def describe_end(windows: Windows, loss: Loss) -> list[str]:
         if present and has_codes and present[0] not in windows.checked:
             unchecked.setdefault(windows.steps_with(present[0]), []).append(alarm)
     if unchecked:
-        found = "; ".join(f"{', '.join(names)} ({steps} steps)" for steps, names in unchecked.items())
+        found = "; ".join(f"{', '.join(names)} ({count_noun(steps, 'step')})" for steps, names in unchecked.items())
         lines.append(f"Note: not checked, since an alarm needs two windows of {WINDOW_STEPS} steps: {found}.")
     return lines

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from .text import shorten_text
 
 __all__ = ["ProcessLost", "all_gather", "all_reduce", "barrier", "count_processes"]
 
@@ -90,4 +91,4 @@ def _noticing_loss() -> Iterator[None]:
         yield
     except RuntimeError as error:
         reason = re.sub(r"^\[[^]]*\] ", "", str(error).splitlines()[0]).split(". ")[0]  # without a place in gloo's source
-        raise ProcessLost(f"another process of this training has ended ({reason[:100]})") from None
+        raise ProcessLost(f"another process of this training has ended ({shorten_text(reason, 100)})") from None

@@ -8,9 +8,11 @@ of a convolution.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["INFERENCE_BYTES", "MEASURED_IMAGES", "evaluation_mode", "images_per_batch", "live_bytes"]
+__all__ = ["INFERENCE_BYTES", "MEASURED_IMAGES", "evaluation_mode", "images_per_batch", "live_bytes", "peak_memory"]
 
 INFERENCE_BYTES = 1 << 30  # what a forward pass without gradients may need beside the weights
 MEASURED_IMAGES = (2, 3)  # some operations treat a single image as another case
@@ -83,21 +85,52 @@ def images_per_batch(
     """
     known = _BYTES_OF_MODULE.setdefault(module, {}) if key is None else _BYTES_OF_KEY.setdefault(key, {})
     if shape not in known:
-        known[shape] = _measure(module, shape, run or module)
+        known[shape] = _uncompiled(lambda: _measure(module, shape, run or module))
     return max(1, min(most, (INFERENCE_BYTES if budget is None else budget) // max(1, known[shape])))
 
 
-@torch.compiler.disable
+def _uncompiled(measure: Callable[[], int]) -> int:
+    """Returns what a function returns, with all modules as they are without torch.compile.
+
+    The compiler takes a third of the time of `import splitvae.config`. Where nothing has imported it, nothing is compiled.
+    """
+    if "torch._dynamo" not in sys.modules:
+        return measure()
+    with torch.compiler.set_stance("force_eager"):
+        return torch.compiler.disable(measure)()
+
+
 def _measure(module: nn.Module, shape: tuple[int, ...], run: Callable[[Tensor], object]) -> int:
     """Returns the bytes of a forward pass for one image, with the image itself."""
     device = next((value.device for value in (*module.parameters(), *module.buffers())), torch.device("cpu"))
     few, many = (torch.full((count, *shape), 0.5, device=device) for count in MEASURED_IMAGES)
-    with torch.no_grad(), evaluation_mode(module), torch.compiler.set_stance("force_eager"):
+    with torch.no_grad(), evaluation_mode(module):
         before, after = live_bytes(lambda: run(few)), live_bytes(lambda: run(many))
     if len(before) != len(after):  # other operations for another number of images
         return max(after) // len(many) + many[0].nbytes
     growth = max((b - a for a, b in zip(before, after, strict=True)), default=0)
     return growth // (len(many) - len(few)) + many[0].nbytes
+
+
+def peak_memory(device: torch.device) -> int:
+    """Returns the largest number of bytes that were in use so far: of the GPU's memory, or of this process on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    try:  # unlike ru_maxrss, this does not begin with the memory of the program that started this one
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    except (OSError, IndexError, ValueError):
+        return _resident_peak()
+
+
+def _resident_peak() -> int:
+    """Returns the largest resident memory of this process in bytes where the system tells it, else 0."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 @contextmanager

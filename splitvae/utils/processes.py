@@ -19,8 +19,9 @@ import time
 from typing import NamedTuple
 
 from ..errors import UserError
+from .text import count_noun
 
-__all__ = ["RANKS", "STARTED_DEVICES", "Launcher", "count_noun", "find_launcher", "is_main_process", "print_error"]
+__all__ = ["RANKS", "STARTED_DEVICES", "Launcher", "find_launcher", "is_main_process", "print_error"]
 
 STARTED_DEVICES = "SPLITVAE_DEVICES"  # the number of processes on this machine, set in each by the first one
 PATIENCE_SECONDS = 5.0  # in which the process that prints a message reaches it
@@ -108,11 +109,6 @@ def print_error(text: str, raised_by_all: bool = False) -> None:
         print(f"splitvae on {socket.gethostname()}: {text}", file=sys.stderr)
     elif STARTED_DEVICES not in os.environ:
         time.sleep(PATIENCE_SECONDS)
-
-
-def count_noun(number: int, noun: str) -> str:
-    """Returns a number with its noun: "1 process", "2 processes"."""
-    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def _is_slurm_step() -> bool:

@@ -46,7 +46,7 @@ def test_prepare_says_what_it_did_and_list_shows_it(command: Command, photos: Pa
 
 def test_clear_removes_one_source_or_all_and_says_how_much(command: Command, photos: Path, tmp_path: Path) -> None:
     other = photos.rename(tmp_path / "others")
-    command("data", "prepare", other, "--split", "train")
+    command("data", "prepare", other, "--part", "train")
     other.rename(photos)
     command("data", "prepare", photos)
     foreign = prepared_folder() / "a-b-c"
@@ -67,7 +67,7 @@ def test_clear_removes_one_source_or_all_and_says_how_much(command: Command, pho
 
 
 def test_what_another_process_writes_is_not_cleared(command: Command, photos: Path) -> None:
-    command("data", "prepare", photos, "--split", "train")
+    command("data", "prepare", photos, "--part", "train")
     (entry,) = list_prepared()
     with lock_file(lock_of(entry.path), lambda: None):
         out = command("data", "clear").out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -17,6 +17,11 @@ from splitvae.features.registry import EXTRACTORS
 from splitvae.samplers.registry import SAMPLERS
 
 
+def marks_of(hint: Any) -> list[Any]:
+    """The marks of a type and of the types that it is made of, such as those of `Seed | None`."""
+    return [*getattr(hint, "__metadata__", ()), *(mark for part in get_args(hint) for mark in marks_of(part))]
+
+
 def test_an_option_of_several_commands_is_defined_once() -> None:
     shared = {id(mark) for name in options.__all__ for mark in getattr(getattr(options, name), "__metadata__", ())}
     marks: dict[str, list[set[int]]] = defaultdict(list)
@@ -24,15 +29,16 @@ def test_an_option_of_several_commands_is_defined_once() -> None:
         if dataclasses.is_dataclass(kind):
             hints = get_type_hints(kind, include_extras=True)
             for field in dataclasses.fields(kind):
-                marks[field.name].append({id(mark) for mark in getattr(hints[field.name], "__metadata__", ())})
+                marks[field.name].append({id(mark) for mark in marks_of(hints[field.name])})
     repeated = {name: definitions for name, definitions in marks.items() if len(definitions) > 1}
-    assert {"run", "runs", "seed", "n", "data", "split", "out", "features", "sampler", "components"} <= repeated.keys()
+    assert {"run", "runs", "seed", "n", "data", "part", "out", "features", "sampler", "components"} <= repeated.keys()
     assert [name for name, definitions in repeated.items() if not all(own & shared for own in definitions)] == []
 
 
 def test_the_help_names_every_registered_sampler_and_extractor(command: Callable[..., Any]) -> None:
     sample, evaluate, categories = (command(name, "--help").out for name in ("sample", "evaluate", "categories"))
     assert [name for name in SAMPLERS if name not in sample or name not in evaluate] == []
+    assert get_args(options.SamplerName.__origin__) == tuple(SAMPLERS)  # written twice, so that a mistake needs no import
     assert [name for name in EXTRACTORS if name not in evaluate or name not in categories] == []
 
 

@@ -70,7 +70,7 @@ def test_codes_are_arrays_of_means_and_log_variances(command: Command, trained: 
 
 
 def test_other_images_are_encoded_and_reconstructed(command: Command, trained: Path, photos: Path, tmp_path: Path) -> None:
-    words = ["reconstruct", trained, "--data", photos, "--split", "train", "-n", 5, "--out", tmp_path / "r.npz"]
+    words = ["reconstruct", trained, "--data", photos, "--part", "train", "-n", 5, "--out", tmp_path / "r.npz"]
     status, out, _ = command(*words)
     assert status == 0
     assert "5 reconstructions" in out
@@ -89,9 +89,9 @@ def test_other_images_are_encoded_and_reconstructed(command: Command, trained: P
         ("sample RUN --sampler gmm --components 3 --seed -1", "--seed -1 must be at least 0"),
         ("sample RUN --sampler gmm --components -1", "--components -1 must be at least 0"),
         ("sample RUN --sampler gmm --components 5000", "too few"),
-        ("sample RUN --out x.gif", "neither .png nor .npz"),
+        ("sample RUN --out x.gif", "does not end in .png or .npz"),
         ("encode RUN --data /nonexistent", "/nonexistent"),
-        ("encode RUN --split tset", "tset"),
+        ("encode RUN --part tset", "tset"),
     ],
 )
 def test_mistakes_are_answered_in_a_sentence_and_a_status(command: Command, trained: Path, words: str, answer: str) -> None:

@@ -114,8 +114,10 @@ def test_a_part_of_celeba_is_read_and_what_is_missing_is_noted(celeba: Path, jpe
     images = load(celeba)
     notes = "\n".join(images.notes)
     assert images.labels.tolist() == VALUES[[0, 3, 4, 5]].tolist()
-    assert "1 of 12 images in list_eval_partition.txt are not in img_align_celeba: 000002.jpg" in notes
-    assert "1 images that are not in list_eval_partition.txt: 000099.jpg" in notes and "000003.jpg (no image" in notes
+    assert "1 of 12 images in list_eval_partition.txt missing in img_align_celeba: 000002.jpg" in notes
+    assert (
+        "skipped 1 image without a part in list_eval_partition.txt: 000099.jpg" in notes and "000003.jpg (no image" in notes
+    )
     (celeba / "list_attr_celeba.txt").unlink()
     images = load(celeba)
     assert images.labels is None and "no list_attr_celeba.txt" in "\n".join(images.notes)
@@ -136,7 +138,7 @@ def test_a_part_that_is_wholly_absent_is_no_part(celeba: Path, assert_refused: C
         ("attr", " 1\n000005", " x\n000005", ("line 6", "'x'", "-1 or 1")),
         ("attr", "000004.jpg  1", "000004.jpg", ("line 6", "2 values for 3 attributes")),
         ("attr", "12\n", "13\n", ("announces 13 images but has 12", "cut")),
-        ("attr", "000004.jpg", "000044.jpg", ("no attributes of 1 images, such as 000004.jpg", "unlabelled")),
+        ("attr", "000004.jpg", "000044.jpg", ("no attributes of 1 image, such as 000004.jpg", "unlabelled")),
     ],
 )
 def test_rows_that_cannot_be_read_are_named(

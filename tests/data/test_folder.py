@@ -72,7 +72,12 @@ def test_other_and_damaged_files_are_named_and_skipped(
     (tmp_path / "__MACOSX" / "ghost.png").write_text("clutter")
     images = load(tmp_path)
     notes = " ".join(images.notes)
-    assert "not images: notes.txt" in notes and "cannot be read" in notes and "truncated" in notes and ".png (" in notes
+    assert (
+        "skipped 1 file of other kinds: notes.txt" in notes
+        and "cannot be read" in notes
+        and "truncated" in notes
+        and ".png (" in notes
+    )
     assert "DS_Store" not in notes and "ghost" not in notes
     assert len(images) + len(load(tmp_path, "test")) == 13
 

@@ -17,6 +17,8 @@ from splitvae.figures.io import read_fingerprint
 from splitvae.presets.build import build_vae
 from splitvae.report.page import render_page, write_report
 from splitvae.runs import Run
+from splitvae.utils.files import read_json, write_json
+from splitvae.utils.machine import describe_device
 
 SPLIT_FIGURES = 9  # of a split run; an unsplit one lacks three
 
@@ -55,7 +57,8 @@ def test_a_report_fetches_and_executes_nothing(split_run: Run) -> None:
     path = split_run.path / "report.html"
     page = Page(path)
     assert page.tags.count("img") == SPLIT_FIGURES + 1
-    assert all(source.startswith(("data:image/png;base64,", "data:image/webp;base64,")) for source in page.sources)
+    inside = ("data:image/png;base64,", "data:image/webp;base64,", "#part-")
+    assert all(source.startswith(inside) for source in page.sources)
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert not re.search(r"url\(|@import|https?:", path.read_text(encoding="utf-8"))
 
@@ -136,6 +139,29 @@ def test_several_runs_are_compared_in_columns_with_their_differences_marked(
     assert marked == ["split", "beta"]
     assert Page(path).tags.count("img") == 1 + 3 + 2  # curves, samples, and components of the two that are split
     assert "<tr><th>the split is</th><td>" in text and "<td>not applicable</td>" in text
+
+
+def test_the_best_of_several_runs_is_bold(split_run: Run, plain_run: Run, tmp_path: Path) -> None:
+    better = copy_run(plain_run, tmp_path / "better")
+    evaluation = better.evaluation
+    evaluation["reconstruction"]["mse"] = {"value": 0.0001, "deviation": 0.00001}
+    write_json(better.path / "evaluation.json", evaluation)
+    text = write_report([split_run, better], tmp_path / "comparison.html").read_text(encoding="utf-8")
+    (row,) = re.findall(r"<tr><th>test MSE, decoded from the posterior mean</th>(.*?)</tr>", text)
+    assert [cell.startswith("<td><b>") for cell in re.findall(r"<td>.*?</td>", row)] == [False, True]
+    (row,) = re.findall(r"<tr><th>KL, nats an image</th>(.*?)</tr>", text)
+    assert "<b>" not in row  # of which neither is better
+
+
+def test_a_report_says_where_its_run_comes_from_and_what_to_cite(split_run: Run, tmp_path: Path) -> None:
+    copy = copy_run(split_run, tmp_path / "copy")
+    config = read_json(copy.path / "config.json")
+    write_json(copy.path / "config.json", config | {"images": "0123456789abcdef"})
+    page = Page(write_report(Run(copy.path)))
+    for words in ("0123456789abcdef", describe_device(), torch.__version__, "splitvae train", "asperti2022split"):
+        assert words in page.text
+    assert "{'splitvae'" not in page.text
+    assert [source for source in page.sources if source.startswith("#")]  # the contents
 
 
 def test_a_report_of_nothing_is_refused() -> None:

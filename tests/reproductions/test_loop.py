@@ -277,6 +277,20 @@ def test_faces_are_shown_only_where_they_were_generated() -> None:
         assert not private & {figure.name for figure in EXPERIMENTS[name].page.figures}
 
 
+@pytest.mark.parametrize("content", ['{"runs": {"sv', "[]", '{"runs": 3, "measures": {}}', '{"runs": {}}'])
+def test_a_damaged_file_of_results_is_named_and_written_again(again: Path, content: str) -> None:
+    file = again / "results" / "small.json"
+    before = results(again)["runs"]
+    file.write_text(content)
+    with pytest.raises(UserError, match=r"small\.json is damaged; restore it, or delete it, and the same command"):
+        make(again)
+    if content != "[]":
+        return
+    file.unlink()
+    make(again)
+    assert [record["of"] for record in results(again)["runs"].values()] == [record["of"] for record in before.values()]
+
+
 def test_codes_of_groups_are_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "ITERATIONS", 20)
     grouped = System("grouped", "grouped", "digits-vae", {"latent": Grouped(content_dim=2), "latent_dim": 4})

@@ -163,6 +163,6 @@ def test_the_end_of_a_training_names_the_alarms_that_it_was_too_short_for() -> N
     both = {name: (value * 600, 600) for name, value in (HEALTHY | {"correlation_fake": 0.1}).items()}
     windows.add(both, 600)
     fakes = "reals-over-margin, fakes-under-reals, hinges-idle, hinges-full, samples-alike (600 steps)"
-    assert describe_end(windows, intro) == [plain.replace("(400 steps).", f"(1000 steps); {fakes}.")]
+    assert describe_end(windows, intro) == [plain.replace("(400 steps).", f"(1,000 steps); {fakes}.")]
     windows.add(both, 600)
     assert describe_end(windows, intro) == []

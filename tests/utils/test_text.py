@@ -1,8 +1,37 @@
-"""Tests of text for people: percentages and columns."""
+"""Tests of text for people: numbers with their nouns, shortened lines and paths, percentages and columns."""
 
 from __future__ import annotations
 
-from splitvae.utils.text import align_columns, format_deviation, format_number, format_percent
+from pathlib import Path
+
+import pytest
+
+from splitvae.utils.text import (
+    align_columns,
+    count_noun,
+    format_deviation,
+    format_number,
+    format_percent,
+    shorten_path,
+    shorten_text,
+)
+
+
+def test_a_noun_is_in_the_singular_for_one_thing_alone() -> None:
+    assert [count_noun(n, "file") for n in (0, 1, 2, 1500)] == ["0 files", "1 file", "2 files", "1,500 files"]
+    assert count_noun(2, "class") == "2 classes"
+
+
+def test_a_line_is_cut_between_words() -> None:
+    assert shorten_text("the connection was refused\nby the peer", 20) == "the connection was …"
+    assert shorten_text("short  line", 20) == "short  line" and shorten_text("") == ""
+
+
+def test_paths_are_shown_without_the_folders_of_their_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shorten_path(str(tmp_path / "runs" / "first")) == "runs/first"
+    assert shorten_path("/home/somebody/data/photos") == "data/photos"
+    assert [shorten_path(name) for name in ("mnist", "hf://a/b/c", "a/b/c")] == ["mnist", "hf://a/b/c", "a/b/c"]
 
 
 def test_numbers_have_so_many_significant_digits() -> None:

@@ -1,0 +1,66 @@
+"""Progress bars: one line of the terminal where there is one, and a few lines of a log elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from splitvae.utils import progress
+from splitvae.utils.progress import ProgressBar, join_parts
+
+
+def test_a_log_gets_a_line_for_each_tenth_of_a_long_job(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_WITHOUT_LINES", 0.0)
+    for _ in ProgressBar("reading", 50, "image").over(range(50)):
+        pass
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"reading: {tenth}0 % of 50 images" for tenth in range(1, 10)]
+    assert all("\r" not in line and " left" in line for line in lines)
+
+
+def test_a_short_job_leaves_nothing_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar("reading", 50, "image") as bar:
+        bar.update(25)
+        bar.print("a note")
+    assert capsys.readouterr() == ("a note\n", "")
+
+
+@contextmanager
+def terminal_of(columns: int) -> Iterator[int]:
+    """A terminal as the error output, and the other end of it."""
+    pty = pytest.importorskip("pty")
+    fcntl, struct, termios = (pytest.importorskip(name) for name in ("fcntl", "struct", "termios"))
+    reader, writer = pty.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    before, sys.stderr = sys.stderr, os.fdopen(writer, "w")
+    try:
+        yield reader
+    finally:
+        sys.stderr.close()
+        sys.stderr = before
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_bar_fits_the_terminal_and_cuts_no_word(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    parts = ["12,345 images/s", "rec 207.9", "kl 7.409", "kl of samples 12.25"]
+    with terminal_of(columns) as reader, ProgressBar("epoch 1/250", 10_000, "step") as bar:
+        bar.rename("epoch 120/250")
+        bar.update(5000, parts)
+        bar.bar.refresh()
+        text = os.read(reader, 10_000).decode()
+    shown = [line.rstrip() for line in text.split("\r") if "left" in line and "120/250" in line][-1]
+    assert len(shown) <= columns
+    present = shown.partition(" left")[2].strip(", ").split(", ")
+    assert present == parts[: len(present)] and len(present) == {60: 1, 80: 3, 120: 4}[columns]
+
+
+def test_parts_are_whole() -> None:
+    assert join_parts(["one part", "another"], 12) == "one part"
+    assert join_parts(["one part"], 4) == ""
