@@ -139,7 +139,7 @@ def _is_loopback(host: str) -> bool:
 def _find_port(host: str, port: int | None) -> int:
     """Returns the port that is asked for, or the first free one; raises UserError if it is taken or cannot be used."""
     if port is not None and not 1 <= port <= 65535:
-        raise UserError(f"port={port} is no port; choose a number from 1 to 65535, such as {FIRST_PORT}.")
+        raise UserError(f"{setting('port', port)} is no port; choose a number from 1 to 65535, such as {FIRST_PORT}.")
     for number in range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]:
         try:
             family = socket.getaddrinfo(host, number)[0][0]
@@ -148,11 +148,14 @@ def _find_port(host: str, port: int | None) -> int:
                 probe.bind((host, number))
             return number
         except socket.gaierror:
-            raise UserError(f"host={host} is no address of this machine; leave it out, or give 0.0.0.0.") from None
+            raise UserError(
+                f"{setting('host', host)} is no address of this machine; leave it out, or give 0.0.0.0."
+            ) from None
         except OSError as error:
             reason = error.strerror
             if port is not None:
                 break
     raise UserError(
-        f"the page cannot be served at {host}, port {port or 'any'}: {reason}; choose another {setting('port')} or {setting('host')}."
+        f"the page cannot be served at {host}, port {port or 'any'}: {reason}; choose another "
+        f"{setting('port')} or {setting('host')}."
     )
