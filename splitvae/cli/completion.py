@@ -8,7 +8,7 @@ import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from tyro.conf import Positional, arg
 
@@ -41,22 +41,26 @@ class Completion:
     """
 
     shell: Positional[Annotated[Literal["bash", "zsh", "fish"], arg(metavar="bash|zsh|fish", help="The shell.")]]
+    commands: ClassVar[dict[str, Any]] = {}  # all commands by name, as app.py enters them
 
     def __call__(self) -> None:
-        words = collect_words()
+        words = collect_words(self.commands)
         if self.shell == "fish":
             print(fish_script(words))
         else:
             print(bash_script(words, zsh=self.shell == "zsh"))
 
 
-def collect_words() -> dict[str, CommandWords]:
-    """Returns the words of each command, by its name: "train", or "data list"."""
+def collect_words(commands: Mapping[str, Any]) -> dict[str, CommandWords]:
+    """Returns the words of each command, by its name: "train", or "data list".
+
+    Arguments:
+        commands: The commands by name, each a dataclass of options, or a function.
+    """
     from ..data.sources import SOURCE_NAMES
     from ..presets.registry import PRESETS
     from ..reproductions.registry import EXPERIMENTS
     from . import data
-    from .app import COMMANDS
     from .reproduce import ML_VAE
     from .sweep import SweepOptions
     from .train import TrainOptions
@@ -66,7 +70,7 @@ def collect_words() -> dict[str, CommandWords]:
     first |= {"reproduce": [*EXPERIMENTS, ML_VAE], "categories": SOURCE_NAMES, "means": SOURCE_NAMES}
     first |= {f"data {name}": SOURCE_NAMES for name in ("prepare", "show")}
     own: dict[str, type] = {"train": TrainOptions, "sweep": SweepOptions}
-    kinds = {**COMMANDS, **{f"data {name}": kind for name, kind in data.COMMANDS.items()}}
+    kinds = {**commands, **{f"data {name}": kind for name, kind in data.COMMANDS.items()}}
     words = {}
     for name, command in kinds.items():
         kind: Any = own.get(name, command)
