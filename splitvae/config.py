@@ -22,6 +22,7 @@ __all__ = ["FORMAT", "LOGGERS", "Config", "Data", "Hardware", "Monitoring", "Tra
 FORMAT = 1  # the number of the format of config.json; a file with a larger number is refused
 LEARNING_RATE_SCHEDULES = ("constant", "step", "cosine", "plateau")
 PRECISIONS = ("auto", "bf16", "32")
+ACCELERATORS = ("auto", "cpu", "cuda", "mps", "gpu", "tpu")  # those of Fabric
 LOGGERS = ("tensorboard", "csv", "wandb", "mlflow", "none")
 ALARM_RESPONSES = ("stop", "warn", "rollback")
 
@@ -67,7 +68,7 @@ class Data(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_minimums(self, pad=0, group_members=0)
+        check_minimums(self, pad=0, group_members=0, **({} if self.crop is None else {"crop": 1}))
         if self.validation < 0:
             raise UserError(f"validation={self.validation} must be a number of images of at least 0; 0 holds out none.")
 
@@ -148,7 +149,7 @@ class Hardware(Settings):
 
     precision: Annotated[str, OneOf(PRECISIONS)] = "auto"
     compile: bool = False
-    accelerator: str = "auto"
+    accelerator: Annotated[str, OneOf(ACCELERATORS)] = "auto"
     devices: int | str = 1
     nodes: int = 1
 

@@ -2,10 +2,8 @@
 
 import inspect
 import os
-import shutil
 import sys
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -25,7 +23,7 @@ from .import_ml_vae import ImportMLVAE
 from .interpolate import Interpolate
 from .list import List
 from .means import Means
-from .options import parse, run_command
+from .options import in_columns, parse, run_command
 from .probe import Probe
 from .push import Push
 from .reconstruct import Reconstruct
@@ -65,8 +63,8 @@ COMMANDS: dict[str, Any] = {
     "doctor": Doctor,
     "completion": Completion,
 }
-Completion.commands = COMMANDS
 
+Completion.commands.update(COMMANDS)
 
 EXIT_CODES = {
     0: "The command is done.",
@@ -127,17 +125,8 @@ def dispatch(arguments: Sequence[str]) -> None:
 
 def describe_commands() -> str:
     """Returns the help of `splitvae` itself: each command with the first line of its description, and the exit codes."""
-    lines = ["usage: splitvae COMMAND [ARGUMENTS]   (splitvae COMMAND --help explains one)", ""]
-    lines += _in_columns({name: (inspect.getdoc(command) or "").splitlines()[0] for name, command in COMMANDS.items()})
+    lines = ["usage: splitvae COMMAND [ARGUMENTS]", "(splitvae COMMAND --help explains one)", ""]
+    lines += in_columns({name: (inspect.getdoc(command) or "").splitlines()[0] for name, command in COMMANDS.items()})
     lines += ["", "  --version    Print the version.", "", "Begin with: splitvae train digits-svae"]
     lines += ["or:         splitvae train --data MY_PHOTOS", "", "Exit codes:"]
-    return "\n".join([*lines, *_in_columns({str(code): text for code, text in EXIT_CODES.items()})])
-
-
-def _in_columns(texts: Mapping[str, str]) -> list[str]:
-    """Returns the lines of names and of what they are, as wide as the terminal."""
-    width = max(40, shutil.get_terminal_size().columns)
-    lines: list[str] = []
-    for name, text in texts.items():
-        lines += textwrap.wrap(text, width, initial_indent=f"  {name:<13} ", subsequent_indent=" " * 16)
-    return lines
+    return "\n".join([*lines, *in_columns({str(code): text for code, text in EXIT_CODES.items()})])

@@ -29,8 +29,12 @@ PARTS = ("train", "test", "validation", "all")
 
 
 def is_run(folder: Path) -> bool:
-    """Returns whether a folder holds a run."""
-    return (folder / "config.json").is_file()
+    """Returns whether a folder holds a run; the settings of a run may be damaged, but not those of a model alone."""
+    file = folder / "config.json"
+    try:
+        return file.is_file() and "training" in read_json(file)
+    except (UserError, TypeError):
+        return True
 
 
 def check_run(folder: Path) -> None:
@@ -49,9 +53,7 @@ def check_run(folder: Path) -> None:
         near = sorted(str(file.parent) for file in folder.parent.glob("*/config.json")) if folder.parent.is_dir() else []
         hint = f" {nearest(str(folder), near)}" if near else " `splitvae train PRESET --out FOLDER` makes a run."
         raise UserError(f"{folder} does not exist, so that it holds no run;{hint}")
-    raise UserError(
-        f"{folder} holds no run (config.json is missing); `splitvae train PRESET --out FOLDER` makes one in another folder."
-    )
+    raise UserError(f"{folder} holds no run; `splitvae train PRESET --out FOLDER` makes one in another folder.")
 
 
 def check_runs(folders: Sequence[Path]) -> None:

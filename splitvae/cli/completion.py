@@ -41,7 +41,7 @@ class Completion:
     """
 
     shell: Positional[Annotated[Literal["bash", "zsh", "fish"], arg(metavar="bash|zsh|fish", help="The shell.")]]
-    commands: ClassVar[Mapping[str, Any]] = {}  # all commands by name; app.py, which knows them, sets it
+    commands: ClassVar[dict[str, Any]] = {}  # all commands by name, as app.py enters them
 
     def __call__(self) -> None:
         words = collect_words(self.commands)
@@ -55,7 +55,7 @@ def collect_words(commands: Mapping[str, Any]) -> dict[str, CommandWords]:
     """Returns the words of each command, by its name: "train", or "data list".
 
     Arguments:
-        commands: The commands by name.
+        commands: The commands by name, each a dataclass of options, or a function.
     """
     from ..data.sources import SOURCE_NAMES
     from ..presets.registry import PRESETS

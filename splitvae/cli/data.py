@@ -13,7 +13,18 @@ from tyro.conf import Positional, arg
 from ..errors import UserError, nearest
 from ..utils.text import count_noun
 from .checks import check_output_file, check_part
-from .options import ImageSource, Json, OutputFile, Part, check_least, parse, print_notes, run_command, show_default
+from .options import (
+    ImageSource,
+    Json,
+    OutputFile,
+    Part,
+    check_least,
+    in_columns,
+    parse,
+    print_notes,
+    run_command,
+    show_default,
+)
 
 __all__ = ["data"]
 
@@ -180,9 +191,9 @@ def data(arguments: Sequence[str]) -> None:
     `splitvae data COMMAND --help` explains each command.
     """
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print("usage: splitvae data COMMAND [ARGUMENTS]   (splitvae data COMMAND --help explains one)\n")
-        for name, kind in COMMANDS.items():
-            print(f"  {name:<12} {(inspect.getdoc(kind) or '').splitlines()[0]}")
+        lines = ["usage: splitvae data COMMAND [ARGUMENTS]", "(splitvae data COMMAND --help explains one)", ""]
+        lines += in_columns({name: (inspect.getdoc(kind) or "").splitlines()[0] for name, kind in COMMANDS.items()})
+        print("\n".join(lines))
         return
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:

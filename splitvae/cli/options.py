@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,6 +39,7 @@ __all__ = [
     "check_least",
     "check_not_empty",
     "find_option",
+    "in_columns",
     "option_of",
     "parse",
     "print_notes",
@@ -198,6 +199,15 @@ def _colour_where_it_is_wanted() -> Iterator[None]:
         os.environ.pop("TERM", None)
         if before is not None:
             os.environ["TERM"] = before
+
+
+def in_columns(texts: Mapping[str, str]) -> list[str]:
+    """Returns the lines of names and of what they are, as wide as the terminal."""
+    width = max(40, shutil.get_terminal_size().columns)
+    lines: list[str] = []
+    for name, text in texts.items():
+        lines += textwrap.wrap(text, width, initial_indent=f"  {name:<13} ", subsequent_indent=" " * 16)
+    return lines
 
 
 def run_command(command: Any) -> None:

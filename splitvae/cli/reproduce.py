@@ -57,12 +57,6 @@ class Reproduce:
     json: Json = False
 
     def __call__(self) -> Any:
-        from ..reproductions.registry import EXPERIMENTS
-
-        names = [*EXPERIMENTS, ML_VAE]
-        if self.experiment not in names:
-            raise UserError(f"no experiment is called {self.experiment!r}; {nearest(self.experiment, names)}")
-        self._refuse_options_of_others()
         counts = ("epochs", "width", "crop", "iterations")
         check_least(1, **{name: value for name in counts if (value := getattr(self, name)) is not None})
         check_least(0, seed=self.seed or 0)
@@ -70,10 +64,18 @@ class Reproduce:
             check_least(2, "leaves nothing to compare", n=self.n)
         if self.hours is not None and not self.hours > 0:
             raise UserError(f"--hours {self.hours:g} leaves no time to train; give a number such as 3.")
-        if self.checkpoints is not None and not self.checkpoints.is_dir():
-            raise UserError(f"{self.checkpoints} is no folder; give that of the checkpoints that the public code released.")
         check_output_folder(self.out or Path("results"))
         check_output_folder(self.run_folder or Path("runs"))
+        from ..reproductions.registry import EXPERIMENTS
+
+        names = [*EXPERIMENTS, ML_VAE]
+        if self.experiment not in names:
+            raise UserError(f"no experiment is called {self.experiment!r}; {nearest(self.experiment, names)}")
+        self._refuse_options_of_others()
+        if self.checkpoints is not None and not self.checkpoints.is_dir():
+            raise UserError(f"{self.checkpoints} is no folder; give that of the checkpoints that the public code released.")
+        if self.experiment != ML_VAE:
+            EXPERIMENTS[self.experiment].check_systems(self.systems)
         if self.data is not None:
             from ..data.sources import check_source
 

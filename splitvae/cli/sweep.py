@@ -40,10 +40,10 @@ def sweep(arguments: Sequence[str]) -> None:
     needs values of all three. Cells that are finished are not trained again, so that the same command continues after an
     interruption. A cell that an alarm stops is part of the page.
     """
+    rest, values = parse_grid(arguments)
     from ..studies.grid import INTROVAE_BASE, base_config, build_cells, train_grid
     from .config_options import parse_config
 
-    rest, values = parse_grid(arguments)
     name, rest = (rest[0], rest[1:]) if rest and not rest[0].startswith("-") else ("introvae", rest)
     base = base_config(name)
     prog = f"splitvae sweep {name}"

@@ -54,13 +54,9 @@ def train(arguments: Sequence[str]) -> None:
     To see those of another choice, type it too: `splitvae train mnist-svae --loss intro --help`. All choices with their
     options are listed by `splitvae train --help-all`.
     """
-    from ..config import Config
-    from ..presets.registry import find_preset
-    from ..runs import Run
-    from .choices import describe_all_choices
-    from .config_options import parse_config
-
     if "--help-all" in arguments:
+        from .choices import describe_all_choices
+
         print("Every choice and its options; `splitvae train PRESET --help` shows those of a preset.")
         print(describe_all_choices())
         return
@@ -68,6 +64,11 @@ def train(arguments: Sequence[str]) -> None:
     folder = Path(find_option(rest, "--out") or f"runs/{name or 'mine'}")
     if not {"-h", "--help"} & set(rest):
         _check_folder(folder, rest)
+    from ..config import Config
+    from ..presets.registry import find_preset
+    from ..runs import Run
+    from .config_options import parse_config
+
     base = find_preset(name) if name else Config()
     config_files = [folder / "config.json", *folder.glob("seed-*/config.json")]
     begun = [Run(file.parent) for file in config_files if file.exists()] if "--resume" in rest else []
@@ -87,6 +88,10 @@ def train(arguments: Sequence[str]) -> None:
         from ..data.sources import check_source
 
         check_source(config.data.source)
+    if config.model.shape is not None and config.model.shape[1] not in config.model.net.sides:
+        from ..presets.build import build_vae
+
+        build_vae(config)  # says which sides the network has
     if options.dry_run:
         print_result(options.json, lambda: show_rehearsal(config, explicit_fields, options.seeds))
         return

@@ -26,7 +26,7 @@ class Traverse:
     """
 
     run: RunFolder
-    image: ImageFile
+    file: ImageFile
     n: Annotated[int, arg(aliases=["-n"])] = 5
     """Number of latents: those that carry most information."""
     latents: Annotated[tuple[int, ...], arg(metavar="INT ..."), show_default("those that carry most information")] = ()
@@ -37,8 +37,8 @@ class Traverse:
         check_least(1, n=self.n)
         check_run(self.run)
         self._check_latents()
-        check_image_files(self.image)
-        out = self.out or self.run / f"traversal-{self.image.stem}.png"
+        check_image_files(self.file)
+        out = self.out or self.run / f"traversal-{self.file.stem}.png"
         check_output_file(out, ".png")
         from ..figures.chosen import draw_traversal
         from ..figures.io import save_figure
@@ -46,7 +46,7 @@ class Traverse:
         from ..runs import Run
 
         run = Run(self.run)
-        (image,) = read_image_files(run, [self.image])
+        (image,) = read_image_files(run, [self.file])
         codes = self._encode_test_images(run, image)
         ranked = kl_by_dimension(codes.mean, codes.logvar).argsort(descending=True).tolist()
         figure = draw_traversal(run.vae, image, self.latents or ranked[: self.n], codes)

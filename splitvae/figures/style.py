@@ -13,29 +13,30 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-__all__ = ["DPI", "STYLE", "add_grid", "line_colour", "new_chart", "use_log_scale"]
+__all__ = ["DPI", "STYLE", "WIDTH", "add_grid", "line_colour", "new_chart", "use_log_scale"]
 
 DPI = 200
+WIDTH = 5.6  # of a chart, in inches
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 TEXT_COLOUR = "#222222"
 
 STYLE: Any = {  # matplotlib's rcParams, for rc_context
-    "font.size": 8,
+    "font.size": 10,  # a figure of `WIDTH` inches on a phone, 400 pixels wide, has letters of 10 pixels
     "mathtext.fontset": "cm",
     "text.color": TEXT_COLOUR,
     "axes.edgecolor": "#777777",
     "axes.labelcolor": TEXT_COLOUR,
     "axes.linewidth": 0.6,
-    "axes.titlesize": 8,
+    "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "legend.fontsize": 7,
+    "legend.fontsize": 9,
     "legend.frameon": False,
     "lines.linewidth": 1.2,
 }
 
-TICK_STYLE = {"color": "#555555", "labelsize": 7, "major.width": 0.6}
+TICK_STYLE = {"color": "#555555", "labelsize": 9, "major.width": 0.6}
 
 
 STYLE |= {f"{axis}tick.{key}": value for axis in "xy" for key, value in TICK_STYLE.items()}

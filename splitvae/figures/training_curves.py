@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .style import OKABE_ITO, STYLE, TEXT_COLOUR, add_grid, line_colour, new_chart, use_log_scale
+from .style import OKABE_ITO, STYLE, TEXT_COLOUR, WIDTH, add_grid, line_colour, new_chart, use_log_scale
 
 __all__ = ["plot_kls", "plot_sample_distances", "plot_training_curves"]
 
@@ -54,15 +54,15 @@ def plot_training_curves(history: History | Mapping[str, History]) -> Figure:
     overrides = {title: panel for key, panels in PANEL_OVERRIDES.items() if key in keys for title, panel in panels.items()}
     panels = [(*overrides.get(title, (title, names)), log) for title, names, log in PANELS]
     with rc_context(STYLE):
-        figure = new_chart(7.2, 4.0)
-        for axes, (title, names, log) in zip(figure.subplots(2, 3, sharex=True).flat, panels, strict=True):
+        figure = new_chart(WIDTH, 5.4)
+        for axes, (title, names, log) in zip(figure.subplots(3, 2, sharex=True).flat, panels, strict=True):
             axes.set_title(title)
             _plot_panel(axes, runs, names, log)
-        for axes in figure.axes[3:]:
+        for axes in figure.axes[4:]:
             _label_epochs(axes)
         if len(runs) > 1:
             handles = [Line2D([], [], color=line_colour(i), label=name) for i, name in enumerate(runs)]
-            figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(runs)))
+            figure.legend(handles=handles, loc="outside upper left", ncols=min(3, len(runs)))
     return figure
 
 
@@ -70,7 +70,7 @@ def plot_sample_distances(history: History) -> Figure:
     """Plots the Fréchet distance of samples over the epochs, of the blend and of each component alone."""
     keys = sorted({key for row in history for key in row if key == "fid" or key.startswith("fid_")})
     with rc_context(STYLE):
-        figure = new_chart(7.2, 2.8)
+        figure = new_chart(WIDTH, 2.8)
         axes = figure.subplots()
         for i, key in enumerate(keys):
             name = r"$\hat x$" if key == "fid" else rf"$\hat x_{{{key.removeprefix('fid_x')}}}$"
@@ -114,7 +114,7 @@ def plot_kls(history: History, margin: float) -> Figure:
         use_log_scale(axes)
         axes.set_title("KL, nats")
         _label_epochs(axes)
-        figure.legend(loc="outside lower center", ncols=4, fontsize=6, columnspacing=1)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8, columnspacing=1)
         add_grid(axes)
     return figure
 

@@ -83,7 +83,7 @@ FIGURES = {
     ),
     "latents": FigureCaption(
         "Latents",
-        "Left: the KL of each latent, largest first. Right: the variance of its posterior mean over images, and the mean "
+        "Above: the KL of each latent, largest first. Below: the variance of its posterior mean over images, and the mean "
         "of its posterior variance. Their sum is 1 at an optimum. A latent is inactive if its blue point lies below the "
         "blue line, or its orange point above the orange line.",
     ),

@@ -18,6 +18,7 @@ from ..utils.machine import describe_versions
 from .comparison import render_comparison
 from .contents import add_contents
 from .html import escape
+from .paths import hide_folders
 from .sections import collect_entry
 from .single_run import render_run
 
@@ -45,10 +46,11 @@ def write_report(runs: Run | Sequence[Run], path: Path | None = None) -> Path:
     entries = [collect_entry(run) for run in runs]
     if len(runs) == 1:
         path = runs[0].path / "report.html" if path is None else Path(path)
-        write_text(path, render_page(runs[0].name, render_run(entries[0])))
+        write_text(path, render_page(runs[0].name, hide_folders(render_run(entries[0]), entries)))
     else:
         path = Path("comparison.html" if path is None else path)
-        write_text(path, render_page(f"Comparison of {len(runs)} runs", render_comparison(entries)))
+        body = hide_folders(render_comparison(entries), entries)
+        write_text(path, render_page(f"Comparison of {len(runs)} runs", body))
     return path
 
 

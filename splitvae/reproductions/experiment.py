@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..config import Config
+from ..errors import UserError
 from ..presets.registry import find_preset
 
 __all__ = ["Experiment", "Figure", "Page", "Published", "Record", "Records", "System", "Table"]
@@ -153,6 +154,12 @@ class Experiment:
     def system(self, key: str) -> System:
         """Returns the system of a key."""
         return next(system for system in self.systems if system.key == key)
+
+    def check_systems(self, keys: Sequence[str]) -> None:
+        """Raises UserError for the key of a system that the experiment does not have."""
+        known = [system.key for system in self.systems]
+        if unknown := [key for key in keys if key not in known]:
+            raise UserError(f"{self.name} has no system {unknown[0]!r}; it has {', '.join(known)}.")
 
     def config(self, system: System, seed: int, epochs: int, **options: Any) -> Config:
         """Returns the config of a run.

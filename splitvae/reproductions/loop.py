@@ -97,9 +97,7 @@ def reproduce(experiment: Experiment, request: Request, out: Path, runs: Path, p
         UserError: For images or settings that cannot be used, or that differ from those of the results.
         ExperimentInterrupted: After Ctrl-C.
     """
-    keys = [system.key for system in experiment.systems]
-    if unknown := [key for key in request.systems if key not in keys]:
-        raise UserError(f"{experiment.name} has no system {unknown[0]!r}; it has {', '.join(keys)}.")
+    experiment.check_systems(request.systems)
     options = _data_options(experiment, request)
     first = experiment.config(experiment.systems[0], 0, 1, **options)
     images = {part: load_for_config(first, part) for part in ("train", "test")}

@@ -18,8 +18,6 @@ from ..errors import UserError, setting
 from ..presets.registry import PRESETS, find_preset
 from ..runs import Run
 from ..training.interrupts import Interrupted
-from ..training.loop import train
-from ..training.recovery import TrainingStopped
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
 
@@ -131,6 +129,9 @@ def train_grid(
 
 def _train_cell(config: Config, cell: Cell, folder: Path, explicit_fields: dict[str, Any], progress: bool) -> Outcome:
     """Trains one cell until its last epoch or an alarm, unless that has been done."""
+    from ..training.loop import train  # imported here, so that mistakes in a grid are answered without it
+    from ..training.recovery import TrainingStopped
+
     resume, alarm_file = (folder / "config.json").exists(), folder / "alarm.json"
     if resume:
         run_config = Run(folder).config

@@ -56,7 +56,7 @@ def launch_fabric(hardware: Hardware) -> Fabric:
             plugins=[_environment(launcher)],
         )
     except Exception as error:  # each backend of Fabric has its own exception
-        raise UserError(f"accelerator={hardware.accelerator!r} with {hardware.devices} devices: {error}") from None
+        raise UserError(f"accelerator={hardware.accelerator!r} on {hardware.devices} of its devices: {error}") from None
     if launcher is None and hardware.processes > 1:
         start_other_processes(int(hardware.devices))
     elif launcher is not None and launcher.name == "splitvae" and launcher.rank:

@@ -25,7 +25,7 @@ def test_curves_show_one_run_or_several_and_histories_without_validation(
     assert count_lines(plot_training_curves(bare)) == [1, 1, 1, 1, 2, 1]
     assert count_lines(plot_training_curves({"a": training_history, "b": bare})) == [3, 2, 3, 3, 4, 2]
     for history in ([], training_history[:1], [training_history[0] | {"lr": 0.0, "kl": None}]):
-        assert figure_pixels(plot_training_curves(history)).shape == (800, 1440, 3)
+        assert figure_pixels(plot_training_curves(history)).shape == (1080, 1120, 3)
 
 
 def test_curves_show_the_terms_of_groups_and_of_players(training_history: History) -> None:

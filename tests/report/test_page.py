@@ -13,12 +13,14 @@ import pytest
 import torch
 
 from splitvae.errors import UserError
+from splitvae.evaluation.tables import evaluation_table
 from splitvae.figures.io import read_fingerprint
 from splitvae.presets.build import build_vae
 from splitvae.report.page import render_page, write_report
 from splitvae.runs import Run
 from splitvae.utils.files import read_json, write_json
 from splitvae.utils.machine import describe_device
+from splitvae.utils.text import shorten_path
 
 SPLIT_FIGURES = 9  # of a split run; an unsplit one lacks three
 
@@ -69,7 +71,7 @@ def test_a_report_names_the_model_its_images_and_its_measurements(split_run: Run
     for words in (
         "run & <i>",
         "Split-VAE",
-        split_run.config.data.source,
+        shorten_path(str(split_run.config.data.source)),
         "5 epochs",
         "β = 2.5",
         split_type,
@@ -79,6 +81,16 @@ def test_a_report_names_the_model_its_images_and_its_measurements(split_run: Run
     assert f"{evaluation['reconstruction']['mse']['value']:#.3g}" in page.text
     assert f"{split_run.vae.counts()['total']:,}" in page.text
     assert "i" not in page.tags  # names are text, never markup
+
+
+def test_a_page_names_no_folder_of_this_machine(split_run: Run, plain_run: Run, tmp_path: Path) -> None:
+    """A report is sent to others. The images lie in a folder that is not below the working folder."""
+    folder = str(Path(str(split_run.config.data.source)).parents[1])
+    pages = [split_run.path / "report.html", write_report([split_run, plain_run], tmp_path / "comparison.html")]
+    for path in pages:
+        assert "c.npz" in Page(path).text and folder not in path.read_text(encoding="utf-8")
+        assert str(split_run.path.parent) not in path.read_text(encoding="utf-8")
+    assert folder not in evaluation_table(split_run.evaluation)
 
 
 def test_an_unsplit_model_is_reported_without_a_split(plain_run: Run) -> None:

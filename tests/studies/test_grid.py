@@ -60,7 +60,7 @@ def test_a_sweep_trains_each_cell_once_and_shows_stopped_ones_too(
     stopped = "alpha-0.25_beta-0.5_margin-0.5"
     names = ["alpha-0_beta-0.5_margin-0.5", "alpha-0_beta-0.5_margin-20", stopped, "alpha-0.25_beta-0.5_margin-20"]
     assert sorted(folder.name for folder in out.iterdir() if folder.is_dir()) == sorted(names)
-    assert f"1 of 4 cells were stopped by an alarm: {stopped}." in printed
+    assert f"An alarm stopped 1 of 4 cells: {stopped}." in printed
     for name in names:
         options = Run(out / name).config.options()
         assert name == Cell(*(options[weight] for weight in ("alpha", "beta", "margin"))).name
@@ -109,7 +109,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(tmp_path: Path, monkeypatch: 
     def interrupt(*_: object, **__: object) -> None:
         raise Interrupted(tmp_path, 0, 3)
 
-    monkeypatch.setattr(grid, "train", interrupt)
+    monkeypatch.setattr("splitvae.training.loop.train", interrupt)
     with pytest.raises(UserError, match="the same command goes on") as stop:
         train_grid(INTROVAE_BASE, [Cell(0.25, 0.5, 20)], tmp_path / "sweep", progress=False)
     assert stop.value.status == 130
