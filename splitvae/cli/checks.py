@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import UserError, nearest
 from ..utils.files import read_json
 from ..utils.text import count_noun
-from .options import check_least
+from .options import SAMPLER_NAMES, check_least
 
 __all__ = [
     "check_components",
@@ -21,6 +21,7 @@ __all__ = [
     "check_part",
     "check_run",
     "check_runs",
+    "check_sampler",
     "is_run",
     "split_of",
 ]
@@ -104,6 +105,16 @@ def check_part(part: str) -> None:
     """Raises UserError for the name of a part that no data set has."""
     if part and part not in PARTS:
         raise UserError(f"--part {part} is no part of a data set; type {', '.join(PARTS[:-1])} or {PARTS[-1]}.")
+
+
+def check_sampler(name: str) -> None:
+    """Raises UserError for the name of no sampler; those of splitvae are known without a slow import."""
+    if name in SAMPLER_NAMES:
+        return
+    from ..samplers.registry import SAMPLERS
+
+    if name not in SAMPLERS:
+        raise UserError(f"no sampler is called {name!r}; {nearest(name, SAMPLERS)}")
 
 
 def check_components(sampler: str, components: int) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_
 
 from tyro.conf import Positional, arg
 
-from .options import option_of
+from .options import SAMPLER_NAMES, option_of
 
 __all__ = ["CommandWords", "Completion", "bash_script", "fish_script"]
 
@@ -77,7 +77,8 @@ def collect_words(commands: Mapping[str, Any]) -> dict[str, CommandWords]:
         options = options_of(kind) if isinstance(kind, type) else {}
         if name in own:
             options = settings_of_config() | options
-        options = {option: SOURCE_NAMES if option == "--data" else values for option, values in options.items()}
+        known = {"--data": SOURCE_NAMES, **({"--sampler": SAMPLER_NAMES} if name not in own else {})}
+        options = {option: known.get(option, values) for option, values in options.items()}
         title = (inspect.getdoc(command) or "").splitlines()[0]
         shells = _literals(get_type_hints(Completion)["shell"]) if name == "completion" else ()
         words[name] = CommandWords(title, [*first.get(name, ()), *shells], {**options, "--help": ()})

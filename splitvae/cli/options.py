@@ -19,6 +19,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from ..errors import UserError
 
 __all__ = [
+    "SAMPLER_NAMES",
     "Components",
     "Count",
     "Features",
@@ -99,8 +100,9 @@ Resize = Annotated[
     arg(help="How --features inception resizes images, as the published tool whose distances are to be compared does."),
     show_default("tf1"),
 ]
+SAMPLER_NAMES = ("prior", "gmm", "second-stage", "second-stage-noiseless", "flow")  # of SAMPLERS, without its import
 SamplerName = Annotated[
-    Literal["prior", "gmm", "second-stage", "second-stage-noiseless", "flow"],  # as SAMPLERS has them, without its import
+    str,
     arg(
         metavar="NAME",
         help="Density from which latents are drawn: the prior, or one that is fitted to codes, which is gmm, "

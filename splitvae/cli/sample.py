@@ -7,7 +7,7 @@ from tyro.conf import arg
 
 from ..errors import UserError
 from ..utils.text import count_noun
-from .checks import check_components, check_output_file, check_run, split_of
+from .checks import check_components, check_output_file, check_run, check_sampler, split_of
 from .options import Components, Count, OutputFile, RunFolder, SamplerName, Seed, check_least, show_default
 
 __all__ = ["Sample"]
@@ -34,6 +34,7 @@ class Sample:
         check_least(1, n=self.n)
         check_least(0, seed=self.seed)
         check_run(self.run)
+        check_sampler(self.sampler)
         check_components(self.sampler, self.components)
         check_output_file(self.out, ".png", ".npz", "")
         self._check_image(split_of(self.run))

@@ -147,7 +147,7 @@ class VAE(nn.Module):
     @property
     def device(self) -> torch.device:
         """The device of the model, to which images and latents are moved before they are encoded and decoded."""
-        return self._place()[0]
+        return next(self.decoder.parameters()).device
 
     def _place(self) -> tuple[torch.device, torch.dtype]:
         """Returns the device and the type of the weights."""
@@ -173,9 +173,9 @@ class VAE(nn.Module):
             group: The group of each image, shape (B,), any integers; None makes each image a group of its own.
 
         Raises:
-            UserError: For images of another shape, and for values of another range where they lie on the CPU.
+            UserError: For images of another shape; and in evaluation mode, for values of another range on the CPU.
         """
-        x = to_images(x, self.shape, *self._place())
+        x = to_images(x, self.shape, *self._place(), check_range=not self.training)
         if size := self._inference_batch_size(len(x)):
             return self.encoder.latent(torch.cat([self.encoder.features(part) for part in x.split(size)]), group)
         return self.encoder(x, group)

@@ -202,7 +202,7 @@ def test_intervals_and_options_of_groups_reach_the_run(command: Command, tmp_pat
         "evidence_members": 2,
     }
     assert config["data"]["group_members"] == 4
-    assert config["monitoring"] == {"preview_every": 1, "fid_every": 1, "on_alarm": "stop"}
+    assert config["monitoring"] == {"preview_every": 1, "fid_every": 1, "on_alarm": "stop", "logger": "tensorboard"}
     (row,) = map(json.loads, Path("run/history.jsonl").read_text().splitlines())
     assert row["fid"] > 0
     assert list(Path("run").rglob("*.png"))

@@ -17,7 +17,7 @@ from splitvae.evaluation.tables import evaluation_table
 from splitvae.models.posteriors import GaussianPosterior
 from splitvae.presets.build import build_vae
 from splitvae.runs import Run
-from splitvae.utils.text import format_number
+from splitvae.utils.text import format_number, shorten_path
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_a_limit_chooses_evenly_spaced_images_and_must_be_at_least_one(runs: dic
 def test_a_table_has_one_line_per_number(runs: dict[int, Run]) -> None:
     result = diagnose(runs[2])
     text = evaluation_table(result)
-    assert text.startswith(f"Measured on 60 test images of {result['data']['source']}:")
+    assert text.startswith(f"Measured on 60 test images of {shorten_path(result['data']['source'])}:")
     assert f"{format_number(result['latent']['kl']['value'])} ± " in text
     assert result["split"]["verdict"] in text
     assert evaluation_table(diagnose(runs[1])).count("not applicable") == 5

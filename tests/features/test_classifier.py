@@ -73,10 +73,10 @@ def test_what_cannot_be_learned_is_refused_with_a_way_out(refused: Callable[...,
         (relabelled(same[:, None].repeat(1, 3)), "same labels"),
         (relabelled(DIGITS.labels, 49), "49 images"),
     ]:
-        with refused(what, "--features rotation"):
+        with refused(what, "features='rotation'"):
             load_or_train(images, "classifier", CPU)
     assert not why_unlearnable(relabelled(None, 20), "rotation")
-    with refused("19 images", "--features inception"):
+    with refused("19 images", "features='inception'"):
         load_or_train(relabelled(None, 19), "rotation", CPU)
     with refused("8x6", "squares"):
         load_or_train(dataclasses.replace(DIGITS, pixels=DIGITS.pixels[..., 1:7]), "rotation", CPU)
@@ -102,7 +102,7 @@ def test_a_network_that_learned_little_says_so(quick_cache: Path, digits_classif
     assert not digits_classifier.is_weak and "weak" not in digits_classifier.note
     hasty = load_or_train(DIGITS, "classifier", CPU, progress=False)
     assert 0.09 < hasty.majority < 0.12 and hasty.accuracy < 0.6
-    for word in ("weak", f"most frequent answer gives {hasty.majority:.1%}", "--features inception"):
+    for word in ("weak", f"most frequent answer gives {hasty.majority:.1%}", "features='inception'"):
         assert word in hasty.note
     assert DIGITS.labels is not None
     rare = relabelled((DIGITS.labels == 0).long())  # one of ten: 90 % by never naming it

@@ -169,5 +169,5 @@ def test_without_a_network_the_file_and_its_place_are_named(
     with pytest.raises(UserError) as error:
         make()
     place = tmp_path / "inception" / published.url.rpartition("/")[2]
-    for words in ("Name or service not known", published.url, str(place), "--inception-weights FILE"):
+    for words in ("Name or service not known", published.url, str(place), "inception_weights='FILE'"):
         assert words in str(error.value)

@@ -87,10 +87,12 @@ def test_inception_is_given_its_weights_and_resize(
 
     networks = SimpleNamespace(FIDInception=Stub, KerasInception=Keras)
     monkeypatch.setitem(sys.modules, "splitvae.features.inception_extractors", networks)
-    extractor = load_extractor("inception", weights=tmp_path, device=CPU)
-    assert type(extractor) is Stub and extractor.weights == tmp_path and not extractor.training
-    assert features.inception(weights=str(tmp_path)).weights == tmp_path
+    file = tmp_path / "weights.pth"
+    file.touch()
+    extractor = load_extractor("inception", weights=file, device=CPU)
+    assert type(extractor) is Stub and extractor.weights == file and not extractor.training
+    assert features.inception(weights=str(file)).weights == file
     assert features.inception().resize == "tf1" and features.inception(resize="clean").resize == "clean"
-    with refused("'inception-keras' have no --resize"):
+    with refused("'inception-keras' have no `resize`"):
         load_extractor("inception-keras", resize="clean")
     assert type(load_extractor("inception-keras", device=CPU)) is Keras

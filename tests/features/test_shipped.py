@@ -119,7 +119,7 @@ def test_one_is_chosen_by_name_for_any_images_of_its_shape(refused: Callable[...
 
     assert read("cifar10", (3, 32, 32)).isfinite().all()
     assert read("mnist", (1, 32, 32)).shape == (60, 64)  # with two pixels of padding
-    with refused("'mnist'", "(1, 28, 28)", "(1, 64, 64)", "--features auto"):
+    with refused("'mnist'", "(1, 28, 28)", "(1, 64, 64)", "features='auto'"):
         read("mnist", (1, 64, 64))
     with refused("'celeba'", "(3, 32, 32)"):
         read("celeba", (3, 32, 32))

@@ -230,7 +230,7 @@ def test_attributes_mean_the_same_in_both_parts(make_run: Callable[..., Run], tm
     assert train.labels.tolist() == [0, 1, 2, 3, 0, 3]
     assert test.labels.tolist() == [3]
     assert train.names == ("not Male, not Old", "not Male, Old", "Male, not Old", "Male, Old")
-    with pytest.raises(UserError, match="`group_by`"):
+    with pytest.raises(UserError, match="group_by='NAME'"):
         load_labelled_images(run)
     with pytest.raises(UserError, match="did you mean 'Male'"):
         load_labelled_images(run, "Mael")
