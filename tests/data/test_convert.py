@@ -84,7 +84,7 @@ def test_images_are_brought_to_the_shape_of_a_model() -> None:
     images = as_images(Image.new("RGB", (50, 30), "white"), (1, 32, 32), pad=2)
     assert images.shape == (1, 32, 32)
     assert images.pixels[0, 0, 2:-2, 2:-2].min() == 255 and images.pixels[0, 0, :2].max() == 0
-    assert "centre-cropped 1 of 1 images to squares" in images.notes
+    assert "centre-cropped 1 of 1 image to squares" in images.notes
     several = as_images([PILLOW[0], Image.new("L", (40, 60))], (3, 16, 16))
     assert torch.equal(several.pixels[0], PIXELS[0]) and len(several) == 2
 

@@ -103,4 +103,4 @@ def test_without_a_network_the_files_and_their_place_are_named(
 
     monkeypatch.setattr("urllib.request.urlopen", no_network)
     monkeypatch.setenv("SPLITVAE_DATA", str(tmp_path))
-    assert_refused("kmnist", "Name or service not known", "t10k-labels-idx1-ubyte.gz", "codh.rois.ac.jp", "--data DIR")
+    assert_refused("kmnist", "Name or service not known", "t10k-labels-idx1-ubyte.gz", "codh.rois.ac.jp", "data='DIR'")

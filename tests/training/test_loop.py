@@ -248,7 +248,7 @@ def make_mistake(train: Train, images: splitvae.Images, tmp_path: Path, name: st
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("existing run", "--resume"),
+        ("existing run", "resume=True"),
         ("another width", "begun with width=4"),
         ("folder of others", "no run"),
         ("file in the way", "cannot be written"),
@@ -257,12 +257,12 @@ def make_mistake(train: Train, images: splitvae.Images, tmp_path: Path, name: st
         ("other images", "315 images"),
         ("nothing held out", "too few images to hold some out"),
         ("schedule", "'cosine'"),
-        ("colour", "--shape 3 16 16"),
+        ("colour", "shape=(3, 16, 16)"),
         ("preset", "'digits-svae'"),
         ("field", "'width'"),
         ("epochs", "epochs=-1"),
         ("rate", "lr=nan"),
-        ("no images", "--data"),
+        ("no images", "data="),
     ],
 )
 def test_mistakes_get_one_sentence_and_change_no_file(
