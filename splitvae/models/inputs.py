@@ -1,7 +1,7 @@
 """What `VAE.encode` and `VAE.decode` take: any kind of images and latents, or a sentence about what is wrong with them.
 
-A batch of a training step passes by type and shape alone: floats (B, C, H, W) on the device. Values are looked at in
-evaluation mode and on the CPU only, since to read one would hold up the training.
+A batch of a training step passes by type and shape alone: floats (B, C, H, W) on the device. Values are looked at on the
+CPU only, and of a model in training mode only once, since a step must not wait for what it reads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VALUES_OF_OTHER_RANGES = (-0.9, 1.9)  # beyond these values, floats are no image
 
 
 def to_images(
-    x: Any, shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype, *, check_range: bool = True
+    x: Any, shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype, checks_values: bool = True
 ) -> Tensor:
     """Returns images as floats (B, C, H, W) in [0, 1] on a device.
 
@@ -30,10 +30,10 @@ def to_images(
         shape: The shape (C, H, W) of an image of the model.
         device: The device of the model.
         dtype: The type of the model's weights.
-        check_range: Whether values of floats on the CPU are looked at, which waits for them.
+        checks_values: Whether floats that lie on the CPU are looked at; a training step does not wait for that.
 
     Raises:
-        UserError: For images of another shape, and for values of another range.
+        UserError: For images of another shape, and on the CPU for values of another range.
     """
     if isinstance(x, np.ndarray) and x.dtype.kind == "f":
         x = torch.from_numpy(np.array(x, np.float32 if x.dtype.itemsize < 8 else np.float64))
@@ -48,7 +48,7 @@ def to_images(
         )
     if x.dtype == torch.uint8:
         return x.to(device).to(dtype) / 255
-    if check_range:
+    if checks_values:
         _check_range(x)
     return x.to(device, dtype)
 

@@ -173,9 +173,12 @@ class VAE(nn.Module):
             group: The group of each image, shape (B,), any integers; None makes each image a group of its own.
 
         Raises:
-            UserError: For images of another shape; and in evaluation mode, for values of another range on the CPU.
+            UserError: For images of another shape, and for values of another range where they lie on the CPU.
         """
-        x = to_images(x, self.shape, *self._place(), check_range=not self.training)
+        # A training step must not wait for values: of a model in training mode they are looked at in the first batch alone.
+        checks_values = not self.training or "has_seen_images" not in self.__dict__
+        x = to_images(x, self.shape, *self._place(), checks_values)
+        self.__dict__["has_seen_images"] = True
         if size := self._inference_batch_size(len(x)):
             return self.encoder.latent(torch.cat([self.encoder.features(part) for part in x.split(size)]), group)
         return self.encoder(x, group)

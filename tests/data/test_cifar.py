@@ -129,7 +129,7 @@ def test_the_python_form_is_refused_and_never_unpickled(tmp_path: Path, assert_r
     with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz") as archive:
         archive.add(folder, folder.name)
     for source in (folder, tmp_path / "cifar-10-python.tar.gz", tmp_path):
-        assert_refused(source, "Python form", "can run code", "data='cifar10'", "cifar-10-binary.tar.gz")
+        assert_refused(source, "Python form", "can run code", "give cifar10", "cifar-10-binary.tar.gz")
     assert_refused(folder / "data_batch_1", "Python form")
     assert not victim.exists()
     pickle.loads((folder / "test_batch").read_bytes())  # the attack works where something unpickles it

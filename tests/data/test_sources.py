@@ -17,7 +17,7 @@ def test_unknown_names_are_answered_with_the_nearest_and_missing_paths_with_thei
     assert_refused("mnsit", "did you mean 'mnist'")
     assert_refused("fashion", "fashion-mnist")
     assert_refused("", "a name, a path")
-    assert_refused([1, 2], "this list", "an array")
+    assert_refused([1, 2], "item 0 of this list", "an array")
     assert_refused("~nobody-of-this-name/x", "does not exist")
     assert_refused(str(tmp_path / "absent"), "does not exist")
     save(tmp_path / "one.png", noise(8, 8))

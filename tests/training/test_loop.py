@@ -262,7 +262,7 @@ def make_mistake(train: Train, images: splitvae.Images, tmp_path: Path, name: st
         ("field", "'width'"),
         ("epochs", "epochs=-1"),
         ("rate", "lr=nan"),
-        ("no images", "data='FOLDER'"),
+        ("no images", "data="),
     ],
 )
 def test_mistakes_get_one_sentence_and_change_no_file(
