@@ -75,7 +75,7 @@ class Page:
                     self._add_picture(first)
                 with gr.Tab("Between", id="between"):
                     self._add_between(first)
-                with gr.Tab("Swap", id="swap", visible=first.swaps) as self.swap_tab:
+                with gr.Tab("Swap", id="swap", visible=any(session.swaps for session in sessions.values())):
                     self._add_swap(first)
             self._connect()
 
@@ -127,8 +127,8 @@ class Page:
                     self._add_picker("style", "Gives the style", 1),
                 )
             with gr.Column(scale=4, min_width=280):
-                start = show_swap(session, (Choice(None), Choice(None, 1)), "blend") if session.swaps else ""
-                self.swap = gr.HTML(start, elem_id="sv-swap")
+                pair = Choice(None), Choice(None, 1)
+                self.swap = gr.HTML(show_swap(session, pair, "blend"), elem_id="sv-swap")
 
     def _add_picker(self, name: str, label: str, number: int) -> Picker:
         """Adds the controls by which a picture is chosen: a file, or the number of an image of the run."""
@@ -181,7 +181,7 @@ class Page:
         everything = [self.latent, self.picture, self.between, self.swap]
         pickers = [control for picker in (self.mine, *self.ends, *self.sources) for control in picker]
         self.column.input(self._redraw_all, [*moved, *pickers, self.place, self.steps], everything, **LIVE)
-        chosen = [self.title, self.column, self.sampler, self.swap_tab, self.base, *self.sliders, *everything]
+        chosen = [self.title, self.column, self.sampler, self.base, *self.sliders, *everything]
         temperate = [self.run, self.seed, self.temperature]
         self.run.input(self._choose_run, [*temperate, *pickers, self.place, self.steps], chosen)
 
@@ -222,8 +222,7 @@ class Page:
         return show_between(self.sessions[run], (_choice(rest[:3]), _choice(rest[3:6])), rest[6], rest[7], column)
 
     def _redraw_swap(self, run: str, column: str, *rest: Any) -> str:
-        session = self.sessions[run]
-        return show_swap(session, (_choice(rest[:3]), _choice(rest[3:6])), column) if session.swaps else ""
+        return show_swap(self.sessions[run], (_choice(rest[:3]), _choice(rest[3:6])), column)
 
     def _redraw_all(self, run: str, column: str, seed: Any, base: list[float], *rest: Any) -> list[str]:
         latent = self._redraw_latent(run, column, seed, base, *rest[:MAX_SLIDERS])
@@ -246,7 +245,7 @@ class Page:
         samplers = gr.Dropdown(session.sampler_names, value="prior")
         sliders = [gr.Slider(**self._slider(session, z, i)) for i in range(MAX_SLIDERS)]
         latent = show_latent(session, z.tolist(), self._values(session, z), "blend", int(seed or 0))
-        head = [_title(run, session), columns, samplers, gr.Tab(visible=session.swaps), z.tolist()]
+        head = [_title(run, session), columns, samplers, z.tolist()]
         return [*head, *sliders, latent, *self._redraw_pictures(run, "blend", *rest)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -85,7 +86,8 @@ def serve(
             head=f"<style>{read_style()}</style>",  # as `css`, gradio would rewrite its selectors
             app_kwargs={"middleware": _middleware(), "docs_url": None, "redoc_url": None},
         )
-        print(f"Explore {', '.join(sessions)} at http://{host}:{port} (end with Ctrl-C)", flush=True)
+        address = f"[{host}]" if ":" in host else host  # IPv6
+        print(f"Explore {', '.join(sessions)} at http://{address}:{port} (end with Ctrl-C)", flush=True)
         if not _is_loopback(host):
             print(
                 f"Warning: whoever reaches {host} on the network can use this page and upload files to it; "
@@ -123,7 +125,8 @@ class _AddPolicy:
 def _wait_for_interrupt(page: Any) -> None:
     """Returns when the person at the keyboard presses Ctrl-C."""
     try:
-        page.block_thread()
+        while page.is_running:
+            time.sleep(0.1)
     except KeyboardInterrupt:
         print("stopped.", flush=True)
 
