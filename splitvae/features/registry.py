@@ -121,7 +121,7 @@ def check_features(name: str, weights: Path | None = None, resize: str | None = 
     if resize is not None and name != "inception":
         raise UserError(f"features {name!r} have no {setting('resize')}, which is that of inception; leave it out.")
     if name in EXTRACTORS:
-        if weights is not None and not weights.is_file():
+        if weights is not None and not weights.exists():
             raise UserError(f"{weights} cannot be read: there is no such file. Give the file of the weights of {name}.")
         return
     file = Path(name).expanduser()
