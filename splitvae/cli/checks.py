@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -108,13 +109,11 @@ def check_part(part: str) -> None:
 
 
 def check_sampler(name: str) -> None:
-    """Raises UserError for the name of no sampler; those of splitvae are known without a slow import."""
-    if name in SAMPLER_NAMES:
-        return
-    from ..samplers.registry import SAMPLERS
-
-    if name not in SAMPLERS:
-        raise UserError(f"no sampler is called {name!r}; {nearest(name, SAMPLERS)}")
+    """Raises UserError for the name of no sampler, without the slow import of the samplers."""
+    registry = sys.modules.get("splitvae.samplers.registry")  # where it was imported, others may have added samplers
+    names = SAMPLER_NAMES if registry is None else tuple(registry.SAMPLERS)
+    if name not in names:
+        raise UserError(f"no sampler is called {name!r}; {nearest(name, names)}")
 
 
 def check_components(sampler: str, components: int) -> None:

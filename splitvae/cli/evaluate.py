@@ -60,7 +60,7 @@ class Evaluate:
     features: Features = "auto"
     inception_weights: InceptionWeights = None
     resize: Resize = None
-    sampler: Annotated[SamplerName | None, show_default("that of the run")] = None
+    sampler: Annotated[SamplerName, show_default("that of the run")] = ""
     components: Components = 0
     n: Count = 10_000
     """Number of real images."""
@@ -91,7 +91,7 @@ class Evaluate:
             )
         check_runs(self.runs)
         check_sampler(self.sampler or "prior")
-        if self.components and self.sampler not in (None, "gmm"):
+        if self.components and self.sampler not in ("", "gmm"):
             raise UserError("--components are those of a mixture; add --sampler gmm.")
         return self.evaluate_runs()
 
@@ -130,9 +130,7 @@ class Evaluate:
                 without_padding = dataclasses.replace(train, pixels=remove_padding(train.pixels, config.data.pad))
                 extractor = load_extractor(self.features, without_padding, self.inception_weights, resize=self.resize)
                 sampler = (
-                    configure_sampler(run, self.sampler or "", components=self.components)
-                    if self.components
-                    else self.sampler or ""
+                    configure_sampler(run, self.sampler, components=self.components) if self.components else self.sampler
                 )
                 result = evaluate(run, extractor, protocols, sampler, self.n, self.draws, self.seed, metrics)
                 results.setdefault(name, []).append(result)
