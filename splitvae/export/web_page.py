@@ -27,6 +27,7 @@ from ..evaluation.informative_latents import (
 from ..runs import Run
 from ..utils.files import atomic_write, write_text
 from ..utils.machine import versions
+from ..utils.text import shorten_path
 from .modules import DecoderModule
 from .onnx_files import check_installed, to_onnx
 from .runtime import PACKAGE, RUNTIME_VERSION, find_runtime
@@ -98,7 +99,7 @@ def _render(run: Run, model: dict[str, Any], megabytes: float) -> str:
     """Returns the HTML of the page."""
     shape = " × ".join(map(str, run.vae.shape))
     split = f"split into {run.vae.split} images" if run.vae.split > 1 else "not split"
-    source = run.config.data.source or "images from memory"
+    source = shorten_path(run.config.data.source or "images from memory")
     texts = {
         "title": run.name,
         "description": f"A VAE of {run.vae.latent_dim} latents, {split}, for images of {shape}, trained on {source}.",
