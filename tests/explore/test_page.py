@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging.config
 import socket
 import urllib.request
 from pathlib import Path
@@ -34,6 +35,8 @@ def test_the_page_redraws_what_its_controls_say(
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save(tmp_path / "photo.png")
     (tmp_path / "bomb.png").write_bytes(b"not at all an image")
 
+    # The server's logging closes all handlers of the process, and that of absl, which Keras brings, the stream of pytest.
+    monkeypatch.setattr(logging.config, "_clearExistingHandlers", lambda: None)
     connect, reached = socket.socket.connect, []
     monkeypatch.setattr(socket.socket, "connect", lambda own, to: reached.append(to) or connect(own, to))
 
