@@ -104,7 +104,6 @@ def test_the_experiment_trains_and_probes_each_system_once(
         assert (tmp_path / "results" / figure).exists()
     assert {
         "corrected-swaps.png",
-        "readme-1-code-maps.png",
         "readme-code-maps.png",
         "readme-curves.png",
         "curves.png",
