@@ -60,25 +60,30 @@ def test_the_page_redraws_what_its_controls_say(
         np.testing.assert_array_equal(large_image(first), expected(None, z))
 
         slider = "document.querySelector('#sv-z1 input[type=range]')"
+        browser.wait(f"!!{slider}")  # which may appear after the picture
         browser.run(f"{slider}.value = 2.5; {slider}.dispatchEvent(new Event('input', {{bubbles: true}}))")
         moved = browser.wait(source("#sv-latent"), lambda now: now != first)
         z[session.sliders[1]] = 2.5
         np.testing.assert_array_equal(large_image(moved), expected(None, z))
+        browser.wait("[...document.querySelectorAll('input[type=radio]')].some(e => e.value === 'x2')")
         browser.run("[...document.querySelectorAll('input[type=radio]')].find(e => e.value === 'x2').click()")
         component = browser.wait(source("#sv-latent"), lambda now: now != moved)
         np.testing.assert_array_equal(large_image(component), expected(1, z))
+        browser.wait("!!document.querySelector('#sv-draw')")
         browser.run("document.querySelector('#sv-draw').click()")
         drawn = browser.wait(source("#sv-latent"), lambda now: now != component)
         z = session.place_on_sliders(session.draw_latent("prior", 1))
         np.testing.assert_array_equal(large_image(drawn), expected(1, z))
         assert browser.run("document.documentElement.scrollWidth") == 400
 
+        browser.wait("[...document.querySelectorAll('[role=tab]')].some(e => e.innerText === 'Picture')")
         browser.run("[...document.querySelectorAll('[role=tab]')].find(e => e.innerText === 'Picture').click()")
         before = browser.wait(source("#sv-picture"))
         browser.wait("!!document.querySelector('#sv-file-mine input[type=file]')")
         browser.upload("#sv-file-mine input[type=file]", tmp_path / "photo.png")
         browser.wait(source("#sv-picture"), lambda now: now != before)
         assert "photo.png (60 x 40 pixels)" in browser.run("document.querySelector('#sv-picture').innerText")
+        browser.wait("!!document.querySelector('#sv-move')")
         browser.run("document.querySelector('#sv-move').click()")
         browser.wait(source("#sv-latent"), lambda now: now != drawn)
         browser.run("[...document.querySelectorAll('[role=tab]')].find(e => e.innerText === 'Between').click()")
