@@ -25,20 +25,19 @@ from typing import Any
 
 from .config import Config
 from .data.convert import as_images
-from .data.geometry import ResizeOptions, crop_and_resize, resize
+from .data.geometry import ResizeOptions, crop_and_resize
 from .data.images import Images
-from .data.sources import load
 from .errors import UserError, nearest, setting
 from .models.codes import Codes, encode
 from .models.pretrained import read_model, write_model
 from .models.vae import VAE
+from .presets.images import load_for_config
 from .utils.files import read_json, write_json
 from .utils.lock import LOCK
 from .utils.machine import default_device, describe_device, describe_versions
-from .utils.text import count_noun
 from .utils.versions import describe_newer, own_version
 
-__all__ = ["Run", "group_runs_by_seed", "load_for_config", "match_config", "open_run"]
+__all__ = ["Run", "group_runs_by_seed", "open_run"]
 
 NON_SETTINGS = ("splitvae", "parameters", "images", "changed_by_alarms", "machine")  # of config.json
 
@@ -304,50 +303,6 @@ def _write_config(
     others |= {"changed_by_alarms": changed} if changed else {}
     others |= {"machine": machine} if machine else {}
     write_json(folder / "config.json", {"splitvae": own_version(), **config.to_json(), **others})
-
-
-def load_for_config(config: Config, split: str) -> Images:
-    """Returns a split of the images of a configuration, padded and resized to its shape.
-
-    Arguments:
-        config: The configuration, whose `data.source` is not None.
-        split: The split, such as "train" or "test"; see `splitvae.load`.
-    """
-    data, shape = config.data, config.model.shape
-    assert data.source is not None
-    side = channels = None
-    if shape is not None:
-        side = shape[1] - 2 * data.pad
-        # Training images must have the channels of the network, but a test split may be gray where they have colours.
-        channels = None if split == "train" else shape[0]
-    images = load(data.source, split, side=side, crop=data.crop, channels=channels)
-    return match_config(images, config)
-
-
-def match_config(images: Images, config: Config) -> Images:
-    """Returns images padded and resized to the shape of a configuration.
-
-    Arguments:
-        images: The images.
-        config: The configuration; if it has no shape, images are returned as they are.
-
-    Raises:
-        UserError: For gray images where the configuration has colours, or colours where it is gray.
-    """
-    shape, pad = config.model.shape, config.data.pad
-    if shape is None:
-        return images
-    if images.shape[0] != shape[0]:
-        kinds = {1: "gray", 3: "colour"}
-        network = config.preset or "the network"
-        raise UserError(
-            f"{images.source} holds {kinds[images.shape[0]]} images ({count_noun(images.shape[0], 'channel')}), but "
-            f"{network} generates {kinds.get(shape[0], 'other')} images ({count_noun(shape[0], 'channel')}); type "
-            f"{setting('shape', (images.shape[0], *shape[1:]))} to build the network for them."
-        )
-    channels, side, _ = shape
-    inner = resize(images.pixels, (channels, side - 2 * pad, side - 2 * pad))
-    return dataclasses.replace(images, pixels=resize(inner, shape, pad))
 
 
 def group_runs_by_seed(paths: Sequence[Path]) -> dict[str, list[Path]]:

@@ -38,7 +38,7 @@ def read_image_files(run: Any, paths: Sequence[Path]) -> Any:
     from ..data.decode import decode_images
     from ..data.geometry import ResizeOptions
     from ..data.images import Images
-    from ..runs import match_config
+    from ..presets.images import match_config
 
     data, shape = run.config.data, run.vae.shape
     options = ResizeOptions(shape[1] - 2 * data.pad, data.crop, shape[0], False)

@@ -27,9 +27,10 @@ from ..evaluation.fitted_samplers import sampler_for
 from ..features.base import Extractor
 from ..features.registry import load_extractor
 from ..figures.run import draw_run
+from ..presets.images import load_for_config
 from ..probes.classifiers import ITERATIONS
 from ..probes.measure import probe, read_cached_probes
-from ..runs import Run, load_for_config
+from ..runs import Run
 from ..studies.categories import shorten_source
 from ..training.interrupts import Interrupted
 from ..training.loop import train

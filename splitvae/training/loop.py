@@ -17,7 +17,8 @@ from ..models.vae import VAE
 from ..objectives.base import Loss, Objective
 from ..objectives.registry import OBJECTIVES
 from ..presets.build import build_config, build_vae
-from ..runs import Run, match_config
+from ..presets.images import match_config
+from ..runs import Run
 from ..utils.collectives import ProcessLost, barrier
 from ..utils.console import print_once
 from ..utils.lock import lock_folder

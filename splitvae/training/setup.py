@@ -14,7 +14,8 @@ from ..data.sources import is_from_memory
 from ..errors import UserError, setting
 from ..objectives.base import Objective
 from ..presets.automatic import suggest_settings
-from ..runs import Run, load_for_config, match_config
+from ..presets.images import load_for_config, match_config
+from ..runs import Run
 from ..utils.console import print_once
 from ..utils.text import count_noun
 from .batches import count_held_out

@@ -62,7 +62,7 @@ def test_a_reader_that_has_enough_is_no_mistake() -> None:
 
 @pytest.mark.parametrize(("no_colour", "has_colour"), [("", True), ("1", False)])
 def test_only_a_terminal_without_no_color_gets_colours(no_colour: str, has_colour: bool) -> None:
-    pty = pytest.importorskip("pty")
+    pty = pytest.importorskip("pty")  # not on Windows
     reader, writer = pty.openpty()
     code = "from splitvae.cli.app import main; main(['sample'])"
     colours = {**os.environ, "TERM": "xterm", "NO_COLOR": no_colour}

@@ -22,7 +22,8 @@ from splitvae.evaluation.tables import evaluation_table, score_table
 from splitvae.features.base import ModuleFeatures, extract_features
 from splitvae.metrics.fid import frechet_distance
 from splitvae.models.codes import encode
-from splitvae.runs import Run, match_config
+from splitvae.presets.images import match_config
+from splitvae.runs import Run
 from splitvae.training import previews
 
 SETTINGS = {

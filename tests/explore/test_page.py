@@ -31,7 +31,7 @@ def test_the_page_redraws_what_its_controls_say(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytest.importorskip("gradio")
+    pytest.importorskip("gradio")  # of the extra explore
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save(tmp_path / "photo.png")
     (tmp_path / "bomb.png").write_bytes(b"not at all an image")
 

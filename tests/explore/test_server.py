@@ -34,7 +34,7 @@ def answer_of(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 def test_mistakes_are_answered_before_anything_is_served(
     capsys: pytest.CaptureFixture[str], split_folder: Path, taken_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("gradio")
+    pytest.importorskip("gradio")  # of the extra explore
     monkeypatch.setattr(server, "open_sessions", lambda paths: pytest.fail("opened"))
     assert "splitvae explore runs/" in answer_of(capsys)
     assert f"port {taken_port}: Address already in use" in answer_of(capsys, split_folder, "--port", taken_port)

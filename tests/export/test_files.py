@@ -30,7 +30,7 @@ needs_onnx = pytest.mark.skipif(
 
 def run_onnx(content: bytes, rows: Tensor) -> dict[str, np.ndarray]:
     """The outputs of a file in onnxruntime, by name."""
-    onnxruntime = pytest.importorskip("onnxruntime")
+    onnxruntime = pytest.importorskip("onnxruntime")  # of the extra export
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, {session.get_inputs()[0].name: rows.numpy()}), strict=True))
@@ -156,9 +156,13 @@ def test_a_network_that_cannot_be_exported_is_refused_with_the_reason(
     ],
 )
 def test_mistakes_are_answered_before_anything_is_written(
-    words: str, answer: str, make_run: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    words: str,
+    answer: str,
+    make_run: Callable[..., Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     make_run(tmp_path / "RUN", None)
     monkeypatch.chdir(tmp_path)
     assert main(["export", "RUN", *words.split()]) == 2

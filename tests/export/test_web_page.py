@@ -62,7 +62,7 @@ def run(tmp_path: Path, make_run: Callable[..., Run], noise_file: Path) -> Run:
 def test_the_page_draws_what_pytorch_decodes(
     run: Run, host: str, fetched_runtime: dict[str, Path], browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime")  # of the extra export
     monkeypatch.setattr(web_page, "find_runtime", lambda: fetched_runtime)
     assert "python -m http.server" in export_web(run, tmp_path / "page")
     check_folder(tmp_path / "page")  # which may be written again

@@ -17,7 +17,8 @@ from splitvae.figures.run import draw_run
 from splitvae.networks.base import Network
 from splitvae.networks.registry import NETWORKS
 from splitvae.objectives.variance import VARIANCES
-from splitvae.runs import Run, match_config
+from splitvae.presets.images import match_config
+from splitvae.runs import Run
 from splitvae.training.trainer import Trainer
 
 Sized = Callable[..., Network]  # the fixture that makes a network of given sizes

@@ -58,7 +58,7 @@ def fake_wandb(server: Server) -> ModuleType:
         server.begun.append(id)
         return FakeRun()
 
-    module.init = init  # type: ignore[attr-defined]
+    module.init = init  # type: ignore[attr-defined]  # a module that is made here
     return module
 
 
@@ -91,7 +91,7 @@ def fake_mlflow(server: Server) -> ModuleType:
         def set_terminated(self, run_id: str, status: str) -> None:
             server.ends.append(status)
 
-    module.MlflowClient = MlflowClient  # type: ignore[attr-defined]
+    module.MlflowClient = MlflowClient  # type: ignore[attr-defined]  # a module that is made here
     return module
 
 
@@ -104,7 +104,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for name in ("WANDB_PROJECT", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)
-    server.name = module.__name__  # type: ignore[attr-defined]
+    server.name = module.__name__  # type: ignore[attr-defined]  # a module that is made here
     return server
 
 

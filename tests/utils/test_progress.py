@@ -34,8 +34,8 @@ def test_a_short_job_leaves_nothing_in_a_log(capsys: pytest.CaptureFixture[str])
 @contextmanager
 def terminal_of(columns: int) -> Iterator[int]:
     """A terminal as the error output, and the other end of it."""
-    pty = pytest.importorskip("pty")
-    fcntl, struct, termios = (pytest.importorskip(name) for name in ("fcntl", "struct", "termios"))
+    pty = pytest.importorskip("pty")  # not on Windows
+    fcntl, struct, termios = (pytest.importorskip(name) for name in ("fcntl", "struct", "termios"))  # not on Windows
     reader, writer = pty.openpty()
     fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     before, sys.stderr = sys.stderr, os.fdopen(writer, "w")
