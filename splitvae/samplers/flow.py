@@ -2,10 +2,10 @@ r"""A normalizing flow of codes: an invertible map f of z to standard normal noi
 
     log p(z) = log N(f(s(z)); 0, I) + log |det df/ds| - sum_j log std_j,    s(z) = (z - mean) / std
 
-f is a neural spline flow, a composition of autoregressive transforms. A transform maps each coordinate by a monotonic
-rational-quadratic spline on [-5, 5], which is the identity outside; a network computes the knots of the spline from the
-coordinates before it. The order of the coordinates is reversed from one transform to the next. Codes are standardised, so
-that they lie where the splines act.
+f is a neural spline flow, a composition of coupling transforms. A transform divides the coordinates at random into two
+halves. It maps each coordinate by a monotonic rational-quadratic spline on [-5, 5], which is the identity outside; the
+splines of the first half are the same for all codes, and a network computes the knots of the others from the first half.
+Codes are standardised, so that they lie where the splines act.
 
 References: Neural spline flows (Durkan, Bekasov, Murray, Papamakarios, 2019), https://arxiv.org/abs/1906.04032; the package
 zuko (Rozet et al.), https://github.com/probabilists/zuko.
@@ -55,7 +55,7 @@ class FlowDensity(nn.Module):
             from zuko.flows import NSF
         except ImportError:
             raise UserError("a flow needs the package zuko; type: pip install zuko") from None
-        self.flow = NSF(dim, transforms=transforms, hidden_features=(width,) * depth)
+        self.flow = NSF(dim, transforms=transforms, passes=2, randperm=True, hidden_features=(width,) * depth)
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("std", torch.ones(dim))
 
@@ -81,12 +81,13 @@ class Flow(Sampler):
         draws: Whether the flow is fitted to draws from the posteriors, anew in each epoch, instead of their means.
         seed: The seed of initial weights and of the order of codes.
 
-    Sampling inverts one coordinate after the other: its time is proportional to D.
+    Sampling takes two passes through each transform. (Autoregressive transforms take D, and learn codes of many dimensions
+    more slowly: benchmarks/flow_speed.py.)
     """
 
     name = "flow"
     prefix: ClassVar[str] = "sampler_"
-    transforms: int = 3
+    transforms: int = 4
     width: int = 128
     depth: int = 2
     epochs: int | None = None
