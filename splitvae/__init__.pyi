@@ -103,6 +103,7 @@ from .presets.build import create as create
 from .runs import Run as Run
 from .runs import open_run as open_run
 from .samplers.base import Prior as Prior
+from .samplers.conditional_flow import ConditionalFlow as ConditionalFlow
 from .samplers.flow import Flow as Flow
 from .samplers.gaussian_mixture import GaussianMixture as GaussianMixture
 from .samplers.second_stage import (

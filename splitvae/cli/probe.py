@@ -47,6 +47,7 @@ class Probe:
         check_output_folder(self.out or self.run / "figures")
         from ..figures.io import save_figure
         from ..figures.probes import plot_code_maps, plot_probe_accuracy
+        from ..figures.run import draw_independent_swaps
         from ..probes.labelled_images import load_labelled_images
         from ..probes.measure import encode_posteriors, probe
         from ..probes.tables import probe_table
@@ -66,4 +67,7 @@ class Probe:
         codes = {name: posterior.mean for name, posterior in encode_posteriors(run.vae, test.images.pixels).items()}
         maps = plot_code_maps(codes, test.labels, test.names, self.seed)
         print(f"Figure: {save_figure(maps, folder / 'code-maps.png', model)}")
+        swaps = draw_independent_swaps(run, test.images, test.labels, self.seed) if result["curve"] else None
+        if swaps is not None:
+            print(f"Figure: {save_figure(swaps, folder / 'swaps-independent.png', model)}")
         return result

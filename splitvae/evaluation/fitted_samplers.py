@@ -23,7 +23,7 @@ from ..utils.console import Progress
 from ..utils.files import read_json
 from .protocols import AUTHORS_CODES, Protocol, configure_sampler, find_protocol
 
-__all__ = ["sampler_for"]
+__all__ = ["find_fitted_sampler", "sampler_for"]
 
 
 def sampler_for(
@@ -61,6 +61,22 @@ def sampler_for(
     fitted = sampler.fit(codes, progress)
     fitted.save(folder, model=wanted["model"], fitted_to=origin, codes=len(codes.mean))
     return fitted
+
+
+def find_fitted_sampler(run: Run, name: str, protocol: str = "clean") -> Sampler | None:
+    """Reads the sampler of a run that was fitted to its own codes; None if there is none of its present model.
+
+    Arguments:
+        run: The run.
+        name: The name of the sampler.
+        protocol: The name of the protocol.
+
+    Raises:
+        UserError: For damaged files.
+    """
+    folder = run.path / "samplers" / f"{name}-{protocol}"
+    saved: Any = read_json(folder / "sampler.json") if (folder / "sampler.json").exists() else None
+    return load_sampler(folder) if isinstance(saved, dict) and saved.get("model") == run.vae.fingerprint() else None
 
 
 def _encode(run: Run, protocol: Protocol) -> Codes:

@@ -115,7 +115,8 @@ def configure_sampler(run: Run, name: str = "", protocol: str | Protocol = "clea
     """
     protocol = find_protocol(protocol)
     sampler = SAMPLERS.make(name or run.config.sampler.name, previous=run.config.sampler)
-    sampler = sampler.for_run(max(MIN_EPOCHS, 2 * len(run.history)), run.config.training.seed)
+    epochs, content_dim = max(MIN_EPOCHS, 2 * len(run.history)), getattr(run.vae.encoder.latent, "content_dim", 0)
+    sampler = sampler.for_run(epochs, run.config.training.seed, content_dim)
     if not isinstance(sampler, GaussianMixture):
         if components:
             raise UserError(

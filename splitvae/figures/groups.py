@@ -13,6 +13,7 @@ from ..errors import UserError, setting
 from ..models.fusion import fuse_all
 from ..models.latents import GroupedHead
 from ..models.vae import VAE
+from ..samplers.conditional_flow import ConditionalFlow
 from ..samplers.fit import fixed_seed
 from .grid import tile_images
 
@@ -96,7 +97,7 @@ def collect_codes(vae: VAE, pixels: Tensor, labels: Tensor, seed: int = 0) -> di
 
 
 @torch.no_grad()
-def draw_swaps(vae: VAE, references: References, evidence: bool = False) -> Figure:
+def draw_swaps(vae: VAE, references: References, evidence: bool = False, flow: ConditionalFlow | None = None) -> Figure:
     """Draws each style combined with each content: columns share the content, rows share the style.
 
     The references stand above the columns and to the left of the rows. Nothing is sampled: all codes are posterior means.
@@ -106,9 +107,14 @@ def draw_swaps(vae: VAE, references: References, evidence: bool = False) -> Figu
         references: The images whose codes are combined.
         evidence: Whether the content of a column comes from all images of the group. Otherwise it comes from the image
             above the column alone, so that the diagonal shows reconstructions.
+        flow: A flow of the model's codes. Rows share what in the style is independent of the content, not the style itself.
     """
     contents, count = references.evidence if evidence else references.content, len(references.images)
-    z = torch.cat((references.style.repeat_interleave(count, 0), contents.repeat(count, 1)), 1)
+    styles = references.style
+    if flow is not None:
+        styles, _ = flow.separate(torch.cat((references.style, references.content), 1))
+    rows_and_columns = styles.repeat_interleave(count, 0), contents.repeat(count, 1)
+    z = torch.cat(rows_and_columns, 1) if flow is None else flow.join(*rows_and_columns).to(vae.device)
     decoded = vae.decode(z).image.unflatten(0, (count, count)).to(references.images)
     corner = torch.ones_like(references.images[:1])
     rows = [torch.cat((corner, references.images))]

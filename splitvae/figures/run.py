@@ -13,21 +13,29 @@ from torch import Tensor
 from ..data.images import Images, batches, evenly_spaced
 from ..data.labels import get_group_labels
 from ..errors import UserError
+from ..evaluation.fitted_samplers import find_fitted_sampler
 from ..models.codes import Codes, encode
 from ..models.latents import GroupedHead
 from ..models.split import Canvas
 from ..models.vae import VAE
 from ..objectives.introspective import Introspective
 from ..runs import Run
+from ..samplers.conditional_flow import ConditionalFlow
 from .animation import write_film
-from .groups import draw_content_interpolations, draw_style_interpolations, draw_swaps, select_references
+from .groups import (
+    References,
+    draw_content_interpolations,
+    draw_style_interpolations,
+    draw_swaps,
+    select_references,
+)
 from .introvae import draw_deviations, draw_plane
 from .io import save_figure
 from .latents import plot_latent_spectrum
 from .samples import draw_components, draw_interpolations, draw_maps, draw_reconstructions, draw_sheet, draw_traversals
 from .training_curves import plot_sample_distances, plot_training_curves
 
-__all__ = ["draw_run"]
+__all__ = ["draw_independent_swaps", "draw_run"]
 
 CODED_IMAGES = 2000  # test images whose codes the charts of latents show
 RECONSTRUCTED_IMAGES = 40
@@ -62,7 +70,7 @@ def draw_run(run: Run, samples: Mapping[str, Tensor] | None = None, seed: int = 
         if isinstance(run.config.objective, Introspective):
             figures |= _draw_introspection(vae, images, seed)
         if isinstance(vae.encoder.latent, GroupedHead):
-            figures |= _draw_groups(vae, images, get_group_labels(images, run.config.data.group_by), seed)
+            figures |= _draw_groups(run, images, get_group_labels(images, run.config.data.group_by), seed)
     fingerprint = vae.fingerprint()
     folder = run.path / "figures"
     paths = [save_figure(figure, folder / f"{name}.png", fingerprint) for name, figure in figures.items()]
@@ -95,16 +103,40 @@ def _draw_introspection(vae: VAE, images: Images, seed: int) -> dict[str, Figure
     return {"plane": draw_plane(vae, corners), "deviations": draw_deviations(vae, _encode_evenly(vae, images))}
 
 
-def _draw_groups(vae: VAE, images: Images, labels: Tensor, seed: int) -> dict[str, Figure]:
+def draw_independent_swaps(run: Run, images: Images, labels: Tensor, seed: int = 0) -> Figure | None:
+    """Draws contents and independent styles, swapped; None if `probe` has fitted no flow of the model's styles.
+
+    Arguments:
+        run: The run.
+        images: The images, of which one of each group is shown.
+        labels: The group of each image, (N,).
+        seed: The seed that selects the images.
+    """
+    flow = find_fitted_sampler(run, ConditionalFlow.name)
+    if not isinstance(flow, ConditionalFlow):
+        return None
+    vae = run.vae.eval()
+    return draw_swaps(vae, _select(vae, images, labels, seed), flow=flow)
+
+
+def _draw_groups(run: Run, images: Images, labels: Tensor, seed: int) -> dict[str, Figure]:
     """Draws the figures of models of grouped images."""
-    rows = _shuffled(images, seed)[:EVIDENCE_BATCH]
-    references = select_references(vae, next(batches(images.pixels[rows], vae.device)), labels[rows])
+    vae = run.vae.eval()
+    references = _select(vae, images, labels, seed)
+    independent = draw_independent_swaps(run, images, labels, seed)
     return {
         "swaps": draw_swaps(vae, references),
+        **({} if independent is None else {"swaps-independent": independent}),
         "swaps-evidence": draw_swaps(vae, references, evidence=True),
         "style-interpolations": draw_style_interpolations(vae, references),
         "content-interpolations": draw_content_interpolations(vae, references),
     }
+
+
+def _select(vae: VAE, images: Images, labels: Tensor, seed: int) -> References:
+    """Selects an image of each group from a batch that the seed draws."""
+    rows = _shuffled(images, seed)[:EVIDENCE_BATCH]
+    return select_references(vae, next(batches(images.pixels[rows], vae.device)), labels[rows])
 
 
 def _shuffled(images: Images, seed: int) -> Tensor:

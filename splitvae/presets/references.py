@@ -31,6 +31,7 @@ SAMPLERS = {
     "second-stage": ("dai2019diagnosing",),
     "second-stage-noiseless": ("asperti2020balancing",),
     "flow": ("durkan2019neural",),
+    "conditional-flow": ("durkan2019neural", "winkler2019learning"),
 }
 
 

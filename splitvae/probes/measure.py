@@ -11,6 +11,9 @@ and with the share of the most frequent label; a model has learned as much as it
 | `samples`             | draws of the posterior; of the content once per group, with the `eps_std` of the model |
 | `untrained_means` ... | the same of the untrained network, with BatchNorm's statistics of training images      |
 
+Of a grouped latent the `independent style` is probed too: what in the style is independent of the content, by a conditional
+flow (samplers/conditional_flow.py) of the codes of training images; of the untrained network by a flow of its own codes.
+
 Accuracies have the fields of `Accuracy` (classifiers.py); which of them are settled is said by verdicts.py.
 
 Little noise can hide from a probe what the means contain: for leakage, look at the probes of means.
@@ -18,7 +21,7 @@ Little noise can hide from a probe what the means contain: for leakage, look at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,6 +31,9 @@ from torch.optim.swa_utils import update_bn
 
 from ..data.images import batches
 from ..errors import UserError
+from ..evaluation.fitted_samplers import sampler_for
+from ..evaluation.protocols import configure_sampler
+from ..models.codes import Codes, encode
 from ..models.inference import inference_batch_size
 from ..models.latents import GroupedHead
 from ..models.posteriors import DiracPosterior, GaussianPosterior
@@ -35,7 +41,8 @@ from ..models.vae import VAE
 from ..objectives.base import squared_error
 from ..presets.build import build_vae
 from ..runs import Run
-from ..samplers.fit import fixed_seed
+from ..samplers.conditional_flow import ConditionalFlow
+from ..samplers.fit import MIN_CODES, fixed_seed
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
 from ..utils.machine import default_device, versions
@@ -57,6 +64,7 @@ __all__ = ["encode_posteriors", "measure_swaps", "probe", "read_cached_probes"]
 TRAIN_GROUPS, TEST_GROUPS = 10_000, 2_000  # if one division of the images gives fewer, they are divided again
 BATCHNORM_IMAGES = 2_000  # for the statistics of the untrained network
 CODE_KINDS = ("means", "samples", "untrained_means", "untrained_samples")
+INDEPENDENT_STYLE = "independent style"  # its name among the codes
 ProbeKey = tuple[str, int, str]  # name of the code, number of members, one of CODE_KINDS
 
 
@@ -67,6 +75,7 @@ def probe(
     progress: bool = True,
     group_by: str = "",
     members: Sequence[int] = (),
+    independent_style: bool = True,
 ) -> dict[str, Any]:
     """Trains probes on codes of a run's training images, measures them on its test images, and writes probes.json.
 
@@ -77,6 +86,7 @@ def probe(
         progress: Whether progress is printed.
         group_by: The attributes to predict if images have no classes; by default those that the run was grouped by.
         members: The numbers of images whose evidence is fused, besides 1; by default 2, 4, ... 256.
+        independent_style: Whether the independent style of a grouped latent is probed, for which two flows are fitted.
 
     Returns:
         The content of probes.json.
@@ -97,8 +107,9 @@ def probe(
     )
     untrained = _untrained_copy(run, train.images.pixels, seed)
     counts = _group_sizes(vae, train, test, members)
-    sets = _codes_to_probe(vae, train, test, counts, seed)
-    for (name, count, kind), parts in _codes_to_probe(untrained, train, test, counts, seed).items():
+    fits = _flow_fits(run, len(train.labels)) if independent_style else {}
+    sets = _codes_to_probe(vae, train, test, counts, seed, fits.get("trained"))
+    for (name, count, kind), parts in _codes_to_probe(untrained, train, test, counts, seed, fits.get("untrained")).items():
         sets[name, count, f"untrained_{kind}"] = parts
     result = {
         "model": _describe_model(run),
@@ -190,10 +201,45 @@ def _group_sizes(vae: VAE, train: LabelledImages, test: LabelledImages, members:
     return sorted({1, *members}) if members else possible
 
 
+def _flow_fits(run: Run, count: int) -> dict[str, Callable[[Codes], ConditionalFlow]]:
+    """Returns functions that fit a conditional flow to the codes of `count` training images, or read that of the run.
+
+    There are none if the latent is not grouped, or if there are too few codes for a flow.
+    """
+    if not isinstance(run.vae.encoder.latent, GroupedHead) or count < MIN_CODES:
+        return {}
+
+    def fit_trained(codes: Codes) -> ConditionalFlow:
+        flow = sampler_for(run, ConditionalFlow.name)
+        assert isinstance(flow, ConditionalFlow)
+        return flow
+
+    def fit_untrained(codes: Codes) -> ConditionalFlow:
+        flow = configure_sampler(run, ConditionalFlow.name)
+        assert isinstance(flow, ConditionalFlow)
+        return flow.fit(codes)
+
+    return {"trained": fit_trained, "untrained": fit_untrained}
+
+
 def _codes_to_probe(
-    vae: VAE, train: LabelledImages, test: LabelledImages, counts: Sequence[int], seed: int
+    vae: VAE,
+    train: LabelledImages,
+    test: LabelledImages,
+    counts: Sequence[int],
+    seed: int,
+    fit: Callable[[Codes], ConditionalFlow] | None,
 ) -> dict[ProbeKey, tuple[LabelledCodes, LabelledCodes]]:
-    """Returns the training and test codes of each probe of a network, of the kinds "means" and "samples"."""
+    """Returns the training and test codes of each probe of a network, of the kinds "means" and "samples".
+
+    Arguments:
+        vae: The network.
+        train: The training images.
+        test: The test images.
+        counts: The numbers of images whose contents are fused.
+        seed: The seed of the groups.
+        fit: A function that fits a conditional flow to codes of the training images; None leaves independent styles out.
+    """
     codes: dict[tuple[str, int], list[tuple[LabelledCodes, LabelledCodes]]] = {}  # of both parts: means and samples
     latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedHead) else None
     for part, min_groups in ((train, TRAIN_GROUPS), (test, TEST_GROUPS)):
@@ -206,6 +252,12 @@ def _codes_to_probe(
                 groups = fuse_label_groups(posterior, part.labels, k, latent.settings.fusion, min_groups, seed)
                 fused, labels, independent = groups
                 codes.setdefault((name, k), []).append(mean_and_sample_codes(fused, labels, noise_scale, independent))
+    if fit is not None:
+        joint = [encode(vae, part.images) for part in (train, test)]
+        flow = fit(joint[0])
+        for both, part in zip(joint, (train, test), strict=True):
+            alone = LabelledCodes(flow.separate(both.mean)[0], part.labels)
+            codes.setdefault((INDEPENDENT_STYLE, 1), []).append((alone, alone))
     return {
         (name, k, kind): (train_codes[i], test_codes[i])
         for (name, k), (train_codes, test_codes) in codes.items()

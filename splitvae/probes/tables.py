@@ -22,7 +22,8 @@ def probe_table(result: Mapping[str, Any]) -> str:
     test = result["data"]["test"]
     rows = []
     for name, code in result["codes"].items():
-        rows += [_probe_row(f"{name}, {kind}", code, kind, test["images"], result["majority"]) for kind in CODE_KINDS[:2]]
+        kinds = CODE_KINDS[:1] if code["samples"] == code["means"] else CODE_KINDS[:2]  # one if there is no noise
+        rows += [_probe_row(f"{name}, {kind}", code, kind, test["images"], result["majority"]) for kind in kinds]
     for point in result["curve"][1:]:
         title, groups = f"content of {point['members']}", point["groups"]["independent"]
         rows += [_probe_row(f"{title}, {kind}", point, kind, groups, point["majority"]) for kind in CODE_KINDS[:2]]

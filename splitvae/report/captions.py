@@ -94,6 +94,12 @@ FIGURES = {
         "reconstructions.",
         "some",
     ),
+    "swaps-independent": FigureCaption(
+        "Content and independent style, swapped",
+        "The same, but rows share what in the style is independent of the content, by a flow of styles given the content "
+        "that was fitted to the codes of training images.",
+        "some",
+    ),
     "swaps-evidence": FigureCaption(
         "Content with evidence and style, swapped",
         "The same, but the content of a column is fused from all images of the group in a batch of 256 test images. The "

@@ -261,6 +261,7 @@ COLUMNS: dict[str, Column] = {
     "content of 4": _number("of 4 images", _fused_accuracy, "high"),
     "content untrained": _number("of 1, untrained", _accuracy("content", trained=False)),
     "style": _number("% right from the style", _accuracy("style"), "low"),
+    "independent style": _number("from the independent style", _accuracy("independent style"), "low"),
     "single MSE": _number("MSE of single images", _used("mse"), "low"),
     "content swapped": _number("error with another content, times", _used("content_ratio"), "high"),
     "style swapped": _number("with another style, times", _used("style_ratio")),

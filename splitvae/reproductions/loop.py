@@ -129,8 +129,8 @@ def reproduce(experiment: Experiment, request: Request, out: Path, runs: Path, p
                 own = images if same else {part: load_for_config(config, part) for part in images}
                 run = _train(config, runs / name, own, progress)
                 evaluate(run, extractor, (PROTOCOL,), system.samplers_of(seed), scale.images, DRAWS)
-                _draw(run, system, experiment, seed, out / experiment.name)
                 probes = _probe(run, seed, progress) if experiment.probed else None
+                _draw(run, system, experiment, seed, out / experiment.name)
                 record = make_record(run, system, config, scale.images, probes)
         except _Busy:
             busy += 1

@@ -1,5 +1,6 @@
 from .base import Prior as Prior
 from .base import Sampler as Sampler
+from .conditional_flow import ConditionalFlow as ConditionalFlow
 from .flow import Flow as Flow
 from .gaussian_mixture import GaussianMixture as GaussianMixture
 from .registry import SAMPLERS as SAMPLERS

@@ -59,12 +59,13 @@ class Sampler(Settings):
         """Restores the tensors that `state_dict` returned."""
         raise NotImplementedError
 
-    def for_run(self, epochs: int, seed: int) -> Self:
+    def for_run(self, epochs: int, seed: int, content_dim: int = 0) -> Self:
         """Returns this sampler as a run fits it.
 
         Arguments:
             epochs: The number of epochs for a sampler that is fitted in epochs and whose own number is None.
             seed: The seed of the run.
+            content_dim: The number of last coordinates that are the content of a grouped latent; 0 for other latents.
         """
         return self
 

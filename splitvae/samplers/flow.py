@@ -27,13 +27,27 @@ from ..utils.settings import Option
 from .base import Sampler, check_codes
 from .fit import MIN_CODES, DensityTraining, check_positive, fixed_seed, train_density
 
-__all__ = ["Flow", "FlowDensity"]
+__all__ = ["CODES_PER_BATCH", "Flow", "FlowDensity", "InvertibleDensity"]
 
 MIN_STD = 1e-6  # by which codes are divided if they are constant
 CODES_PER_BATCH = 2000  # the number of codes that the fitted flow maps at once
 
 
-class FlowDensity(nn.Module):
+class InvertibleDensity(nn.Module):
+    """The base of densities of codes that map noise to codes: `density(z)` returns -log p(z), (B, D) -> (B,), in nats."""
+
+    mean: Tensor  # by which codes are standardised, (D,)
+
+    def standardise_by(self, mean: Tensor, std: Tensor) -> None:
+        """Sets the means and standard deviations (D,) by which codes are standardised."""
+        raise NotImplementedError
+
+    def inverse(self, noise: Tensor) -> Tensor:
+        """Returns the codes of given noise, (B, D) -> (B, D)."""
+        raise NotImplementedError
+
+
+class FlowDensity(InvertibleDensity):
     """A neural spline flow of standardised codes: `density(z)` returns -log p(z), (B, D) -> (B,), in nats.
 
     Arguments:
@@ -41,30 +55,47 @@ class FlowDensity(nn.Module):
         transforms: The number of transforms.
         width: The number of units of each hidden layer of the networks that compute knots.
         depth: The number of these layers.
+        context: The dimension C of contexts (B, C), on which the splines depend too; 0 is none.
 
     Raises:
         UserError: If the package zuko is not installed.
     """
 
-    mean: Tensor
     std: Tensor
 
-    def __init__(self, dim: int, transforms: int, width: int, depth: int) -> None:
+    def __init__(self, dim: int, transforms: int, width: int, depth: int, context: int = 0) -> None:
         super().__init__()
         try:
             from zuko.flows import NSF
         except ImportError:
             raise UserError("a flow needs the package zuko; type: pip install zuko") from None
-        self.flow = NSF(dim, transforms=transforms, passes=2, randperm=True, hidden_features=(width,) * depth)
+        units = (width,) * depth
+        self.flow = NSF(dim, context, transforms=transforms, passes=2, randperm=True, hidden_features=units)
+        for name, parameter in self.flow.named_parameters():
+            if f".hyper.{2 * depth}." in name or ".phi." in name:  # what gives the knots: the flow begins as the identity
+                nn.init.zeros_(parameter)
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("std", torch.ones(dim))
 
-    def forward(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return self.std.log().sum() - self.flow().log_prob((z - self.mean) / self.std)
+    def forward(self, z: Tensor, generator: torch.Generator | None = None, context: Tensor | None = None) -> Tensor:
+        return self.std.log().sum() - self.flow(context).log_prob(self.standardise(z))
 
-    def inverse(self, noise: Tensor) -> Tensor:
+    def standardise_by(self, mean: Tensor, std: Tensor) -> None:
+        """Sets what codes are standardised by; see `InvertibleDensity`."""
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def standardise(self, z: Tensor) -> Tensor:
+        """Returns (z - mean) / std, (B, D) -> (B, D)."""
+        return (z - self.mean) / self.std
+
+    def noise(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """Returns the noise to which the flow maps codes, (B, D) -> (B, D)."""
+        return self.flow(context).transform(self.standardise(z))
+
+    def inverse(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
         """Returns the codes that the flow maps to given noise, (B, D) -> (B, D)."""
-        return self.flow().transform.inv(noise) * self.std + self.mean
+        return self.flow(context).transform.inv(noise) * self.std + self.mean
 
 
 @dataclass(frozen=True)
@@ -102,7 +133,7 @@ class Flow(Sampler):
         sizes = {"transforms": self.transforms, "width": self.width, "depth": self.depth}
         check_positive("flow", **sizes, epochs=epochs, lr=self.lr, batch=self.batch)
 
-    def for_run(self, epochs: int, seed: int) -> Self:
+    def for_run(self, epochs: int, seed: int, content_dim: int = 0) -> Self:
         """Returns this flow with the seed of the run and, if its own epochs are None, the given epochs."""
         return replace(self, epochs=self.epochs or epochs, seed=seed)
 
@@ -118,8 +149,7 @@ class Flow(Sampler):
         mean, variance = codes.mean.double().mean(0), codes.mean.double().var(0)
         if self.draws and codes.logvar is not None:
             variance = variance + codes.logvar.double().exp().mean(0)
-        density.mean.copy_(mean)
-        density.std.copy_(variance.sqrt().clamp_min(MIN_STD))
+        density.standardise_by(mean, variance.sqrt().clamp_min(MIN_STD))
         training = DensityTraining(self.epochs or 20, self.lr, self.batch, draws=self.draws, seed=self.seed)
         loss = train_density(density, codes, "the flow", training, progress)
         return self.learn(density_=density, fit_info_={"loss": loss})
@@ -147,6 +177,6 @@ class Flow(Sampler):
         self.learn(density_=self._build_density(len(tensors["mean"])).eval())
         self.density_.load_state_dict(tensors)
 
-    def _build_density(self, dim: int) -> FlowDensity:
+    def _build_density(self, dim: int) -> InvertibleDensity:
         """Returns an untrained density of codes of dimension `dim`."""
         return FlowDensity(dim, self.transforms, self.width, self.depth)

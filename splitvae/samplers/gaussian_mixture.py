@@ -66,7 +66,7 @@ class GaussianMixture(Sampler):
         if self.covariance not in (None, *COVARIANCES):
             raise UserError(f"covariance={self.covariance!r} is unknown; {nearest(str(self.covariance), COVARIANCES)}")
 
-    def for_run(self, epochs: int, seed: int) -> Self:
+    def for_run(self, epochs: int, seed: int, content_dim: int = 0) -> Self:
         """Returns this mixture with the seed of the run."""
         return replace(self, seed=seed)
 

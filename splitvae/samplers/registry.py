@@ -10,6 +10,8 @@ from ..errors import UserError
 from ..utils.files import read_json
 from ..utils.settings import Registry
 from .base import Prior, Sampler
+from .conditional_flow import ConditionalFlow
+from .fit import fixed_seed
 from .flow import Flow
 from .gaussian_mixture import GaussianMixture
 from .second_stage import NoiselessSecondStage, SecondStage
@@ -17,7 +19,7 @@ from .second_stage import NoiselessSecondStage, SecondStage
 __all__ = ["SAMPLERS", "load_sampler"]
 
 SAMPLERS: Registry[Sampler] = Registry(
-    "sampler", "sampler", [Prior, GaussianMixture, SecondStage, NoiselessSecondStage, Flow]
+    "sampler", "sampler", [Prior, GaussianMixture, SecondStage, NoiselessSecondStage, Flow, ConditionalFlow]
 )
 
 
@@ -33,7 +35,8 @@ def load_sampler(folder: Path) -> Sampler:
     values = read_json(folder / "sampler.json")
     try:
         sampler = SAMPLERS[values["sampler"]](**values["parameters"])
-        with safe_open(folder / "sampler.safetensors", framework="pt") as file:
+        # Initial weights, which are replaced, draw nothing from the global random stream.
+        with safe_open(folder / "sampler.safetensors", framework="pt") as file, fixed_seed(0):
             sampler.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  # no mapping
         sampler.learn(fit_info_=values["fit_info"])
     except UserError:

@@ -138,7 +138,7 @@ class SecondStage(Sampler):
         sizes = {"epochs": epochs, "width": self.width, "depth": self.depth, "lr": self.lr, "batch": self.batch}
         check_positive("second stage", **sizes, halve_every=self.halve_every)
 
-    def for_run(self, epochs: int, seed: int) -> Self:
+    def for_run(self, epochs: int, seed: int, content_dim: int = 0) -> Self:
         """Returns this second stage with the seed of the run and, if its own epochs are None, the given epochs."""
         return replace(self, epochs=self.epochs or epochs, seed=seed)
 

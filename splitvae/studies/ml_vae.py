@@ -96,7 +96,9 @@ def reproduce_ml_vae(
             result = _probe_public_code(run, networks, iterations, seed, progress)
         else:
             members = () if name == "corrected" else (FUSED_MEMBERS,)  # `corrected` has the whole curve
-            result = _cached_probes(run, iterations, seed) or probe(run, iterations, seed, progress, members=members)
+            result = _cached_probes(run, iterations, seed) or probe(
+                run, iterations, seed, progress, members=members, independent_style=False
+            )
         result["seconds"] = round(sum(row["seconds"] for row in run.history), 1)
         result["epochs"] = len(run.history)
         if name in SYSTEMS_WITH_FIGURES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,17 @@ import torch
 from splitvae.cli.probe import Probe
 from splitvae.data.images import Images
 from splitvae.errors import UserError
+from splitvae.evaluation.fitted_samplers import find_fitted_sampler
 from splitvae.figures.probes import plot_code_maps, plot_model_maps, plot_probe_accuracy
+from splitvae.figures.run import draw_run
 from splitvae.models.vae import VAE
-from splitvae.probes.classifiers import standard_error
-from splitvae.probes.codes import fuse_label_groups
+from splitvae.probes.classifiers import fit_probes, standard_error
+from splitvae.probes.codes import LabelledCodes, fuse_label_groups
 from splitvae.probes.labelled_images import load_labelled_images
 from splitvae.probes.measure import encode_posteriors, probe, read_cached_probes
 from splitvae.probes.tables import probe_table
 from splitvae.runs import Run
+from splitvae.samplers.conditional_flow import ConditionalFlow
 
 KINDS = ("means", "samples", "untrained_means", "untrained_samples")
 
@@ -44,8 +48,11 @@ def test_every_accuracy_comes_with_those_of_an_untrained_network_and_of_the_majo
     assert train is not None
     assert result["majority"] == pytest.approx(float((labels == train.mode().values).double().mean()))
     assert result["labels"] == 10
-    assert result["codes"].keys() == {"style", "content"}
-    assert [result["codes"][name]["dimensions"] for name in ("style", "content")] == [2, 4]
+    assert {name: code["dimensions"] for name, code in result["codes"].items()} == {
+        "independent style": 2,
+        "style": 2,
+        "content": 4,
+    }
     for row in (*result["codes"].values(), *result["curve"]):
         for kind in KINDS:
             numbers(row[kind])
@@ -288,6 +295,28 @@ def test_maps_of_several_models_have_a_row_each_and_count_the_points_that_groups
         plot_model_maps({"one": codes}, labels[:-1])
 
 
+def test_independent_styles_are_those_of_the_flow_that_stays_with_the_run(
+    result: dict[str, Any], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = find_fitted_sampler(run, "conditional-flow")
+    assert isinstance(flow, ConditionalFlow)
+    assert flow.content_dim == 4
+    codes = {part: run.codes(part) for part in ("train", "test")}
+    expected = fit_probes(
+        *([LabelledCodes(flow.separate(z.mean)[0], z.labels)] for z in codes.values()), result["iterations"]
+    )
+    assert result["codes"]["independent style"]["means"]["test"] == pytest.approx(expected[0].test)
+    assert "independent style, samples" not in probe_table(result)
+    assert run.path / "figures" / "swaps-independent.png" in draw_run(run)
+    shutil.copytree(run.path / "model", tmp_path / "other" / "model")
+    shutil.copy(run.path / "config.json", tmp_path / "other")
+    other = Run(tmp_path / "other")
+    assert find_fitted_sampler(other, "conditional-flow") is None
+    few = probe(other, 2, progress=False, independent_style=False)
+    assert few["codes"].keys() == {"style", "content"}
+    assert not (other.path / "samplers").exists()
+
+
 def test_the_command_writes_numbers_and_pictures(
     make_run: Callable[..., Run], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], iterations: int
 ) -> None:
@@ -298,7 +327,7 @@ def test_the_command_writes_numbers_and_pictures(
     assert "content of 4, means" in output
     assert "too few test images: they leave ± " in output
     assert "Too few iterations (15), so that" in output
-    for name in ("probes.json", "figures/probes.png", "figures/code-maps.png"):
+    for name in ("probes.json", "figures/probes.png", "figures/code-maps.png", "figures/swaps-independent.png"):
         assert (run.path / name).is_file()
         assert name in output
     for wrong in ({"iterations": 0}, {"seed": -1}):

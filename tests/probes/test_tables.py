@@ -21,6 +21,7 @@ def test_the_table_shows_each_accuracy_with_what_it_is_compared_with(result: dic
     ]  # notes have no heading
     assert [row[0] for row in cells[1:]] == [
         *("style, means", "style, samples", "content, means", "content, samples"),
+        "independent style, means",
         *("content of 2, means", "content of 2, samples", "content of 4, means", "content of 4, samples"),
     ]
     assert all(len(row) == 7 for row in cells[1:])  # no accuracy of 15 iterations and 98 test images is settled

@@ -16,6 +16,7 @@ from splitvae.errors import UserError
 from splitvae.models.codes import Codes
 from splitvae.objectives.variance import Learned
 from splitvae.samplers.base import Sampler
+from splitvae.samplers.conditional_flow import ConditionalFlow
 from splitvae.samplers.em import Mixture, expectation_maximisation, log_density
 from splitvae.samplers.flow import Flow, FlowDensity
 from splitvae.samplers.gaussian_mixture import GaussianMixture
@@ -27,8 +28,9 @@ TINY = {  # parameters that fit in a moment
     "second-stage": {"epochs": 1, "width": 16, "depth": 2},
     "second-stage-noiseless": {"epochs": 1, "width": 16, "depth": 2},
     "flow": {"epochs": 1, "width": 16, "depth": 1, "transforms": 2},
+    "conditional-flow": {"epochs": 1, "width": 16, "depth": 1, "transforms": 2},
 }
-LEAST = {"prior": 1, "gmm": 2, "second-stage": 100, "second-stage-noiseless": 100, "flow": 100}
+LEAST = {"prior": 1, "gmm": 2} | dict.fromkeys(("second-stage", "second-stage-noiseless", "flow", "conditional-flow"), 100)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,6 +91,7 @@ def test_every_sampler_fits_draws_repeats_and_survives_saving(name: str, noise: 
     assert torch.equal(draw, build(name).fit(codes).sample(50, seed=3))
     sampler.save(tmp_path / "s", model="0123")
     loaded = load_sampler(tmp_path / "s")
+    assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(loaded.sample(50, seed=3), draw)
     assert (loaded.parameters, loaded.fit_info) == (sampler.parameters, sampler.fit_info)
     assert {f.suffix for f in (tmp_path / "s").iterdir()} == {".safetensors", ".json"}
@@ -282,7 +285,7 @@ def test_a_second_stage_is_trained_on_new_draws_in_each_epoch() -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-3, 100.0])
-@pytest.mark.parametrize("name", ["second-stage", "second-stage-noiseless", "flow"])
+@pytest.mark.parametrize("name", ["second-stage", "second-stage-noiseless", "flow", "conditional-flow"])
 def test_codes_of_any_scale_do_not_diverge(name: str, scale: float) -> None:
     codes = codes_of()
     fitted = build(name, epochs=5).fit(Codes(scale * codes.mean, codes.logvar + 2 * math.log(scale)))
@@ -331,10 +334,73 @@ def test_the_inverse_flow_maps_noise_to_codes_that_map_back() -> None:
     torch.testing.assert_close(-density(z), expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("dim", "depth", "context"), [(1, 2, 0), (5, 1, 0), (3, 3, 2)])
+def test_a_flow_begins_as_the_identity(dim: int, depth: int, context: int) -> None:
+    z, given = torch.randn(20, dim), torch.randn(20, context) if context else None
+    torch.testing.assert_close(FlowDensity(dim, 3, 16, depth, context).noise(z, given), z)
+
+
 def test_a_flow_of_draws_is_wider_than_one_of_means() -> None:
     codes = Codes(0.1 * torch.randn(1000, 2), torch.zeros(1000, 2))
     narrow, wide = (Flow(**TINY["flow"], draws=draws).fit(codes).sample(1000).std() for draws in (False, True))
     assert narrow < 0.3 < 0.8 < wide
+
+
+# ---------------------------------------------------------------- styles given the content
+
+
+def leaking_codes(n: int) -> tuple[Codes, Tensor]:
+    """Codes [style, content] of two labels, which the content tells and which moves and stretches the style."""
+    labels = torch.arange(n) % 2
+    style = 3 * labels + (1 + labels) * torch.randn(n)
+    return Codes(torch.stack([style, 5 * labels + torch.randn(n)], 1), None), labels
+
+
+@pytest.fixture(scope="module")
+def conditional_flow() -> ConditionalFlow:
+    torch.manual_seed(0)
+    codes, _ = leaking_codes(4000)
+    return ConditionalFlow(width=32, batch=100, epochs=6).fit(codes)
+
+
+def test_the_independent_part_of_a_style_is_normal_noise_for_every_content(conditional_flow: ConditionalFlow) -> None:
+    codes, labels = leaking_codes(4000)
+    u, content = conditional_flow.separate(codes.mean)
+    assert torch.equal(content, codes.mean[:, 1:])
+    for label in (0, 1):
+        part = u[labels == label]
+        assert abs(float(part.mean())) < 0.2  # the style itself: 0 and 3
+        assert float(part.std()) == pytest.approx(1, abs=0.12)  # the style itself: 1 and 2
+    torch.testing.assert_close(conditional_flow.join(u, content), codes.mean, atol=1e-4, rtol=1e-4)
+
+
+def test_another_content_takes_the_style_to_the_same_place_among_its_own(conditional_flow: ConditionalFlow) -> None:
+    u, _ = conditional_flow.separate(torch.tensor([[1.0, 0.0]]))  # one standard deviation above the mean of label 0
+    z = conditional_flow.join(u, torch.tensor([[5.0]]))
+    assert float(z[0, 0]) == pytest.approx(3 + 2 * 1, abs=0.4)
+
+
+def test_draws_keep_how_styles_depend_on_contents(conditional_flow: ConditionalFlow) -> None:
+    style, content = conditional_flow.sample(4000).unbind(1)
+    assert float(style[content < 1].mean()) == pytest.approx(0, abs=0.4)
+    assert float(style[content > 4].mean()) == pytest.approx(3, abs=0.4)
+
+
+def test_a_conditional_flow_is_a_density(conditional_flow: ConditionalFlow) -> None:
+    x, y = torch.linspace(-10, 20, 240), torch.linspace(-8, 14, 240)
+    with torch.no_grad():
+        density = (-conditional_flow.density_(torch.cartesian_prod(x, y))).double().exp()
+    assert float(density.sum() * (x[1] - x[0]) * (y[1] - y[0])) == pytest.approx(1, abs=0.02)
+
+
+def test_the_content_of_a_conditional_flow_is_that_of_the_run_or_a_half() -> None:
+    assert ConditionalFlow().for_run(9, 3, 2).parameters == {**ConditionalFlow().parameters, "content_dim": 2, "seed": 3}
+    fitted = build("conditional-flow").for_run(9, 3, 2).fit(codes_of(d=5))
+    assert [part.shape[1] for part in fitted.separate(codes_of(d=5).mean)] == [3, 2]
+    assert [part.shape[1] for part in build("conditional-flow").fit(codes_of(d=5)).separate(codes_of(d=5).mean)] == [3, 2]
+    for codes, content_dim in ((codes_of(d=1), 0), (codes_of(d=3), 3)):
+        with pytest.raises(UserError, match="divides codes into style and content"):
+            build("conditional-flow", content_dim=content_dim).fit(codes)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
