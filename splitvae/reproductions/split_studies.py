@@ -14,7 +14,7 @@ __all__ = ["split_study"]
 
 WIDTH = 8
 AMBIGUITIES = (0.01, 0.03, 0.1, 0.3, 1.0)
-SMOOTHNESSES = (0.01, 0.1)
+SMOOTHNESSES = (0.0001, 0.001, 0.01)
 SETTINGS = ("K", "ambiguity weight", "smoothness weight", "decoder", "seeds")
 QUALITY = (
     "GEN",
