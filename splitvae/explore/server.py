@@ -64,11 +64,12 @@ def serve(
             "`splitvae explore` needs gradio, which is not installed; type `pip install 'splitvae[explore]'`, or, in a "
             "clone of the repository, `pip install -c constraints.txt -e '.[explore]'`."
         )
-    port = _find_port(host, port)
+    _find_port(host, port)  # refuses one that cannot be used before runs are opened
     sessions = open_sessions(paths)
     from .page import build_page, build_theme, read_style
 
     page = build_page(sessions)
+    port = _find_port(host, port)  # others may have begun to serve meanwhile
     try:
         warnings.filterwarnings("ignore", module="gradio")  # of itself and of pandas, while it serves too
         page.launch(

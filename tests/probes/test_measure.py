@@ -22,7 +22,7 @@ from splitvae.models.vae import VAE
 from splitvae.probes.classifiers import fit_probes, standard_error
 from splitvae.probes.codes import LabelledCodes, fuse_label_groups
 from splitvae.probes.labelled_images import load_labelled_images
-from splitvae.probes.measure import encode_posteriors, probe, read_cached_probes
+from splitvae.probes.measure import encode_posteriors, measure_swaps, probe, read_cached_probes
 from splitvae.probes.tables import probe_table
 from splitvae.runs import Run
 from splitvae.samplers.conditional_flow import ConditionalFlow
@@ -184,7 +184,7 @@ def test_swapped_codes_show_which_codes_the_decoder_uses(
     attend_to(run.vae, slice(0, 6))
     x = run.images("test").pixels.float() / 255
     mse = float((run.vae.reconstruct(x).image - x).square().mean())
-    use = probe(run, iterations, progress=False)["use"]
+    use = probe(run, iterations, progress=False, independent_style=False)["use"]
     assert use["mse"] == pytest.approx(mse, rel=1e-5)
     assert use["content_ratio"] == pytest.approx(use["content_shuffled"] / use["mse"])
     assert use["content_ratio"] != pytest.approx(1, abs=1e-3)
@@ -192,7 +192,8 @@ def test_swapped_codes_show_which_codes_the_decoder_uses(
     for columns, used, ignored in ((slice(0, 2), "style", "content"), (slice(2, 6), "content", "style")):
         other = make_run(tmp_path / used)
         attend_to(other.vae, columns)
-        result = probe(other, iterations, progress=False)["use"]
+        result = measure_swaps(other.vae.eval(), load_labelled_images(other)[1], 0)
+        assert result is not None
         assert result[f"{ignored}_ratio"] == pytest.approx(1, abs=1e-7)
         assert result[f"{used}_ratio"] != pytest.approx(1, abs=1e-3)
 
