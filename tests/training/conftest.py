@@ -10,7 +10,9 @@ import pytest
 import torch
 
 import splitvae
+from splitvae.models.groups import Groups
 from splitvae.training import schedules, windows
+from splitvae.training.trainer import Trainer
 
 TINY: dict[str, Any] = {
     "width": 4,
@@ -109,3 +111,25 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def last_checkpoint() -> Callable[[Path], dict[str, Any]]:
+    """A function that reads the last checkpoint of a run."""
+    return lambda run: torch.load(run / "state.ckpt", weights_only=True)
+
+
+@pytest.fixture(scope="session")
+def before_each_step() -> Callable[[pytest.MonkeyPatch, Callable[[Trainer], None]], None]:
+    """A function that calls another before each training step, as long as a patch lasts."""
+
+    def watch(patch: pytest.MonkeyPatch, act: Callable[[Trainer], None]) -> None:
+        train_step = Trainer.train_step
+
+        def act_and_step(self: Trainer, x: torch.Tensor, group: Groups | None = None) -> None:
+            act(self)
+            train_step(self, x, group)
+
+        patch.setattr(Trainer, "train_step", act_and_step)
+
+    return watch

@@ -18,13 +18,14 @@ import torch
 import splitvae
 from splitvae import presets
 from splitvae.errors import UserError
-from splitvae.models.groups import Groups
 from splitvae.objectives.introvae import Intro
 from splitvae.training import windows
 from splitvae.training.interrupts import Interrupted
 from splitvae.training.trainer import Trainer
 
 Train = Callable[..., splitvae.Run]  # the type of the fixtures that train
+ReadCheckpoint = Callable[[Path], dict[str, Any]]
+BeforeEachStep = Callable[[pytest.MonkeyPatch, Callable[[Trainer], None]], None]
 STEPS = 6  # in an epoch of these images
 
 
@@ -32,21 +33,6 @@ STEPS = 6  # in an epoch of these images
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every epoch is a window."""
     monkeypatch.setattr(windows, "WINDOW_STEPS", STEPS)
-
-
-def last_checkpoint(run: Path) -> dict[str, Any]:
-    return torch.load(run / "state.ckpt", weights_only=True)
-
-
-def before_each_step(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]) -> None:
-    """Calls a function before each training step."""
-    train_step = Trainer.train_step
-
-    def act_and_step(self: Trainer, x: torch.Tensor, group: Groups | None = None) -> None:
-        act(self)
-        train_step(self, x, group)
-
-    monkeypatch.setattr(Trainer, "train_step", act_and_step)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +53,8 @@ def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
     monkeypatch: pytest.MonkeyPatch,
     settings: dict[str, Any],
     short_windows: None,
+    last_checkpoint: ReadCheckpoint,
+    before_each_step: BeforeEachStep,
 ) -> None:
     train_intro(images, tmp_path / "whole", on_alarm="warn", epochs=3, **settings)
     with monkeypatch.context() as patch:

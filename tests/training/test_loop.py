@@ -25,10 +25,7 @@ from splitvae.training.interrupts import Interrupted
 from splitvae.training.trainer import Trainer
 
 Train = Callable[..., splitvae.Run]  # the type of the fixtures that train
-
-
-def last_checkpoint(run: Path) -> dict[str, Any]:
-    return torch.load(run / "state.ckpt", weights_only=True)
+ReadCheckpoint = Callable[[Path], dict[str, Any]]
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
@@ -60,6 +57,7 @@ def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     settings: dict[str, Any],
+    last_checkpoint: ReadCheckpoint,
 ) -> None:
     train(images, tmp_path / "whole", epochs=3, **settings)
     with monkeypatch.context() as patch:
@@ -74,7 +72,7 @@ def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
 
 
 def test_more_epochs_on_resume_are_the_same_as_from_the_beginning(
-    same: Callable[[Any, Any], bool], train: Train, images: splitvae.Images, tmp_path: Path
+    same: Callable[[Any, Any], bool], train: Train, images: splitvae.Images, tmp_path: Path, last_checkpoint: ReadCheckpoint
 ) -> None:
     train(images, tmp_path / "whole", epochs=3)
     train(images, tmp_path / "parts", epochs=1)

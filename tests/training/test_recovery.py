@@ -17,7 +17,6 @@ import splitvae
 from splitvae.cli.app import main
 from splitvae.errors import UserError
 from splitvae.evaluation.diagnostics import saved_epoch_row
-from splitvae.models.groups import Groups
 from splitvae.objectives.elbo import ELBOLoss
 from splitvae.objectives.introvae import IntroLoss
 from splitvae.studies import seeds
@@ -26,6 +25,8 @@ from splitvae.training.monitor import Monitor
 from splitvae.training.trainer import Trainer
 
 Train = Callable[..., splitvae.Run]  # the type of the fixtures that train
+ReadCheckpoint = Callable[[Path], dict[str, Any]]
+BeforeEachStep = Callable[[pytest.MonkeyPatch, Callable[[Trainer], None]], None]
 STEPS = 6  # in an epoch of these images
 
 
@@ -41,23 +42,8 @@ def _whole_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedules, "WARMUP_STEPS", 0)
 
 
-def last_checkpoint(run: Path) -> dict[str, Any]:
-    return torch.load(run / "state.ckpt", weights_only=True)
-
-
 def good_checkpoint(run: Path) -> dict[str, Any]:
     return torch.load(run / "good.ckpt", weights_only=True)
-
-
-def before_each_step(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trainer], None]) -> None:
-    """Calls a function before each training step."""
-    train_step = Trainer.train_step
-
-    def act_and_step(self: Trainer, x: torch.Tensor, group: Groups | None = None) -> None:
-        act(self)
-        train_step(self, x, group)
-
-    monkeypatch.setattr(Trainer, "train_step", act_and_step)
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
@@ -91,14 +77,15 @@ COLLAPSES: dict[
 }
 
 
-def decode_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes decoders generate one picture from all codes."""
+@pytest.fixture
+def decode_one_picture(before_each_step: BeforeEachStep) -> Callable[[pytest.MonkeyPatch], None]:
+    """A function that makes decoders generate one picture from all codes."""
 
     def constant(trainer: Trainer) -> None:
         with torch.no_grad():
             trainer.vae.decoder.head.weight.zero_()
 
-    before_each_step(monkeypatch, constant)
+    return lambda patch: before_each_step(patch, constant)
 
 
 @pytest.mark.parametrize("name", COLLAPSES)
@@ -111,6 +98,8 @@ def test_a_collapse_stops_the_run_at_its_last_good_checkpoint_and_names_the_weig
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     short_windows: None,
+    last_checkpoint: ReadCheckpoint,
+    decode_one_picture: Callable[[pytest.MonkeyPatch], None],
 ) -> None:
     out, (settings, weight) = tmp_path / "run", COLLAPSES[name]
     shutil.copytree(healthy, out)
@@ -157,6 +146,8 @@ def test_values_that_are_not_finite_stop_a_run_before_they_are_written(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     on_alarm: str,
+    last_checkpoint: ReadCheckpoint,
+    before_each_step: BeforeEachStep,
 ) -> None:
     out = tmp_path / "run"
     shutil.copytree(healthy, out)
@@ -179,7 +170,12 @@ def test_values_that_are_not_finite_stop_a_run_before_they_are_written(
 
 
 def test_a_rollback_is_the_same_as_a_resume_with_its_settings(
-    resume: Train, healthy: Path, images: splitvae.Images, tmp_path: Path, short_windows: None
+    resume: Train,
+    healthy: Path,
+    images: splitvae.Images,
+    tmp_path: Path,
+    short_windows: None,
+    last_checkpoint: ReadCheckpoint,
 ) -> None:
     for name in ("rolled", "by-hand"):
         shutil.copytree(healthy, tmp_path / name)
@@ -222,6 +218,7 @@ def test_a_warning_is_printed_once_per_epoch_and_the_good_checkpoint_stays(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     short_windows: None,
+    last_checkpoint: ReadCheckpoint,
 ) -> None:
     out = tmp_path / "run"
     shutil.copytree(healthy, out)
@@ -239,7 +236,12 @@ def test_a_warning_is_printed_once_per_epoch_and_the_good_checkpoint_stays(
 
 
 def test_without_a_good_epoch_a_run_goes_back_to_its_beginning(
-    resume: Train, train_intro: Train, images: splitvae.Images, tmp_path: Path, short_windows: None
+    resume: Train,
+    train_intro: Train,
+    images: splitvae.Images,
+    tmp_path: Path,
+    short_windows: None,
+    last_checkpoint: ReadCheckpoint,
 ) -> None:
     out = tmp_path / "run"
     with pytest.raises(UserError, match=r"alpha=0\.25.* is at its beginning"):
@@ -273,7 +275,13 @@ def test_other_losses_keep_no_second_checkpoint(train_intro: Train, images: spli
 
 
 def test_the_number_of_rollbacks_is_limited_and_the_folder_tells_one_history(
-    resume: Train, healthy: Path, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resume: Train,
+    healthy: Path,
+    images: splitvae.Images,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last_checkpoint: ReadCheckpoint,
+    decode_one_picture: Callable[[pytest.MonkeyPatch], None],
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -306,6 +314,7 @@ def test_a_best_model_of_an_epoch_that_is_taken_back_is_replaced(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     short_windows: None,
+    last_checkpoint: ReadCheckpoint,
 ) -> None:
     out, losses = tmp_path / "run", iter([2.0, 3.0, 1.0])
     monkeypatch.setattr(Trainer, "validate", lambda self: {"val_loss": next(losses)})

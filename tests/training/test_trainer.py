@@ -15,10 +15,7 @@ from splitvae import presets
 from splitvae.training.trainer import Trainer
 
 Train = Callable[..., splitvae.Run]  # the type of the fixtures that train
-
-
-def last_checkpoint(run: Path) -> dict[str, Any]:
-    return torch.load(run / "state.ckpt", weights_only=True)
+ReadCheckpoint = Callable[[Path], dict[str, Any]]
 
 
 def test_every_epoch_has_another_order_and_every_image_once(tiny: dict[str, Any], images: splitvae.Images) -> None:
@@ -57,7 +54,9 @@ def test_without_recomputed_statistics_it_reconstructs_differently(
     assert abs(error[1] / error[0] - 1) > 0.05
 
 
-def test_the_average_of_the_weights_is_saved(train: Train, images: splitvae.Images, tmp_path: Path) -> None:
+def test_the_average_of_the_weights_is_saved(
+    train: Train, images: splitvae.Images, tmp_path: Path, last_checkpoint: ReadCheckpoint
+) -> None:
     run = train(images, tmp_path / "run", ema=0.9)
     state = last_checkpoint(tmp_path / "run")
     name = "decoder.head.weight"
