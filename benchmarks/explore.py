@@ -4,7 +4,8 @@
 
 A redraw decodes one latent and encodes the blend, the map, both components and the sheet to keep as PNG. The model is the
 untrained one of a preset, mnist-svae of width 64 by default. With gradio the time of the whole answer of the server is
-measured too: an HTTP request with the values of all sliders, as the page in the browser makes it. The bar is 100 ms.
+measured too: an HTTP request with the values of all sliders, as the page in the browser makes it. With Chromium, which
+tests/browser.py drives, also the time in the page from the movement of a slider to the next image. The bar is 100 ms.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 import urllib.request
@@ -32,6 +34,19 @@ from splitvae.presets.registry import find_preset
 from splitvae.runs import Run
 
 BAR_MILLISECONDS = 100
+# Moves a slider, and returns the milliseconds until another image is shown, or null after a limit.
+MOVE_AND_WAIT = """new Promise(done => {
+  const image = () => document.querySelector('#sv-latent .sv-large img')?.src;
+  const slider = document.querySelector('SLIDER input[type=range]');
+  const before = image(), start = performance.now();
+  const look = () => {
+    const ms = performance.now() - start;
+    if (image() && image() !== before) done(ms); else if (ms > LIMIT) done(null); else requestAnimationFrame(look);
+  };
+  slider.value = VALUE;
+  slider.dispatchEvent(new Event('input', {bubbles: true}));
+  requestAnimationFrame(look);
+})"""
 
 
 def make_session(preset: str, folder: Path) -> Session:
@@ -80,6 +95,27 @@ def request_redraw(page: Any, session: Session) -> Callable[[int], None]:
     return redraw
 
 
+def measure_in_browser(page: Any, repeats: int) -> list[float] | None:
+    """Returns milliseconds from the movement of a slider to the next image in the page; None without a browser."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from browser import Browser, find_browser
+
+    if find_browser() is None:
+        return None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(Path(profile))
+        try:
+            browser.open(f"http://127.0.0.1:{page.server_port}")
+            browser.wait("!!document.querySelector('#sv-latent .sv-large img')")
+            browser.wait("!!document.querySelector('#sv-z0 input[type=range]')")
+            move = MOVE_AND_WAIT.replace("SLIDER", "#sv-z0")
+            browser.wait(move.replace("VALUE", "2.9").replace("LIMIT", "2000"), lambda ms: ms is not None)
+            values = [round(0.1 * (i % 20) - 1, 2) for i in range(repeats)]
+            return [browser.run(move.replace("VALUE", str(x)).replace("LIMIT", "20000")) for x in values]
+        finally:
+            browser.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("preset", nargs="?", default="mnist-svae")
@@ -100,6 +136,8 @@ def main() -> None:
 
         def through_the_server(page: Any) -> None:
             report(f"{preset}, answer of the server", measure(request_redraw(page, session), repeats))
+            if (durations := measure_in_browser(page, repeats)) is not None:
+                report(f"{preset}, in the browser", durations)
 
         serve([session.run.path], browser=False, wait=through_the_server)
 
