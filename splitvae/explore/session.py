@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..data.images import Images
 from ..errors import UserError, nearest
+from ..evaluation.fitted_samplers import find_fitted_sampler
 from ..evaluation.informative_latents import (
     MAX_SLIDERS,
     InformativeLatents,
@@ -22,6 +23,7 @@ from ..models.latents import GroupedHead
 from ..models.split import Canvas
 from ..runs import Run
 from ..samplers.base import Prior, Sampler
+from ..samplers.conditional_flow import ConditionalFlow
 from ..samplers.registry import load_sampler
 from ..utils.files import read_json
 
@@ -82,6 +84,12 @@ class Session:
     def swaps(self) -> bool:
         """Whether the model has a content and a style that can be swapped."""
         return isinstance(self.vae.encoder.latent, GroupedHead)
+
+    @cached_property
+    def flow(self) -> ConditionalFlow | None:
+        """The flow of styles given the content that `probe` has fitted to the model's codes, or None."""
+        flow = find_fitted_sampler(self.run, ConditionalFlow.name)
+        return flow if isinstance(flow, ConditionalFlow) else None
 
     @cached_property
     def sampler_names(self) -> list[str]:

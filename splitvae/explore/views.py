@@ -106,6 +106,8 @@ def show_between(session: Session, pair: tuple[Choice, Choice], place: float, st
 def show_swap(session: Session, pair: tuple[Choice, Choice], column: str) -> str:
     """Shows the content of one picture with the style of another, and the reverse.
 
+    If `probe` has fitted a flow of styles, what in the style is independent of the content is swapped in its place.
+
     Arguments:
         session: The run, whose latent has a content and a style.
         pair: The picture that gives the content, and the one that gives the style.
@@ -119,8 +121,12 @@ def show_swap(session: Session, pair: tuple[Choice, Choice], column: str) -> str
         )
     pictures = [find_picture(session, choice) for choice in pair]
     a, b = session.encode(torch.stack([picture.pixels for picture in pictures]))
-    styles = session.vae.latent_dim - head.content_dim  # z = [style, content]
-    z = torch.stack([torch.cat((style[:styles], content[styles:])) for content, style in ((a, b), (b, a), (a, a), (b, b))])
+    styles, contents = torch.stack((b, a)), torch.stack((a, b))[:, -head.content_dim :]  # z = [style, content]
+    if session.flow is not None:
+        z = session.flow.with_content(styles, contents)
+    else:
+        z = torch.cat((styles[:, : -head.content_dim], contents), 1)
+    z = torch.cat((z, torch.stack((a, b))))
     swapped, reverse, *own = _columns(session, z, column)
     sources = [
         [Tile(f"gives the {part}", picture.pixels / 255), Tile("reconstructed", image)]

@@ -110,11 +110,12 @@ def draw_swaps(vae: VAE, references: References, evidence: bool = False, flow: C
         flow: A flow of the model's codes. Rows share what in the style is independent of the content, not the style itself.
     """
     contents, count = references.evidence if evidence else references.content, len(references.images)
-    styles = references.style
-    if flow is not None:
-        styles, _ = flow.separate(torch.cat((references.style, references.content), 1))
-    rows_and_columns = styles.repeat_interleave(count, 0), contents.repeat(count, 1)
-    z = torch.cat(rows_and_columns, 1) if flow is None else flow.join(*rows_and_columns).to(vae.device)
+    styles, contents = references.style.repeat_interleave(count, 0), contents.repeat(count, 1)
+    if flow is None:
+        z = torch.cat((styles, contents), 1)
+    else:
+        own = torch.cat((styles, references.content.repeat_interleave(count, 0)), 1)
+        z = flow.with_content(own, contents).to(vae.device)
     decoded = vae.decode(z).image.unflatten(0, (count, count)).to(references.images)
     corner = torch.ones_like(references.images[:1])
     rows = [torch.cat((corner, references.images))]

@@ -107,6 +107,10 @@ class ConditionalFlow(Flow):
         both = zip(u.split(CODES_PER_BATCH), content.split(CODES_PER_BATCH), strict=True)
         return torch.cat([density.join(*(part.to(density.mean) for part in parts)).cpu() for parts in both])
 
+    def with_content(self, z: Tensor, content: Tensor) -> Tensor:
+        """Returns codes (N, D) with other contents (N, C), whose styles keep what is independent of the content."""
+        return self.join(self.separate(z)[0], content)
+
     def _build_density(self, dim: int) -> InvertibleDensity:
         """Returns untrained densities of codes of dimension `dim`."""
         content = self.content_dim or dim // 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,9 +27,10 @@ from splitvae.explore.views import (
     show_swap,
 )
 from splitvae.metrics.latents import kl_by_dimension
-from splitvae.models.codes import encode
+from splitvae.models.codes import Codes, encode
 from splitvae.models.split import Canvas
 from splitvae.runs import Run
+from splitvae.samplers.conditional_flow import ConditionalFlow
 from splitvae.samplers.gaussian_mixture import GaussianMixture
 
 
@@ -128,6 +130,24 @@ def test_content_and_style_are_swapped(grouped_session: Session) -> None:
     assert_shown(shown["large"], canvas_of(session, torch.cat((second[:2], first[2:]))).image[0])
     assert_shown(shown["the reverse"], canvas_of(session, torch.cat((first[:2], second[2:]))).image[0])
     assert not np.allclose(shown["large"], shown["the reverse"], atol=1 / 255)
+
+
+def test_independent_styles_are_swapped_once_a_probe_has_fitted_their_flow(
+    grouped_session: Session, tmp_path: Path
+) -> None:
+    pair = Choice(None, 1), Choice(None, 3)
+    plain = images_of(show_swap(grouped_session, pair, "blend"))
+    run = Run(shutil.copytree(grouped_session.run.path, tmp_path / "run"))
+    means = encode(run.vae, run.images("test")).mean
+    many = means.repeat(10, 1) + 0.1 * means.std(0) * torch.randn(10 * len(means), 4)
+    flow = ConditionalFlow(width=8, depth=1, epochs=5, batch=20).fit(Codes(many, None))
+    flow.save(run.path / "samplers" / "conditional-flow-clean", model=run.vae.fingerprint())
+    session = Session(run)
+    shown = images_of(show_swap(session, pair, "blend"))
+    u, content = flow.separate(encode(session.vae, session.images).mean[[3, 1]])
+    for caption, z in zip(("large", "the reverse"), flow.join(u, content.flip(0)), strict=True):
+        assert_shown(shown[caption], canvas_of(session, z).image[0])
+    assert not np.allclose(shown["large"], plain["large"], atol=1 / 255)
 
 
 def test_samplers_are_the_prior_and_those_fitted_to_this_model(session: Session) -> None:
