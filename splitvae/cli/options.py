@@ -100,13 +100,14 @@ Resize = Annotated[
     arg(help="How --features inception resizes images, as the published tool whose distances are to be compared does."),
     show_default("tf1"),
 ]
-SAMPLER_NAMES = ("prior", "gmm", "second-stage", "second-stage-noiseless", "flow")  # of SAMPLERS, without its import
+# The names of SAMPLERS, without its import.
+SAMPLER_NAMES = ("prior", "gmm", "second-stage", "second-stage-noiseless", "flow", "conditional-flow")
 SamplerName = Annotated[
     str,
     arg(
         metavar="NAME",
-        help="Density from which latents are drawn: the prior, or one that is fitted to codes, which is gmm, "
-        "second-stage, second-stage-noiseless or flow.",
+        help="Density from which latents are drawn: the prior, or one that is fitted to codes, which is "
+        f"{', '.join(SAMPLER_NAMES[1:-1])} or {SAMPLER_NAMES[-1]}.",
     ),
 ]
 Components = Annotated[

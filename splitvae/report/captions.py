@@ -40,6 +40,12 @@ FIGURES = {
         "Decoded from samples of a normalizing flow that was fitted to the codes of the training images.",
         "some",
     ),
+    "samples-conditional-flow": FigureCaption(
+        "Samples from flows of contents and styles",
+        "Decoded from samples of two normalizing flows that were fitted to the codes of the training images: one of "
+        "contents, and one of styles given the content.",
+        "some",
+    ),
     "samples-gmm": FigureCaption(
         "Samples from a Gaussian mixture",
         "Decoded from samples of a mixture of Gaussians that was fitted to the codes of the training images. They show "
