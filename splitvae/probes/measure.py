@@ -21,7 +21,7 @@ Little noise can hide from a probe what the means contain: for leakage, look at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,7 @@ from ..data.images import batches
 from ..errors import UserError
 from ..evaluation.fitted_samplers import sampler_for
 from ..evaluation.protocols import configure_sampler
-from ..models.codes import Codes, encode
+from ..models.codes import encode
 from ..models.inference import inference_batch_size
 from ..models.latents import GroupedHead
 from ..models.posteriors import DiracPosterior, GaussianPosterior
@@ -107,9 +107,9 @@ def probe(
     )
     untrained = _untrained_copy(run, train.images.pixels, seed)
     counts = _group_sizes(vae, train, test, members)
-    fits = _flow_fits(run, len(train.labels)) if independent_style else {}
-    sets = _codes_to_probe(vae, train, test, counts, seed, fits.get("trained"))
-    for (name, count, kind), parts in _codes_to_probe(untrained, train, test, counts, seed, fits.get("untrained")).items():
+    flow, untrained_flow = _fit_flows(run, untrained, train) if independent_style else (None, None)
+    sets = _codes_to_probe(vae, train, test, counts, seed, flow)
+    for (name, count, kind), parts in _codes_to_probe(untrained, train, test, counts, seed, untrained_flow).items():
         sets[name, count, f"untrained_{kind}"] = parts
     result = {
         "model": _describe_model(run),
@@ -201,25 +201,16 @@ def _group_sizes(vae: VAE, train: LabelledImages, test: LabelledImages, members:
     return sorted({1, *members}) if members else possible
 
 
-def _flow_fits(run: Run, count: int) -> dict[str, Callable[[Codes], ConditionalFlow]]:
-    """Returns functions that fit a conditional flow to the codes of `count` training images, or read that of the run.
+def _fit_flows(run: Run, untrained: VAE, train: LabelledImages) -> tuple[ConditionalFlow | None, ConditionalFlow | None]:
+    """Returns conditional flows of the codes of a run's model and of its untrained copy.
 
-    There are none if the latent is not grouped, or if there are too few codes for a flow.
+    There are none if the latent is not grouped, or if there are too few images for a flow.
     """
-    if not isinstance(run.vae.encoder.latent, GroupedHead) or count < MIN_CODES:
-        return {}
-
-    def fit_trained(codes: Codes) -> ConditionalFlow:
-        flow = sampler_for(run, ConditionalFlow.name)
-        assert isinstance(flow, ConditionalFlow)
-        return flow
-
-    def fit_untrained(codes: Codes) -> ConditionalFlow:
-        flow = configure_sampler(run, ConditionalFlow.name)
-        assert isinstance(flow, ConditionalFlow)
-        return flow.fit(codes)
-
-    return {"trained": fit_trained, "untrained": fit_untrained}
+    if not isinstance(untrained.encoder.latent, GroupedHead) or len(train.labels) < MIN_CODES:
+        return None, None
+    trained, other = sampler_for(run, ConditionalFlow.name), configure_sampler(run, ConditionalFlow.name)
+    assert isinstance(trained, ConditionalFlow) and isinstance(other, ConditionalFlow)
+    return trained, other.fit(encode(untrained, train.images))
 
 
 def _codes_to_probe(
@@ -228,7 +219,7 @@ def _codes_to_probe(
     test: LabelledImages,
     counts: Sequence[int],
     seed: int,
-    fit: Callable[[Codes], ConditionalFlow] | None,
+    flow: ConditionalFlow | None,
 ) -> dict[ProbeKey, tuple[LabelledCodes, LabelledCodes]]:
     """Returns the training and test codes of each probe of a network, of the kinds "means" and "samples".
 
@@ -238,7 +229,7 @@ def _codes_to_probe(
         test: The test images.
         counts: The numbers of images whose contents are fused.
         seed: The seed of the groups.
-        fit: A function that fits a conditional flow to codes of the training images; None leaves independent styles out.
+        flow: A conditional flow of the network's codes; None leaves independent styles out.
     """
     codes: dict[tuple[str, int], list[tuple[LabelledCodes, LabelledCodes]]] = {}  # of both parts: means and samples
     latent = vae.encoder.latent if isinstance(vae.encoder.latent, GroupedHead) else None
@@ -252,12 +243,10 @@ def _codes_to_probe(
                 groups = fuse_label_groups(posterior, part.labels, k, latent.settings.fusion, min_groups, seed)
                 fused, labels, independent = groups
                 codes.setdefault((name, k), []).append(mean_and_sample_codes(fused, labels, noise_scale, independent))
-    if fit is not None:
-        joint = [encode(vae, part.images) for part in (train, test)]
-        flow = fit(joint[0])
-        for both, part in zip(joint, (train, test), strict=True):
-            alone = LabelledCodes(flow.separate(both.mean)[0], part.labels)
-            codes.setdefault((INDEPENDENT_STYLE, 1), []).append((alone, alone))
+    if flow is not None:
+        for part in (train, test):
+            styles = LabelledCodes(flow.separate(encode(vae, part.images).mean)[0], part.labels)
+            codes.setdefault((INDEPENDENT_STYLE, 1), []).append((styles, styles))
     return {
         (name, k, kind): (train_codes[i], test_codes[i])
         for (name, k), (train_codes, test_codes) in codes.items()
