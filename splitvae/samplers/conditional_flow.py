@@ -22,7 +22,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..utils.machine import default_device
 from ..utils.settings import Option
-from .flow import CODES_PER_BATCH, Flow, FlowDensity, InvertibleDensity
+from .flow import CODES_PER_BATCH, COUPLINGS, Flow, FlowDensity, InvertibleDensity
 
 __all__ = ["ConditionalFlow", "ConditionalFlowDensity"]
 
@@ -77,10 +77,11 @@ class ConditionalFlow(Flow):
         content_dim: The number of last coordinates on which the others depend; 0 is that of the run's grouped latent, and a
             half for other latents.
 
-    The other settings are those of each of the two flows (`Flow`).
+    The other settings are those of each of the two flows (`Flow`), whose transforms are couplings.
     """
 
     name = "conditional-flow"
+    transforms: int | None = 4
     epochs: int | None = 20
     content_dim: Annotated[int, Option("")] = 0
 
@@ -116,5 +117,6 @@ class ConditionalFlow(Flow):
         content = self.content_dim or dim // 2
         if not 0 < content < dim:
             raise UserError(f"a conditional flow divides codes into style and content, and these have {dim} dimension(s).")
-        sizes = self.transforms, self.width, self.depth
-        return ConditionalFlowDensity(FlowDensity(content, *sizes), FlowDensity(dim - content, *sizes, context=content))
+        sizes = self.transforms or COUPLINGS, self.width, self.depth
+        styles = FlowDensity(dim - content, *sizes, context=content, coupling=True)
+        return ConditionalFlowDensity(FlowDensity(content, *sizes, coupling=True), styles)

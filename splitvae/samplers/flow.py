@@ -2,10 +2,15 @@ r"""A normalizing flow of codes: an invertible map f of z to standard normal noi
 
     log p(z) = log N(f(s(z)); 0, I) + log |det df/ds| - sum_j log std_j,    s(z) = (z - mean) / std
 
-f is a neural spline flow, a composition of coupling transforms. A transform divides the coordinates at random into two
-halves. It maps each coordinate by a monotonic rational-quadratic spline on [-5, 5], which is the identity outside; the
-splines of the first half are the same for all codes, and a network computes the knots of the others from the first half.
-Codes are standardised, so that they lie where the splines act.
+f is a neural spline flow, a composition of transforms. A transform maps each coordinate by a monotonic rational-quadratic
+spline on [-5, 5], which is the identity outside; a network computes the knots of the spline from the coordinates before it.
+Codes are standardised, so that they lie where the splines act. There are two ways to say which coordinates come before:
+
+    autoregressive    each coordinate after all before it; the order is reversed from one transform to the next
+    coupling          a random half after the other half; each transform draws another half
+
+An autoregressive flow is closer to codes of few dimensions, but samples one coordinate after the other, and learns codes of
+many dimensions slowly. So a flow of more than 64 dimensions is a coupling flow (benchmarks/flow_speed.py compares them).
 
 References: Neural spline flows (Durkan, Bekasov, Murray, Papamakarios, 2019), https://arxiv.org/abs/1906.04032; the package
 zuko (Rozet et al.), https://github.com/probabilists/zuko.
@@ -27,9 +32,11 @@ from ..utils.settings import Option
 from .base import Sampler, check_codes
 from .fit import MIN_CODES, DensityTraining, check_positive, fixed_seed, train_density
 
-__all__ = ["CODES_PER_BATCH", "Flow", "FlowDensity", "InvertibleDensity"]
+__all__ = ["CODES_PER_BATCH", "COUPLINGS", "Flow", "FlowDensity", "InvertibleDensity"]
 
 MIN_STD = 1e-6  # by which codes are divided if they are constant
+MAX_AUTOREGRESSIVE_DIM = 64  # of codes; those of more dimensions have coupling flows
+AUTOREGRESSIVE_TRANSFORMS, COUPLINGS = 3, 8  # the usual numbers of transforms
 CODES_PER_BATCH = 2000  # the number of codes that the fitted flow maps at once
 
 
@@ -56,6 +63,7 @@ class FlowDensity(InvertibleDensity):
         width: The number of units of each hidden layer of the networks that compute knots.
         depth: The number of these layers.
         context: The dimension C of contexts (B, C), on which the splines depend too; 0 is none.
+        coupling: Whether transforms are couplings. They begin as the identity.
 
     Raises:
         UserError: If the package zuko is not installed.
@@ -63,16 +71,16 @@ class FlowDensity(InvertibleDensity):
 
     std: Tensor
 
-    def __init__(self, dim: int, transforms: int, width: int, depth: int, context: int = 0) -> None:
+    def __init__(self, dim: int, transforms: int, width: int, depth: int, context: int = 0, coupling: bool = False) -> None:
         super().__init__()
         try:
             from zuko.flows import NSF
         except ImportError:
             raise UserError("a flow needs the package zuko; type: pip install zuko") from None
-        units = (width,) * depth
-        self.flow = NSF(dim, context, transforms=transforms, passes=2, randperm=True, hidden_features=units)
+        units, passes = (width,) * depth, 2 if coupling else None
+        self.flow = NSF(dim, context, transforms=transforms, passes=passes, randperm=coupling, hidden_features=units)
         for name, parameter in self.flow.named_parameters():
-            if f".hyper.{2 * depth}." in name or ".phi." in name:  # what gives the knots: the flow begins as the identity
+            if ".phi." in name or (coupling and f".hyper.{2 * depth}." in name):  # knots, also of a single coordinate
                 nn.init.zeros_(parameter)
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("std", torch.ones(dim))
@@ -103,7 +111,7 @@ class Flow(Sampler):
     """Creates a neural spline flow that is fitted to posterior means.
 
     Arguments:
-        transforms: The number of transforms, each of all coordinates.
+        transforms: The number of transforms, each of all coordinates; None is 3, but 8 for a coupling flow.
         width: The number of units of each hidden layer of the networks that compute knots.
         depth: The number of these layers.
         epochs: The number of passes over the codes; None is 20, but in a run twice the model's epochs and at least 20.
@@ -112,13 +120,12 @@ class Flow(Sampler):
         draws: Whether the flow is fitted to draws from the posteriors, anew in each epoch, instead of their means.
         seed: The seed of initial weights and of the order of codes.
 
-    Sampling takes two passes through each transform. (Autoregressive transforms take D, and learn codes of many dimensions
-    more slowly: benchmarks/flow_speed.py.)
+    Sampling takes two passes through each transform of a coupling flow, and as many as there are coordinates otherwise.
     """
 
     name = "flow"
     prefix: ClassVar[str] = "sampler_"
-    transforms: int = 4
+    transforms: int | None = None
     width: int = 128
     depth: int = 2
     epochs: int | None = None
@@ -130,7 +137,7 @@ class Flow(Sampler):
     def __post_init__(self) -> None:
         super().__post_init__()
         epochs = 1 if self.epochs is None else self.epochs
-        sizes = {"transforms": self.transforms, "width": self.width, "depth": self.depth}
+        sizes = {"transforms": 1 if self.transforms is None else self.transforms, "width": self.width, "depth": self.depth}
         check_positive("flow", **sizes, epochs=epochs, lr=self.lr, batch=self.batch)
 
     def for_run(self, epochs: int, seed: int, content_dim: int = 0) -> Self:
@@ -179,4 +186,6 @@ class Flow(Sampler):
 
     def _build_density(self, dim: int) -> InvertibleDensity:
         """Returns an untrained density of codes of dimension `dim`."""
-        return FlowDensity(dim, self.transforms, self.width, self.depth)
+        coupling = dim > MAX_AUTOREGRESSIVE_DIM
+        transforms = self.transforms or (COUPLINGS if coupling else AUTOREGRESSIVE_TRANSFORMS)
+        return FlowDensity(dim, transforms, self.width, self.depth, coupling=coupling)

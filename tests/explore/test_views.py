@@ -140,7 +140,7 @@ def test_independent_styles_are_swapped_once_a_probe_has_fitted_their_flow(
     run = Run(shutil.copytree(grouped_session.run.path, tmp_path / "run"))
     means = encode(run.vae, run.images("test")).mean
     many = means.repeat(10, 1) + 0.1 * means.std(0) * torch.randn(10 * len(means), 4)
-    flow = ConditionalFlow(width=8, depth=1, epochs=5, batch=20).fit(Codes(many, None))
+    flow = ConditionalFlow(width=8, depth=1, epochs=10, batch=20, lr=0.01).fit(Codes(many, None))
     flow.save(run.path / "samplers" / "conditional-flow-clean", model=run.vae.fingerprint())
     session = Session(run)
     shown = images_of(show_swap(session, pair, "blend"))

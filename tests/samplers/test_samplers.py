@@ -334,10 +334,17 @@ def test_the_inverse_flow_maps_noise_to_codes_that_map_back() -> None:
     torch.testing.assert_close(-density(z), expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("dim", "passes"), [(64, 64), (65, 2)])
+def test_codes_of_many_dimensions_have_a_coupling_flow(dim: int, passes: int) -> None:
+    flow = build("flow").fit(codes_of(100, dim))
+    assert flow.density_.flow.transform.transforms[0].passes == passes
+    assert flow.sample(5).isfinite().all()
+
+
 @pytest.mark.parametrize(("dim", "depth", "context"), [(1, 2, 0), (5, 1, 0), (3, 3, 2)])
-def test_a_flow_begins_as_the_identity(dim: int, depth: int, context: int) -> None:
+def test_a_coupling_flow_begins_as_the_identity(dim: int, depth: int, context: int) -> None:
     z, given = torch.randn(20, dim), torch.randn(20, context) if context else None
-    torch.testing.assert_close(FlowDensity(dim, 3, 16, depth, context).noise(z, given), z)
+    torch.testing.assert_close(FlowDensity(dim, 3, 16, depth, context, coupling=True).noise(z, given), z)
 
 
 def test_a_flow_of_draws_is_wider_than_one_of_means() -> None:
