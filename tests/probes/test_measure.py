@@ -96,7 +96,7 @@ def test_probing_is_repeatable_and_does_not_change_the_random_state(
     assert probe(run, iterations, progress=False) == result
     assert torch.equal(state, torch.get_rng_state())
     assert not run.vae.training
-    other = probe(run, 1, seed=1, progress=False)
+    other = probe(run, 1, seed=1, progress=False, independent_style=False)
     assert (other["seed"], other["iterations"]) == (1, 1)
     (run.path / "probes.json").write_text(json.dumps(result))
 
@@ -143,7 +143,7 @@ def test_the_content_of_a_single_image_is_what_the_model_encodes(make_run: Calla
 
 
 def test_samples_of_codes_without_noise_are_means(make_run: Callable[..., Run], tmp_path: Path, iterations: int) -> None:
-    result = probe(make_run(tmp_path / "mean", content_draw="mean"), iterations, progress=False)
+    result = probe(make_run(tmp_path / "mean", content_draw="mean"), iterations, progress=False, independent_style=False)
     for point in result["curve"]:
         assert point["samples"] == point["means"]
     assert result["codes"]["style"]["samples"] != result["codes"]["style"]["means"]
