@@ -28,6 +28,7 @@ https://arxiv.org/abs/1807.06358, and the public codes of hhb072 and yukunchen11
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -130,7 +131,7 @@ class IntroEncoder(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(channels, first, 5, padding=2, bias=not norm)]
         layers += [build_norm(norm, first)] if norm else []
         layers += [nn.LeakyReLU(LEAKY_SLOPE, inplace=True), nn.AvgPool2d(2)]
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in itertools.pairwise(widths):
             layers += [block(a, b), nn.AvgPool2d(2)]
         self.scales = nn.Sequential(*layers, block(last, last))
         self.features = 16 * last

@@ -21,6 +21,7 @@ Reference: Enhancing variational generation through self-decomposition (Asperti,
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -153,7 +154,7 @@ class ResidualDecoder(nn.Module):
         self.embed = nn.Linear(latent_dim, net.embedding)
         self.expand = nn.Linear(net.embedding, 16 * widths[0])
         layers: list[nn.Module] = []
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in itertools.pairwise(widths):
             layers += [Up(a, b, net.kernel)]
             layers += [ResidualBlock(b, b, net.depth, net.kernel, norm=net.norm) for _ in range(net.blocks)]
         self.scales = nn.Sequential(*layers)

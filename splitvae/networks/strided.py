@@ -17,6 +17,7 @@ al., 2017) and has no BatchNorm.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -191,7 +192,7 @@ class StridedDecoder(nn.Module):
             layers += [nn.BatchNorm1d(features) if norm else nn.Identity(), nn.ReLU()]
         self.expand = nn.Sequential(*layers)
         layers = []
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in itertools.pairwise(widths):
             layers += [Up(a, b, kernel), nn.BatchNorm2d(b) if norm else nn.Identity(), nn.ReLU()]
         self.scales = nn.Sequential(*layers)
         last: nn.Module = Up(widths[-1], outputs, kernel)

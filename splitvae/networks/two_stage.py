@@ -9,6 +9,7 @@ https://arxiv.org/abs/1903.05789
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -68,7 +69,7 @@ class TwoStageDecoder(nn.Module):
         widths = [min(net.width * 2**i, MAX_WIDTH) for i in range(side.bit_length() - 1)][::-1]
         self.expand = nn.Linear(latent_dim, 4 * widths[0])
         layers: list[nn.Module] = []
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in itertools.pairwise(widths):
             layers += [Up(a, b, net.kernel)]
             layers += [ResidualBlock(b, b, net.depth, net.kernel, F.relu, net.norm) for _ in range(net.blocks)]
         self.scales = nn.Sequential(*layers)

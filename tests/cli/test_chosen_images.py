@@ -79,7 +79,7 @@ def test_an_image_is_traversed_without_the_images_of_the_run(command: Command, t
     assert status == 0 and "ranked by this image alone" in out
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # the size is what is tested
 def test_a_decompression_bomb_is_refused(command: Command, trained: Path, images: list[Path], monkeypatch: Any) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     status, _, err = command("interpolate", trained, *images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -112,7 +113,7 @@ def closed_form(c: int, side: int, latent: int, k: int, b: int, n: int, blocks: 
     encoder += dense(b * 2 ** (n - 1)) + (blocks - 1) * dense(e)
     heads = 3 * e * latent + 2 * latent + e
     decoder = 16 * widths[0] * (e + 1) + conv(widths[-1], split * c + split - 1)
-    decoder += sum(conv(a, o) + blocks * residual(o) for a, o in zip(widths, widths[1:], strict=False))
+    decoder += sum(conv(a, o) + blocks * residual(o) for a, o in itertools.pairwise(widths))
     return encoder + heads + decoder
 
 

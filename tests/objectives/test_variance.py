@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -26,7 +27,7 @@ def test_computed_is_the_running_minimum_of_the_moving_average() -> None:
 def test_computed_never_rises_and_reaches_a_constant_error_in_617_steps() -> None:
     variance, mse = Computed().build(), torch.tensor(0.02)
     values = [variance(mse).item() for _ in range(1000)]
-    assert all(b <= a for a, b in zip(values, values[1:], strict=False))
+    assert all(b <= a for a, b in itertools.pairwise(values))
     assert next(i for i, v in enumerate(values) if v <= 1.1 * 0.02) == 617
     assert values[-1] == pytest.approx(0.02, rel=0.01)
 
