@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..data.images import Images
 from ..errors import UserError, nearest
-from ..evaluation.fitted_samplers import find_fitted_sampler
 from ..evaluation.informative_latents import (
     MAX_SLIDERS,
     InformativeLatents,
@@ -21,6 +20,7 @@ from ..evaluation.informative_latents import (
 )
 from ..models.latents import GroupedHead
 from ..models.split import Canvas
+from ..probes.independent_style import find_useful_flow
 from ..runs import Run
 from ..samplers.base import Prior, Sampler
 from ..samplers.conditional_flow import ConditionalFlow
@@ -87,9 +87,8 @@ class Session:
 
     @cached_property
     def flow(self) -> ConditionalFlow | None:
-        """The flow of styles given the content that `probe` has fitted to the model's codes, or None."""
-        flow = find_fitted_sampler(self.run, ConditionalFlow.name)
-        return flow if isinstance(flow, ConditionalFlow) else None
+        """The flow that makes styles independent of contents, which `probe` has fitted; None where it is of no use."""
+        return find_useful_flow(self.run)
 
     @cached_property
     def sampler_names(self) -> list[str]:

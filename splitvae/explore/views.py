@@ -106,7 +106,7 @@ def show_between(session: Session, pair: tuple[Choice, Choice], place: float, st
 def show_swap(session: Session, pair: tuple[Choice, Choice], column: str) -> str:
     """Shows the content of one picture with the style of another, and the reverse.
 
-    If `probe` has fitted a flow of styles, what in the style is independent of the content is swapped in its place.
+    If `probe` has found that the independent style tells less of the labels than the style, it is swapped in its place.
 
     Arguments:
         session: The run, whose latent has a content and a style.

@@ -31,8 +31,6 @@ from torch.optim.swa_utils import update_bn
 
 from ..data.images import batches
 from ..errors import UserError
-from ..evaluation.fitted_samplers import sampler_for
-from ..evaluation.protocols import configure_sampler
 from ..models.codes import encode
 from ..models.inference import inference_batch_size
 from ..models.latents import GroupedHead
@@ -42,7 +40,7 @@ from ..objectives.base import squared_error
 from ..presets.build import build_vae
 from ..runs import Run
 from ..samplers.conditional_flow import ConditionalFlow
-from ..samplers.fit import MIN_CODES, fixed_seed
+from ..samplers.fit import fixed_seed
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
 from ..utils.machine import default_device, versions
@@ -56,6 +54,7 @@ from .codes import (
     member_counts,
     rows_of_other_label,
 )
+from .independent_style import INDEPENDENT_STYLE, fit_flows
 from .labelled_images import LabelledImages, load_labelled_images
 from .verdicts import summarise_probes
 
@@ -64,7 +63,6 @@ __all__ = ["encode_posteriors", "measure_swaps", "probe", "read_cached_probes"]
 TRAIN_GROUPS, TEST_GROUPS = 10_000, 2_000  # if one division of the images gives fewer, they are divided again
 BATCHNORM_IMAGES = 2_000  # for the statistics of the untrained network
 CODE_KINDS = ("means", "samples", "untrained_means", "untrained_samples")
-INDEPENDENT_STYLE = "independent style"  # its name among the codes
 ProbeKey = tuple[str, int, str]  # name of the code, number of members, one of CODE_KINDS
 
 
@@ -107,7 +105,7 @@ def probe(
     )
     untrained = _untrained_copy(run, train.images.pixels, seed)
     counts = _group_sizes(vae, train, test, members)
-    flow, untrained_flow = _fit_flows(run, untrained, train) if independent_style else (None, None)
+    flow, untrained_flow = fit_flows(run, untrained, train) if independent_style else (None, None)
     sets = _codes_to_probe(vae, train, test, counts, seed, flow)
     for (name, count, kind), parts in _codes_to_probe(untrained, train, test, counts, seed, untrained_flow).items():
         sets[name, count, f"untrained_{kind}"] = parts
@@ -199,18 +197,6 @@ def _group_sizes(vae: VAE, train: LabelledImages, test: LabelledImages, members:
         if not 0 < k <= rarest:
             raise UserError(f"members={k} cannot be fused: the rarest label has {rarest} images; give 1 to {rarest}.")
     return sorted({1, *members}) if members else possible
-
-
-def _fit_flows(run: Run, untrained: VAE, train: LabelledImages) -> tuple[ConditionalFlow | None, ConditionalFlow | None]:
-    """Returns conditional flows of the codes of a run's model and of its untrained copy.
-
-    There are none if the latent is not grouped, or if there are too few images for a flow.
-    """
-    if not isinstance(untrained.encoder.latent, GroupedHead) or len(train.labels) < MIN_CODES:
-        return None, None
-    trained, other = sampler_for(run, ConditionalFlow.name), configure_sampler(run, ConditionalFlow.name)
-    assert isinstance(trained, ConditionalFlow) and isinstance(other, ConditionalFlow)
-    return trained, other.fit(encode(untrained, train.images))
 
 
 def _codes_to_probe(

@@ -32,6 +32,7 @@ from splitvae.models.split import Canvas
 from splitvae.runs import Run
 from splitvae.samplers.conditional_flow import ConditionalFlow
 from splitvae.samplers.gaussian_mixture import GaussianMixture
+from splitvae.utils.files import write_json
 
 
 def images_of(html: str) -> dict[str, np.ndarray]:
@@ -148,6 +149,13 @@ def test_independent_styles_are_swapped_once_a_probe_has_fitted_their_flow(
     for caption, z in zip(("large", "the reverse"), flow.join(u, content.flip(0)), strict=True):
         assert_shown(shown[caption], canvas_of(session, z).image[0])
     assert not np.allclose(shown["large"], plain["large"], atol=1 / 255)
+
+    accuracies = {name: {"means": {"test": test}} for name, test in (("style", 0.135), ("independent style", 0.228))}
+    result = {"model": {"fingerprint": run.vae.fingerprint()}, "codes": accuracies}
+    write_json(run.path / "probes.json", result)  # the style itself tells less of the labels, and is swapped
+    assert np.allclose(images_of(show_swap(Session(run), pair, "blend"))["large"], plain["large"], atol=1 / 255)
+    write_json(run.path / "probes.json", result | {"model": {"fingerprint": "another model"}})
+    assert Session(run).flow is not None
 
 
 def test_samplers_are_the_prior_and_those_fitted_to_this_model(session: Session) -> None:
