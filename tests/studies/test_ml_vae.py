@@ -12,6 +12,7 @@ import torch
 
 from splitvae.cli.app import main
 from splitvae.errors import UserError
+from splitvae.figures import probes
 from splitvae.figures.io import read_fingerprint
 from splitvae.models.fusion import fuse
 from splitvae.models.groups import as_groups
@@ -43,10 +44,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def _few_systems(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reduces the experiment to five systems, one of them with figures."""
+    """Reduces the experiment to five systems, one of them with figures, and t-SNE (tests/probes has it) to a slice."""
     systems = {name: SYSTEMS[name] for name in ("readme-1", "readme-0.1", "readme-mean", "corrected", "plain")}
     monkeypatch.setattr(ml_vae, "SYSTEMS", systems)
     monkeypatch.setattr(ml_vae, "SYSTEMS_WITH_FIGURES", ("corrected",))
+    monkeypatch.setattr(probes, "_project_tsne", lambda codes, _: codes[:, :2].numpy())
 
 
 @pytest.mark.usefixtures("_few_systems")
