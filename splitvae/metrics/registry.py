@@ -61,7 +61,9 @@ class Metric:
 
 
 def with_deviation(function: Callable[..., Tensor], *matrices: Tensor) -> dict[str, float | None]:
-    """Returns the value of a function of all images, and its standard deviation over ten interleaved tenths of them.
+    """Returns the value of a function of all images, and its standard error, from ten interleaved tenths of them.
+
+    The error is the standard deviation of the values of the tenths by the root of ten.
 
     Arguments:
         function: Returns a tensor with one element, such as `torch.mean`.
@@ -75,7 +77,7 @@ def with_deviation(function: Callable[..., Tensor], *matrices: Tensor) -> dict[s
     if count < 2 * DEVIATION_BLOCKS:
         return {"value": value, "deviation": None}
     blocks = [function(*(m[i::DEVIATION_BLOCKS] for m in matrices)) for i in range(DEVIATION_BLOCKS)]
-    return {"value": value, "deviation": float(torch.stack(blocks).std())}
+    return {"value": value, "deviation": float(torch.stack(blocks).std() / DEVIATION_BLOCKS**0.5)}
 
 
 # ---------------------------------------------------------------- measurements

@@ -1,8 +1,9 @@
 """The columns of the tables: what each shows of the runs of a system. To add one, add a line to `COLUMNS`.
 
 A cell of measured numbers is the mean over seeds ± the sample deviation over seeds, or for one seed the value ± the
-deviation of its measurement. Components of different runs are exchangeable; so "nearest" is, in each run, the component of
-the smallest distance, and "farthest" that of the largest.
+deviation of its measurement. A cell that only some of the seeds have a number for says of how many it is. Components of
+different runs are exchangeable; so "nearest" is, in each run, the component of the smallest distance, and "farthest" that
+of the largest.
 """
 
 from __future__ import annotations
@@ -13,12 +14,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..evaluation.tables import describe_size, format_over_seeds
-from ..utils.text import format_number
+from ..utils.text import count_noun, format_number
 from .experiment import Record, System
 
-__all__ = ["COLUMNS", "Cell", "Column", "score_of"]
+__all__ = ["COLUMNS", "Cell", "Column", "Estimate", "score_of"]
 
 Measured = Mapping[str, float | None]  # {"value", "deviation"}
+
+
+class Estimate(NamedTuple):
+    """A mean over runs.
+
+    Arguments:
+        mean: The mean.
+        error: Its standard error; None where nothing is known of it, as of a count in one run.
+        runs: The number of runs.
+    """
+
+    mean: float
+    error: float | None
+    runs: int
 
 
 class Cell(NamedTuple):
@@ -43,19 +58,26 @@ class Column(NamedTuple):
     best: str = ""
     read: Callable[[Record], Any] = lambda record: None
 
-    def estimate(self, records: Sequence[Record]) -> tuple[float, float] | None:
-        """Returns the mean over records, and its standard error; None where a record lacks the number.
-
-        The standard error is the deviation over records by the root of their number, or for one record the deviation of the
-        measurement.
-        """
+    def values(self, records: Sequence[Record]) -> list[Measured]:
+        """Returns the numbers of those records that have one."""
         values = [_measured(self.read(record)) for record in records]
-        numbers = [float(v["value"]) for v in values if v is not None and v["value"] is not None]
-        if not numbers or len(numbers) < len(records):
+        return [value for value in values if value is not None and value["value"] is not None]
+
+    def estimate(self, records: Sequence[Record]) -> Estimate | None:
+        """Returns the mean over those records that have a number; None if none has.
+
+        The standard error is the deviation over records by the root of their number. It is no less than what the
+        deviations of the measurements leave, since few seeds may agree by chance; for one record it is that alone.
+        """
+        values = self.values(records)
+        if not values:
             return None
-        if len(numbers) > 1:
-            return statistics.fmean(numbers), statistics.stdev(numbers) / len(numbers) ** 0.5
-        return numbers[0], float((values[0] or {}).get("deviation") or 0.0)
+        numbers, deviations = ([float(value[key] or 0.0) for value in values] for key in ("value", "deviation"))
+        count = len(numbers)
+        measured = sum(d * d for d in deviations) ** 0.5 / count
+        if count > 1:
+            return Estimate(statistics.fmean(numbers), max(statistics.stdev(numbers) / count**0.5, measured), count)
+        return Estimate(numbers[0], measured or None, 1)
 
 
 # ---------------------------------------------------------------- numbers of a record
@@ -142,12 +164,13 @@ def _number(title: str, read: Callable[[Record], Any], best: str = "") -> Column
     """Returns a column of measured numbers."""
 
     def cell(system: System, records: Sequence[Record]) -> Cell:
-        mean = column.estimate(records)
-        if mean is None:
+        values, estimate = column.values(records), column.estimate(records)
+        if estimate is None:
             return Cell("-")
         if len(records) == 1 and isinstance(count := read(records[0]), int):
-            return Cell(f"{count:,}", mean[0])
-        return Cell(format_over_seeds([value for r in records if (value := _measured(read(r))) is not None]), mean[0])
+            return Cell(f"{count:,}", estimate.mean)
+        of = f" ({count_noun(len(values), 'seed')})" if len(values) < len(records) else ""
+        return Cell(format_over_seeds(values) + of, estimate.mean)
 
     column = Column(title, cell, best, read)
     return column
@@ -209,6 +232,7 @@ def _setting(name: str) -> Callable[[System, Sequence[Record]], Cell]:
 
 
 EX_POST_SAMPLERS = {"mixture": "gmm", "second stage": "second-stage", "flow": "flow"}  # a prefix of the sampler's name
+SHARES = {"precision": "high", "density": "", "recall": "high", "coverage": "high"}  # a density can be above that of images
 
 COLUMNS: dict[str, Column] = {
     "parameters": Column("parameters", _parameters),
@@ -239,9 +263,9 @@ COLUMNS: dict[str, Column] = {
     "EX-POST farthest": _number("EX-POST farthest component", _component("EX-POST", "gmm", farthest=True)),
     "EX-POST mix": _number("EX-POST mix", _distance("EX-POST", "mix", sampler="gmm"), "low"),
     **{
-        f"{bank} {share}": _number(f"{bank} {share}", _distance(bank, name=share, sampler="gmm"), "high")
+        f"{bank} {share}": _number(f"{bank} {share}", _distance(bank, name=share, sampler="gmm"), best)
         for bank in ("GEN", "EX-POST")
-        for share in ("precision", "density", "recall", "coverage")
+        for share, best in SHARES.items()
     },
     "sharpness": _number("GEN sharpness (0 is right)", _at("samples sharpness"), "low"),
     "power": _number("GEN high-frequency power (1 is right)", _at("samples power_ratio")),

@@ -74,12 +74,14 @@ class Table(NamedTuple):
         columns: The names of its columns, of `COLUMNS`.
         systems: The keys of its systems; () for all.
         note: A sentence below it.
+        comparable: Whether its rows can be compared, so that the best of a column is bold.
     """
 
     title: str
     columns: tuple[str, ...]
     systems: tuple[str, ...] = ()
     note: str = ""
+    comparable: bool = True
 
 
 class Figure(NamedTuple):

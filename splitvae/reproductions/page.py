@@ -18,8 +18,9 @@ __all__ = ["render_page", "render_rows", "write_page"]
 REMARKS = (
     "x̂ is the blend. REC are reconstructions of test images, GEN samples of the prior, EX-POST samples of a density that "
     "is fitted to the codes of training images. A number of several seeds is the mean ± the deviation over seeds; one of a "
-    "single seed has the deviation of its measurement, which is smaller than that between trainings. The best of a column "
-    "is bold. The nearest component is chosen in each run by the very distance that is shown."
+    "single seed has the error of its measurement, which is smaller than what trainings differ by. A difference is clear "
+    "where Welch's t test of these few seeds rejects chance at 5 %. The best of a column is bold. The nearest component is "
+    "chosen in each run by the very distance that is shown."
 )
 PAPER_REMARK = (
     'Columns headed "paper" are the paper\'s own figures, in the features of Inception: compare their order, not their '
@@ -122,7 +123,7 @@ def render_rows(experiment: Experiment, table: Table, records: Records) -> list[
     columns = [COLUMNS[name] for name in table.columns]
     cells = [[column.cell(experiment.system(key), records[key]) for column in columns] for key in keys]
     shown = [j for j in range(len(columns)) if any(row[j].text != "-" for row in cells)]
-    best = {j: _best_rows([row[j] for row in cells], columns[j].best) for j in shown}
+    best = {j: _best_rows([row[j] for row in cells], columns[j].best if table.comparable else "") for j in shown}
     rows = [
         [experiment.system(key).title, *(f"**{row[j].text}**" if i in best[j] else row[j].text for j in shown)]
         for i, (key, row) in enumerate(zip(keys, cells, strict=True))

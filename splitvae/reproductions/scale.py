@@ -14,6 +14,7 @@ import torch
 from ..data.images import Images
 from ..errors import UserError
 from ..presets.build import build_vae
+from ..presets.images import match_config
 from ..presets.registry import find_preset
 from ..training.rehearsal import TIMED_STEPS, time_steps
 from ..training.trainer import Trainer
@@ -101,6 +102,6 @@ def seconds_of_epoch(experiment: Experiment, system: System, train: Images, **op
     batch = config.training.batch_size
     rows = torch.arange((TIMED_STEPS + 2) * batch) % len(train)
     labels = None if train.labels is None else train.labels[rows]
-    some = replace(train, pixels=train.pixels[rows], labels=labels)
+    some = match_config(replace(train, pixels=train.pixels[rows], labels=labels), config)  # a system may have other sizes
     trainer = Trainer(build_vae(config), config.objective, some, config.override(validation=0, best=False))
     return time_steps(trainer) * len(train) / batch

@@ -1,4 +1,4 @@
-"""What a metric is, and its deviation over interleaved tenths of the images."""
+"""What a metric is, and its error from interleaved tenths of the images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from splitvae import metrics
 from splitvae.errors import UserError
 
 
-def test_the_deviation_is_taken_over_interleaved_blocks() -> None:
+def test_the_error_comes_from_interleaved_blocks() -> None:
     values = torch.arange(10.0, dtype=torch.float64).repeat(4)  # block i holds i only
     assert metrics.with_deviation(torch.mean, values) == {
         "value": 4.5,
-        "deviation": pytest.approx(float(torch.arange(10.0).std())),
+        "deviation": pytest.approx(float(torch.arange(10.0).std()) / 10**0.5),
     }
     assert metrics.with_deviation(torch.mean, values[:19])["deviation"] is None
+
+
+def test_the_error_is_that_of_the_mean_of_all_images() -> None:
+    torch.manual_seed(0)
+    draws = torch.randn(300, 200, dtype=torch.float64)  # 300 sets of 200 images
+    errors = [metrics.with_deviation(torch.mean, values)["deviation"] for values in draws]
+    assert sum(errors) / len(errors) == pytest.approx(float(draws.mean(1).std()), rel=0.1)  # 1 / sqrt(200)
 
 
 def test_a_metric_cannot_be_changed_in_place() -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import statistics
 from typing import Any
 
 import pytest
 import scipy.stats
+import torch
 
-from splitvae.reproductions.columns import COLUMNS
+from splitvae.reproductions.columns import COLUMNS, Estimate
 from splitvae.reproductions.experiment import Experiment, Page, Published, System, Table
-from splitvae.reproductions.findings import compare_order, compare_pair
+from splitvae.reproductions.findings import compare_order, compare_pair, is_clear
 from splitvae.reproductions.page import render_page
 from splitvae.reproductions.split_findings import compare_components, count_types
 
@@ -41,7 +43,20 @@ def test_a_cell_of_seeds_is_their_mean_and_deviation() -> None:
     cell = COLUMNS["GEN"].cell(system("a"), PAIR)
     assert cell.value == 5.0 and cell.text == f"5.00 ± {statistics.stdev([4, 6]):.1f}"
     assert COLUMNS["GEN"].cell(system("a"), PAIR[:1]).text == "4.00 ± 0.50"
-    assert COLUMNS["GEN"].estimate(PAIR) == (5.0, 1.0)  # the deviation by the root of two
+    assert COLUMNS["GEN"].estimate(PAIR) == (5.0, 1.0, 2)  # the deviation by the root of two
+    agreeing = [record(4.0, {}), record(4.1, {})]  # closer than their measurements, whose errors are .5
+    assert COLUMNS["GEN"].estimate(agreeing) == (pytest.approx(4.05), pytest.approx(0.5 / math.sqrt(2)), 2)
+    assert COLUMNS["active"].estimate(PAIR[:1]) == (7.0, None, 1)
+
+
+def test_a_number_that_only_one_seed_has_says_so() -> None:
+    flow = copy.deepcopy(PAIR[0])
+    flow["evaluation"]["scores"]["paper flow mnist"] = {
+        "sampler": {"name": "flow"},
+        "banks": {"EX-POST": {"blend": {"fid": {"value": 2.0, "deviation": 0.25}}}},
+    }
+    assert COLUMNS["EX-POST flow"].cell(system("a"), [flow]).text == "2.00 ± 0.25"
+    assert COLUMNS["EX-POST flow"].cell(system("a"), [flow, PAIR[1]]) == ("2.00 ± 0.25 (1 seed)", 2.0)
 
 
 def test_the_nearest_component_is_that_of_each_run() -> None:
@@ -67,14 +82,22 @@ def test_a_difference_has_the_summed_squares_of_standard_errors() -> None:
     records = {"a": PAIR, "b": [record(9.0, {}), record(10.0, {})]}
     (sentence,) = compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), records)
     error = math.hypot(1.0, statistics.stdev([9, 10]) / math.sqrt(2))
-    assert sentence == f"A minus B, 2 and 2 seeds. GEN x̂: −4.50 ± {error:.1f} (clear, better)."
+    assert sentence == f"A minus B, 2 and 2 seeds. GEN x̂: −4.50 ± {error:.1f} (may be chance)."
     (one,) = compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), {"a": PAIR, "b": [record(5.1, {})]})
-    assert "GEN x̂: −0.100 ± " in one and "With one seed" in one and "clear" not in one and "within" not in one
-    close = {"a": PAIR, "b": [record(5.0, {}), record(5.4, {})]}
-    assert (
-        "(within two standard errors)" in compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), close)[0]
-    )
+    assert "GEN x̂: −0.100 ± " in one and "Of a system with one seed" in one and "(" not in one
+    far = {"a": PAIR, "b": [record(19.0, {}), record(20.0, {})]}
+    assert "(clear, better)" in compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), far)[0]
+    (count,) = compare_pair("a", "b", ("active",))(experiment(system("a"), system("b")), {"a": PAIR[:1], "b": PAIR[:1]})
+    assert "active units: +0.00. Of" in count  # nothing is known of the error of a count in one run
     assert compare_pair("a", "b", ("GEN",))(experiment(system("a"), system("b")), {"a": PAIR}) == []
+
+
+def test_clear_is_what_the_t_test_of_welch_rejects_at_5_percent() -> None:
+    torch.manual_seed(0)
+    for a, b in torch.randn(40, 2, 3).mul(torch.tensor([[1.0], [0.5]])).add(torch.tensor([[0.0], [1.5]])):
+        first, second = (Estimate(float(x.mean()), float(x.std()) / math.sqrt(3), 3) for x in (a, b))
+        assert is_clear(first, second) == (scipy.stats.ttest_ind(a, b, equal_var=False).pvalue < 0.05)
+    assert not is_clear(Estimate(0.0, 0.1, 1), Estimate(9.0, 0.1, 3))
 
 
 def test_a_component_counts_as_closer_from_two_deviations() -> None:
@@ -107,8 +130,10 @@ def test_the_order_of_the_paper_is_counted_in_pairs() -> None:
     systems = (system("a", 1.0), system("b", 2.0), system("c", 3.0))
     records = {"a": [record(1.0, {})], "b": [record(9.0, {})], "c": [record(5.0, {})]}
     (sentence,) = compare_order("GEN", "gen")(experiment(*systems), records)
-    assert "of the 3 pairs of systems that the paper orders, 2 have the same order here, and 1 clearly" in sentence
+    assert "of the 3 pairs of systems that the paper orders, 2 have the same order here, and 0 clearly" in sentence
     assert "The paper: A < B < C. Here: A < C < B." in sentence
+    several = {key: [record(gen, {}), record(gen + 0.1, {})] for key, gen in {"a": 1.0, "b": 9.0, "c": 5.0}.items()}
+    assert "and 1 clearly the other one" in compare_order("GEN", "gen")(experiment(*systems), several)[0]
 
 
 @pytest.mark.parametrize(("mse", "bold"), [(0.05, "**0.0500"), (0.2, "**0.100")])
