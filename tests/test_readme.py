@@ -19,8 +19,8 @@ def test_the_lines_of_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(code, names)
-    assert (tmp_path / "runs/mnist-svae/report.html").exists()
-    assert names["canvas"].image.shape == (64, 1, 32, 32)  # type: ignore[attr-defined]  # a Canvas
+    assert (tmp_path / "runs/vae/report.html").exists()
+    assert names["canvas"].images.shape == (64, 2, 1, 16, 16)  # type: ignore[attr-defined]  # a Canvas
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ COLUMNS: dict[str, Column] = {
     "parameters": Column("parameters", _parameters),
     "paper parameters": Column("paper: parameters", _published_parameters),
     "K": Column("K of the split", _setting("split")),
-    "mixture size": Column("components of the mixture", _mixture_size),
+    "mixture size": Column("size of the mixture", _mixture_size),
     "seeds": Column("seeds", lambda system, records: Cell(str(len(records)))),
     "epochs": Column("epochs", lambda system, records: Cell(str(records[0]["training"]["epochs"]))),
     "minutes": Column("minutes of training", _minutes),
@@ -251,7 +251,7 @@ COLUMNS: dict[str, Column] = {
     "GEN": _number("GEN x̂", _distance("GEN"), "low"),
     "GEN nearest": _number("GEN nearest component", _component("GEN"), "low"),
     "GEN farthest": _number("GEN farthest component", _component("GEN", farthest=True)),
-    "GEN mix": _number("GEN mix", _distance("GEN", "mix"), "low"),
+    "GEN mix": _number("GEN random component", _distance("GEN", "mix"), "low"),
     "paper GEN": _published("paper: GEN", lambda published: published.gen),
     "paper GEN components": _published("paper: GEN x1, x2", lambda published: published.components),
     "paper EX-POST": _published("paper: EX-POST", lambda published: published.ex_post),
@@ -261,7 +261,7 @@ COLUMNS: dict[str, Column] = {
     },
     "EX-POST nearest": _number("EX-POST nearest component", _component("EX-POST", "gmm"), "low"),
     "EX-POST farthest": _number("EX-POST farthest component", _component("EX-POST", "gmm", farthest=True)),
-    "EX-POST mix": _number("EX-POST mix", _distance("EX-POST", "mix", sampler="gmm"), "low"),
+    "EX-POST mix": _number("EX-POST random component", _distance("EX-POST", "mix", sampler="gmm"), "low"),
     **{
         f"{bank} {share}": _number(f"{bank} {share}", _distance(bank, name=share, sampler="gmm"), best)
         for bank in ("GEN", "EX-POST")

@@ -18,11 +18,11 @@ TITLES = {
     "svae": "Split-VAE",
     "vae": "its unsplit twin",
     "beta-vae": "beta-VAE",
-    "2svae": "two-stage VAE, learned variance [8]",
-    "2svae-balanced": "two-stage VAE, balanced [5]",
-    "rae-l2": "RAE-L2 [10]",
-    "rae-gp": "RAE-GP [10]",
-    "rae-sn": "RAE-SN [10]",
+    "2svae": "two-stage VAE, learned variance (Dai, Wipf 2019)",
+    "2svae-balanced": "two-stage VAE, balanced (Asperti, Trentin 2020)",
+    "rae-l2": "RAE-L2",
+    "rae-gp": "RAE-GP",
+    "rae-sn": "RAE-SN",
 }
 DISTANCES = (
     "parameters",

@@ -42,7 +42,7 @@ Callback = Callable[[dict[str, Any], Run], object]  # of the row of the history 
 
 
 def train(
-    model: str | Config | VAE,
+    model: str | Config | VAE | None = None,
     images: Images | Source | None = None,
     objective: Objective | Loss | str | None = None,
     *,
@@ -55,7 +55,8 @@ def train(
     """Trains a model and returns its run.
 
     Arguments:
-        model: The name of a preset, a `Config`, or a `VAE`, which is trained in place.
+        model: The name of a preset, a `Config`, or a `VAE`, which is trained in place. Without one, and with a `Config` that
+            has no shape, settings are chosen for the images.
         images: The images to train on, or a source as in `splitvae.load`; by default those of the preset. Of a source
             without parts, such as an array, a tenth is held out as test images.
         objective: The objective, its name, or a loss that it built; by default that of the settings.
@@ -80,6 +81,7 @@ def train(
         settings: Objective | None = objective.settings
     else:
         settings = None if objective is None else OBJECTIVES.make(objective)
+    model = Config() if model is None else model
     config = build_config(model, settings)
     parts: dict[str, Images] = {}
     if isinstance(images, Images):
