@@ -49,9 +49,9 @@ def groups(seeds: int, epochs: int) -> Experiment:
         "Images of a group, here of a digit, share their content; the rest is style. A probe is a classifier of posterior "
         "means of test images: the content should tell the digit, the style should not (the most frequent digit: 11.3 %). "
         "The independent style is what a flow of styles given the content makes of the style, without loss. "
-        "Probes that were stopped before they had converged are named below. The MSE is that of the images that a network sees: "
-        "32x32 with a black border for the convolutional ones, 28x28 for the dense one, whose MSE would be 1.31 times smaller "
-        "with that border."
+        "Probes that were stopped before they had converged are named below. The MSE is that of the images that a network "
+        "sees: 32x32 with a black border for the convolutional ones, 28x28 for the dense one, whose MSE would be 1.31 times "
+        "smaller with that border."
     )
     compared = ("style", "independent style", "content", "single MSE", "REC", "GEN", "EX-POST mixture")
     findings = (compare_pair("split-conv", "conv", compared), list_probe_notes)

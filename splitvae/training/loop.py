@@ -55,8 +55,8 @@ def train(
     """Trains a model and returns its run.
 
     Arguments:
-        model: The name of a preset, a `Config`, or a `VAE`, which is trained in place. Without one, and with a `Config` that
-            has no shape, settings are chosen for the images.
+        model: The name of a preset, a `Config`, or a `VAE`, which is trained in place. Without one, or with a `Config`
+            that has no shape, settings are chosen for the images.
         images: The images to train on, or a source as in `splitvae.load`; by default those of the preset. Of a source
             without parts, such as an array, a tenth is held out as test images.
         objective: The objective, its name, or a loss that it built; by default that of the settings.
