@@ -100,7 +100,8 @@ def collect_codes(vae: VAE, pixels: Tensor, labels: Tensor, seed: int = 0) -> di
 def draw_swaps(vae: VAE, references: References, evidence: bool = False, flow: ConditionalFlow | None = None) -> Figure:
     """Draws each style combined with each content: columns share the content, rows share the style.
 
-    The references stand above the columns and to the left of the rows. Nothing is sampled: all codes are posterior means.
+    The references stand above the columns and to the left of the rows; with a flow, their reconstructions, so that no cell
+    of such a figure is an image of the data. Nothing is sampled: all codes are posterior means.
 
     Arguments:
         vae: A model with a grouped latent.
@@ -117,9 +118,11 @@ def draw_swaps(vae: VAE, references: References, evidence: bool = False, flow: C
         own = torch.cat((styles, references.content.repeat_interleave(count, 0)), 1)
         z = flow.with_content(own, contents).to(vae.device)
     decoded = vae.decode(z).image.unflatten(0, (count, count)).to(references.images)
-    corner = torch.ones_like(references.images[:1])
-    rows = [torch.cat((corner, references.images))]
-    rows += [torch.cat((image[None], row)) for image, row in zip(references.images, decoded, strict=True)]
+    images = references.images
+    if flow is not None:
+        images = vae.decode(torch.cat((references.style, references.content), 1)).image.to(images)
+    rows = [torch.cat((torch.ones_like(images[:1]), images))]
+    rows += [torch.cat((image[None], row)) for image, row in zip(images, decoded, strict=True)]
     return tile_images(rows, separate_first=True)
 
 

@@ -4,6 +4,7 @@
 | ------------------- | ------------------------------------------------------------------------------------------------ |
 | `mnist-ml-vae`      | the paper's dense network; what else keeps the digit out of the style was found by measurements   |
 | `mnist-ml-vae-conv` | convolutions, with all weights of independence; `--split 2` makes it a split Multi-Level VAE     |
+| `celeba-ml-vae`     | faces whose content is their attributes; no weight of independence, see docs/groups.md           |
 
 Where two members of a group give evidence (`evidence_members`), the content of a single image is what training needs:
 many members would hide the errors of each other.
@@ -22,11 +23,12 @@ from ..objectives.variance import Fixed
 __all__ = ["ml_vae_presets"]
 
 
-def ml_vae_presets(mnist: Config) -> dict[str, Config]:
+def ml_vae_presets(mnist: Config, celeba: Config) -> dict[str, Config]:
     """Returns the presets by name.
 
     Arguments:
         mnist: The preset of the Split-VAE for MNIST.
+        celeba: The preset of the Split-VAE for CelebA.
     """
     dense = Config(
         data=Data("mnist"),
@@ -52,7 +54,19 @@ def ml_vae_presets(mnist: Config) -> dict[str, Config]:
         batch_size=256,
         schedule="cosine",
     )
+    faces = celeba.override(
+        group_by="Bangs,Eyeglasses,Smiling,No_Beard",
+        net=InfoGAN(width=16, embedding=256),
+        split=1,
+        latent_dim=48,
+        latent=Grouped(content_dim=12, head_units=256, evidence_members=2),
+        loss=ELBO(variance=Fixed(v=0.15)),
+        epochs=20,
+        batch_size=128,
+        schedule="cosine",
+    )
     return {
         "mnist-ml-vae": dense,
         "mnist-ml-vae-conv": conv,
+        "celeba-ml-vae": faces,
     }

@@ -59,7 +59,7 @@ PRESETS: dict[str, Config] = {
     **baseline_presets("mnist", MNIST),
     **baseline_presets("cifar10", CIFAR10),
     **baseline_presets("celeba", CELEBA),
-    **ml_vae_presets(MNIST),
+    **ml_vae_presets(MNIST, CELEBA),
     **introvae_presets(MNIST, CELEBA),
 }
 PRESETS = {name: dataclasses.replace(config, preset=name) for name, config in PRESETS.items()}

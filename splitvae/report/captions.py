@@ -103,7 +103,8 @@ FIGURES = {
     "swaps-independent": FigureCaption(
         "Content and independent style, swapped",
         "The same, but rows share what in the style is independent of the content, by a flow of styles given the content "
-        "that was fitted to the codes of training images.",
+        "that was fitted to the codes of training images. Above and to the left are reconstructions, so that no cell is an "
+        "image of the data.",
         "some",
     ),
     "swaps-evidence": FigureCaption(

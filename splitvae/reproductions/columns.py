@@ -145,6 +145,12 @@ def _fused_accuracy(record: Record) -> Measured | None:
     return None if found is None else {"value": 100 * found["test"], "deviation": 100 * found["error"]}
 
 
+def _majority(record: Record) -> float | None:
+    """Returns the share of the most frequent label among test images, in percent."""
+    found = record.get("probes", {}).get("majority")
+    return None if found is None else 100 * float(found)
+
+
 def _used(name: str) -> Callable[[Record], Any]:
     """Returns a function of a record that returns a number of the use that its decoder makes of the codes."""
     return lambda record: (record.get("probes", {}).get("use") or {}).get(name)
@@ -286,6 +292,7 @@ COLUMNS: dict[str, Column] = {
     "content untrained": _number("of 1, untrained", _accuracy("content", trained=False)),
     "style": _number("% right from the style", _accuracy("style"), "low"),
     "independent style": _number("from the independent style", _accuracy("independent style"), "low"),
+    "majority": _number("the most frequent label, %", _majority),
     "single MSE": _number("MSE of single images", _used("mse"), "low"),
     "content swapped": _number("error with another content, times", _used("content_ratio"), "high"),
     "style swapped": _number("with another style, times", _used("style_ratio")),

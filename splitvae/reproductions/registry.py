@@ -5,7 +5,7 @@ from __future__ import annotations
 from .crossings import crossings
 from .digits_table import digits_table
 from .experiment import Experiment
-from .groups import groups
+from .groups import groups, groups_of_faces
 from .introspection import introspection, introvae_readme
 from .paper_tables import paper_table
 from .split_studies import split_study
@@ -26,6 +26,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         paper_table("celeba", "CelebA: Table 4 of the paper", EQUAL_COST, seeds=2, epochs=160, private=True),
         crossings(seeds=2, epochs=40),
         groups(seeds=3, epochs=24),
+        groups_of_faces(epochs=20),
         introspection("introvae", "IntroVAE on MNIST", "mnist", seeds=3, epochs=10, width=32),
         introspection("introvae-faces", "IntroVAE on faces", "celeba64", seeds=1, epochs=8, width=32),
         introvae_readme(),

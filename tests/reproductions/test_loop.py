@@ -272,8 +272,8 @@ def test_twins_differ_in_the_split_alone() -> None:
 
 
 def test_faces_are_shown_only_where_they_were_generated() -> None:
-    private = {"reconstructions", "components-reconstructed", "interpolations", "traversals"}
-    for name in ("celeba", "split-faces"):
+    private = {"reconstructions", "components-reconstructed", "interpolations", "traversals", "swaps", "swaps-evidence"}
+    for name in ("celeba", "split-faces", "introvae-faces", "introvae-readme", "groups-faces"):
         assert not private & {figure.name for figure in EXPERIMENTS[name].page.figures}
 
 

@@ -14,6 +14,7 @@ from splitvae import presets
 from splitvae.errors import UserError
 from splitvae.figures import groups as group_figures
 from splitvae.figures.run import draw_run
+from splitvae.models.codes import Codes
 from splitvae.networks.base import Network
 from splitvae.networks.registry import NETWORKS
 from splitvae.objectives.variance import VARIANCES
@@ -184,6 +185,23 @@ def test_the_diagonal_of_swaps_is_reconstructions_and_evidence_is_the_groups(fus
     assert figure.get_size_inches().min() > 1
     with pytest.raises(UserError, match="latent='grouped'"):
         group_figures.select_references(splitvae.VAE((1, 16, 16), 6, net="mlp"), x, labels)
+
+
+def test_swaps_of_independent_styles_show_no_image_of_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    vae = splitvae.VAE((1, 16, 16), 6, net="mlp", latent="grouped", embedding=16).eval()
+    x, labels = torch.rand(40, 1, 16, 16), torch.arange(40) % 2
+    codes = vae.encode(x).mean.detach().repeat(10, 1)
+    flow = splitvae.ConditionalFlow(content_dim=3, width=8, depth=1, epochs=2, batch=50)
+    flow.fit(Codes(codes + 0.1 * torch.randn_like(codes), None))
+    shown: list[torch.Tensor] = []
+    monkeypatch.setattr(group_figures, "tile_images", lambda rows, **_: shown.extend(rows))
+    group_figures.draw_swaps(vae, group_figures.select_references(vae, x, labels), flow=flow)
+    own = vae.reconstruct(x[:2]).image.detach()
+    (_, *above), *rows = shown
+    for i, (left, *row) in enumerate(rows):  # with its own content, an independent style gives back the style
+        for image in (above[i], left, row[i]):
+            torch.testing.assert_close(image, own[i], atol=1e-4, rtol=0)
 
 
 def test_codes_for_maps_are_means_of_single_images_and_one_draw_for_each_group_of_a_batch(
