@@ -25,7 +25,7 @@ class Reproduce:
 
     digits is a small table that takes minutes; mnist, cifar10 and celeba are the paper's tables; split and split-faces show
     what controls the split; crossings splits models of other kinds; introvae, introvae-faces and introvae-readme are
-    introspective models; ml-vae is the Multi-Level VAE.
+    introspective models; groups and groups-faces are Multi-Level VAEs, and ml-vae their best-known public code.
 
     Numbers go to OUT/EXPERIMENT.json, tables and findings to OUT/EXPERIMENT.md, figures to OUT/EXPERIMENT. With a GPU the
     width and the epochs are those of the paper. Without one, networks are smaller, and the epochs are those that fit
@@ -50,10 +50,12 @@ class Reproduce:
     """Number of test images of each distance, and of generated ones."""
     systems: Annotated[tuple[str, ...], arg(metavar="SYSTEM ..."), show_default("all")] = ()
     """The systems to make now, such as svae vae."""
-    iterations: Annotated[ProbeIterations | None, show_default("6000; of ml-vae alone")] = None
-    seed: Annotated[Seed | None, show_default("0; of ml-vae alone, other experiments have several")] = None
+    iterations: Annotated[ProbeIterations | None, arg(metavar="INT"), show_default("6000")] = None
+    """Number of training steps of each probe, for ml-vae alone."""
+    seed: Annotated[Seed | None, arg(metavar="INT"), show_default("0")] = None
+    """Seed of trainings and probes, for ml-vae alone; other experiments have several."""
     checkpoints: Annotated[Path | None, arg(metavar="FOLDER"), show_default("they are left out")] = None
-    """Folder of the checkpoints that the public code of ml-vae released, to measure them too."""
+    """Folder of the checkpoints that the authors of the public code released, to measure them too; for ml-vae alone."""
     json: Json = False
 
     def __call__(self) -> Any:

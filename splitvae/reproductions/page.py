@@ -74,11 +74,12 @@ def _describe(experiment: Experiment, results: Mapping[str, Any], records: Recor
     asked = sum(system.seeds for system in experiment.systems)
     yield f"    {_reproduce_command(experiment, results)}"
     yield ""
-    yield (
-        f"Images: {results['source']} ({results['sha256']}). Width {scale['width']}, {scale['epochs']} epochs "
-        f"({scale['reason']})."
-    )
     every = [record for seeds in records.values() for record in seeds]
+    count = f"{every[0]['training']['images']:,} of " if every else ""
+    yield (
+        f"Training images: {count}{results['source']} ({results['sha256']}). Width {scale['width']}, "
+        f"{scale['epochs']} epochs ({scale['reason']})."
+    )
     if every and (score := score_of(every[0])) is not None:
         yield f"Distances: {describe_images(score)}; protocol `{score['protocol']}`."
     if every:
