@@ -241,6 +241,8 @@ def test_a_wider_network_takes_more_time() -> None:
     images = replace(load("digits"), pixels=resize(load("digits").pixels, (1, 16, 16)))
     narrow, wide = (seconds_of_epoch(SMALL, SMALL.systems[0], images, width=width) for width in (4, 64))
     assert 0 < narrow < wide
+    larger = replace(SMALL.systems[0], settings={"shape": (1, 32, 32)})  # than the images of the experiment
+    assert seconds_of_epoch(SMALL, larger, images, width=4) > 0
 
 
 # ---------------------------------------------------------------- the registry and the command
