@@ -42,10 +42,11 @@ class Sample:
         from ..evaluation.protocols import configure_sampler
         from ..figures.export import write_canvas
         from ..runs import Run
+        from ..utils.progress import show_fit
 
         run = Run(self.run)
         sampler = configure_sampler(run, self.sampler, components=self.components)
-        z = sampler_for(run, sampler).sample(self.n, self.seed)
+        z = sampler_for(run, sampler, progress=show_fit(self.sampler)).sample(self.n, self.seed)
         name = self.sampler if self.image == "blend" else f"{self.sampler}-{self.image}"
         out = self.out or run.path / f"samples-{name}.png"
         write_canvas(out, run.vae, z, column=self.image, seed=self.seed)

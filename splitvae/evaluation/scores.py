@@ -33,8 +33,7 @@ from ..models.vae import VAE
 from ..runs import Run
 from ..samplers.base import Sampler
 from ..samplers.gaussian_mixture import GaussianMixture
-from ..utils.console import Progress
-from ..utils.progress import ProgressBar
+from ..utils.progress import show_fit
 from .fitted_samplers import sampler_for
 from .protocols import AUTHORS_CODES, Protocol, configure_sampler, find_protocol
 
@@ -87,7 +86,7 @@ def score(
     notes: list[str] = list(test.notes)
     if count < images:
         notes.append(f"{images:,} images were asked for, the {test.split} part has {count:,}")
-    fitted = sampler_for(run, _limit_components(sampler, run, protocol, notes), protocol, progress=_bar(sampler.name))
+    fitted = sampler_for(run, _limit_components(sampler, run, protocol, notes), protocol, progress=show_fit(sampler.name))
     notes += _describe_convergence(fitted)
     latents = {
         "REC": _reconstruction_codes(encode(vae, subset), protocol, seed),
@@ -137,20 +136,6 @@ def _limit_components(sampler: Sampler, run: Run, protocol: Protocol, notes: lis
         return sampler
     notes.append(f"a mixture of {sampler.components} components was asked for, {codes:,} codes carry {most}")
     return replace(sampler, components=most)
-
-
-def _bar(name: str) -> Progress:
-    """Returns a function that shows the progress of a fit by epochs."""
-    bar: ProgressBar | None = None
-
-    def progress(epoch: int, epochs: int) -> None:
-        nonlocal bar
-        bar = bar or ProgressBar(f"fitting {name}", epochs, "epoch")
-        bar.update(epoch)
-        if epoch == epochs:
-            bar.close()
-
-    return progress
 
 
 def _describe_convergence(fitted: Sampler) -> list[str]:

@@ -17,6 +17,7 @@ from ..runs import Run
 from ..samplers.conditional_flow import ConditionalFlow
 from ..samplers.fit import MIN_CODES
 from ..utils.files import read_json
+from ..utils.progress import show_fit
 from .labelled_images import LabelledImages
 
 __all__ = ["INDEPENDENT_STYLE", "find_useful_flow", "fit_flows"]
@@ -24,16 +25,26 @@ __all__ = ["INDEPENDENT_STYLE", "find_useful_flow", "fit_flows"]
 INDEPENDENT_STYLE = "independent style"  # its name among the codes of probes.json
 
 
-def fit_flows(run: Run, untrained: VAE, train: LabelledImages) -> tuple[ConditionalFlow | None, ConditionalFlow | None]:
+def fit_flows(
+    run: Run, untrained: VAE, train: LabelledImages, progress: bool = True
+) -> tuple[ConditionalFlow | None, ConditionalFlow | None]:
     """Returns conditional flows of the codes of a run's model and of its untrained copy.
 
     There are none if the latent is not grouped, or if there are too few images for a flow.
+
+    Arguments:
+        run: The run, to which the flow of its model is saved.
+        untrained: The untrained copy.
+        train: The training images.
+        progress: Whether progress is printed.
     """
     if not isinstance(untrained.encoder.latent, GroupedHead) or len(train.labels) < MIN_CODES:
         return None, None
-    trained, other = sampler_for(run, ConditionalFlow.name), configure_sampler(run, ConditionalFlow.name)
+    name = ConditionalFlow.name
+    shown = [show_fit(f"{name}, {which}") if progress else None for which in ("trained", "untrained")]
+    trained, other = sampler_for(run, name, progress=shown[0]), configure_sampler(run, name)
     assert isinstance(trained, ConditionalFlow) and isinstance(other, ConditionalFlow)
-    return trained, other.fit(encode(untrained, train.images))
+    return trained, other.fit(encode(untrained, train.images), shown[1])
 
 
 def find_useful_flow(run: Run) -> ConditionalFlow | None:

@@ -105,7 +105,7 @@ def probe(
     )
     untrained = _untrained_copy(run, train.images.pixels, seed)
     counts = _group_sizes(vae, train, test, members)
-    flow, untrained_flow = fit_flows(run, untrained, train) if independent_style else (None, None)
+    flow, untrained_flow = fit_flows(run, untrained, train, progress) if independent_style else (None, None)
     sets = _codes_to_probe(vae, train, test, counts, seed, flow)
     for (name, count, kind), parts in _codes_to_probe(untrained, train, test, counts, seed, untrained_flow).items():
         sets[name, count, f"untrained_{kind}"] = parts

@@ -10,9 +10,10 @@ from typing import Any, Self, TypeVar
 
 from tqdm import tqdm
 
+from .console import Progress
 from .text import count_noun, format_duration
 
-__all__ = ["ProgressBar", "join_parts"]
+__all__ = ["ProgressBar", "join_parts", "show_fit"]
 
 T = TypeVar("T")
 
@@ -103,6 +104,24 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def show_fit(name: str) -> Progress:
+    """Returns a function that shows the progress of a fit by epochs.
+
+    Arguments:
+        name: What is fitted.
+    """
+    bar: ProgressBar | None = None
+
+    def progress(epoch: int, epochs: int) -> None:
+        nonlocal bar
+        bar = bar or ProgressBar(f"fitting {name}", epochs, "epoch")
+        bar.update(epoch)
+        if epoch == epochs:
+            bar.close()
+
+    return progress
 
 
 def join_parts(parts: Sequence[str], room: int) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from splitvae.utils import progress
-from splitvae.utils.progress import ProgressBar, join_parts
+from splitvae.utils.progress import ProgressBar, join_parts, show_fit
 
 
 def test_a_log_gets_a_line_for_each_tenth_of_a_long_job(
@@ -64,3 +64,14 @@ def test_a_bar_fits_the_terminal_and_cuts_no_word(columns: int, monkeypatch: pyt
 def test_parts_are_whole() -> None:
     assert join_parts(["one part", "another"], 12) == "one part"
     assert join_parts(["one part"], 4) == ""
+
+
+def test_a_fit_is_shown_by_its_epochs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "SECONDS_WITHOUT_LINES", -1.0)
+    shown = show_fit("flow, trained")
+    assert capsys.readouterr().err == ""  # nothing before the first epoch, whose number of epochs it learns
+    for epoch in range(1, 5):
+        shown(epoch, 4)
+    lines = capsys.readouterr().err.splitlines()
+    heads = [line.rsplit(",", 1)[0] for line in lines]
+    assert heads == [f"fitting flow, trained: {percent} % of 4 epochs" for percent in (20, 50, 70)]
