@@ -39,7 +39,7 @@ def check_minimums(settings: Settings, **minimums: int) -> None:
     """Raises UserError for a setting that is below its minimum."""
     for name, minimum in minimums.items():
         if (value := getattr(settings, name)) < minimum:
-            raise UserError(f"{name}={value} must be at least {minimum}.")
+            raise UserError(f"{setting(name, value)} must be at least {minimum}.")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ class Data(Settings):
         super().__post_init__()
         check_minimums(self, pad=0, group_members=0, **({} if self.crop is None else {"crop": 1}))
         if self.validation < 0:
-            raise UserError(f"validation={self.validation} must be a number of images of at least 0; 0 holds out none.")
+            raise UserError(
+                f"{setting('validation', self.validation)} must be a number of images of at least 0; 0 holds out none."
+            )
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,11 @@ class Training(Settings):
         super().__post_init__()
         check_minimums(self, epochs=1, batch_size=2, schedule_epochs=1)
         if not (self.lr > 0 and math.isfinite(self.lr)):
-            raise UserError(f"lr={self.lr} must be a positive number, such as 1e-3.")
+            raise UserError(f"{setting('lr', self.lr)} must be a positive number, such as 1e-3.")
         if not 0 <= self.ema < 1:
-            raise UserError(f"ema={self.ema} must be a decay in [0, 1), such as 0.999; 0 switches it off.")
+            raise UserError(f"{setting('ema', self.ema)} must be a decay in [0, 1), such as 0.999; 0 switches it off.")
         if not 0 <= self.seed < 2**31:
-            raise UserError(f"seed={self.seed} must lie between 0 and 2147483647.")
+            raise UserError(f"{setting('seed', self.seed)} must lie between 0 and 2147483647.")
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,9 @@ class Hardware(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.devices, str) and self.devices != "auto":
-            raise UserError(f"devices={self.devices!r} must be a number of devices, or auto for all of each machine.")
+            raise UserError(
+                f"{setting('devices', self.devices)} must be a number of devices, or auto for all of each machine."
+            )
         check_minimums(self, nodes=1, **({} if isinstance(self.devices, str) else {"devices": 1}))
 
     @property
@@ -193,7 +197,7 @@ class Config(Settings):
         super().__post_init__()
         for _, field, value in self.walk():
             if field.acts is not None and value != field.default and not field.acts.condition(self):
-                raise UserError(f"{field.option}={value!r} {field.acts.explain(field.option)}")
+                raise UserError(f"{setting(field.option, value)} {field.acts.explain(field.option)}")
         if self.hardware.compile and self.objective.options().get("penalty") == "gradient":
             raise UserError(
                 "the gradient penalty needs second derivatives, which torch.compile cannot compute; leave "

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["UserError", "messages_for_shell", "nearest", "setting"]
+__all__ = ["UserError", "is_in_shell", "messages_for_shell", "nearest", "setting"]
 
 _reader = {"is_in_shell": False}  # of the messages of this process
 
@@ -33,10 +33,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
     "did you mean 'mnist-svae'?"
     """
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(repr(name) for name in close) + "?"
     return "known are: " + ", ".join(known) + "."
+
+
+def is_in_shell() -> bool:
+    """Returns whether messages are read in a shell, and otherwise in Python."""
+    return _reader["is_in_shell"]
 
 
 @contextmanager

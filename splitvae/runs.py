@@ -27,7 +27,7 @@ from .config import Config
 from .data.convert import as_images
 from .data.geometry import ResizeOptions, crop_and_resize
 from .data.images import Images
-from .errors import UserError, nearest, setting
+from .errors import UserError, is_in_shell, nearest, setting
 from .models.codes import Codes, encode
 from .models.pretrained import read_model, write_model
 from .models.vae import VAE
@@ -35,7 +35,7 @@ from .presets.images import load_for_config
 from .utils.files import read_json, write_json
 from .utils.lock import LOCK
 from .utils.machine import default_device, describe_device, describe_versions
-from .utils.versions import describe_newer, own_version
+from .utils.versions import describe_newer, note_newer, own_version
 
 __all__ = ["Run", "group_runs_by_seed", "open_run"]
 
@@ -104,6 +104,7 @@ class Run:
             raise UserError(f"{file} {error}{describe_newer(values.get('splitvae'))}") from None
         except (TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{file} is damaged ({error}); restore it or train the run anew.") from None
+        note_newer(values.get("splitvae"), file)
         self._images: dict[str, Images] = {}
         self.training_sha256 = str(values.get("images") or "")
         self.machine: dict[str, str] = values.get("machine", {})  # where it was begun: the device, the versions
@@ -124,10 +125,7 @@ class Run:
         """
         folder = Path(path)
         if (folder / "config.json").exists():
-            raise UserError(
-                f"{folder} already holds a run; continue it with {setting('resume', True)}, or give another folder with "
-                f"{setting('out')}."
-            )
+            raise UserError(f"{folder} already holds a run; give another folder with {setting('out')}.")
         if folder.exists() and (not folder.is_dir() or {file.name for file in folder.iterdir()} - {LOCK}):
             raise UserError(f"{folder} exists and holds no run; give another folder with {setting('out')}.")
         machine = {"device": describe_device(), "versions": describe_versions()}
@@ -236,7 +234,12 @@ class Run:
             return load_for_config(self.config.override(data=data), split)
         if split not in self._images:
             if self.config.data.source is None:
-                raise UserError(f"{self.path} was trained on images from memory; give their source with {setting('data')}.")
+                remedy = (
+                    f"give their source with {setting('data')}"
+                    if is_in_shell()
+                    else ("`run.images(part, data=SOURCE)` reads a source, and `run.vae.encode(images)` encodes it")
+                )
+                raise UserError(f"{self.path} was trained on images from memory; {remedy}.")
             self._images[split] = load_for_config(self.config, split)
         return self._images[split]
 

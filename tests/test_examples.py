@@ -40,7 +40,6 @@ def test_a_plain_loop_trains_any_objective(objective: str, capsys: pytest.Captur
 
 @pytest.mark.parametrize("objective", ["elbo", "intro"])
 def test_a_lightning_module_trains_any_objective(objective: str, tmp_path: Path) -> None:
-    pytest.importorskip("pytorch_lightning")  # of no extra: whoever uses it has it
     example = load_example("lightning_module")
     quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False, "enable_model_summary": False}
     quiet |= {"accelerator": "cpu", "default_root_dir": tmp_path, "max_epochs": 1}

@@ -64,7 +64,7 @@ def test_the_same_mistake_is_answered_in_python_and_on_the_command_line(
     with pytest.raises(UserError, match=r"^run exists and holds no run; give another folder with `out`\.$"):
         splitvae.Run.begin("run", splitvae.Config(), {})
     assert main(["train", "digits-svae", "--group-members", "2", "--out", "new"]) == 2
-    assert "group_members=2 acts only with a latent of groups, such as --latent grouped; choose that, or leave " in (
+    assert "--group-members 2 acts only with a latent of groups, such as --latent grouped; choose that, or leave " in (
         error := capsys.readouterr().err
     )
     assert "--group-members out" in error.replace("\n", " ")

@@ -71,6 +71,16 @@ def test_a_run_of_a_newer_version_says_so(run: splitvae.Run, values: dict[str, A
     assert "It was written by" not in str(error.value)
 
 
+def test_a_run_of_a_newer_version_that_can_be_read_is_noted_once(
+    run: splitvae.Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert open_run(run.path).version == splitvae.__version__ and capsys.readouterr().err == ""
+    change(run, splitvae="99.1")
+    assert open_run(run.path).vae.split == open_run(run.path).vae.split
+    notes = capsys.readouterr().err.splitlines()
+    assert len(notes) == 1 and "config.json was written by splitvae 99.1, which is newer than this one" in notes[0]
+
+
 def test_a_model_of_a_newer_version_in_a_run_says_so(run: splitvae.Run) -> None:
     file = run.path / "model" / "config.json"
     settings = json.loads(file.read_text())

@@ -58,9 +58,13 @@ def collect_words(commands: Mapping[str, Any]) -> dict[str, CommandWords]:
         commands: The commands by name, each a dataclass of options, or a function.
     """
     from ..data.sources import SOURCE_NAMES
+    from ..features.registry import EXTRACTORS
+    from ..hub.card import LICENCES
+    from ..metrics.registry import METRICS
     from ..presets.registry import PRESETS
     from ..reproductions.registry import EXPERIMENTS
     from . import data
+    from .checks import PARTS
     from .reproduce import ML_VAE
     from .sweep import SweepOptions
     from .train import TrainOptions
@@ -69,6 +73,8 @@ def collect_words(commands: Mapping[str, Any]) -> dict[str, CommandWords]:
     first: dict[str, Sequence[str]] = {"train": list(PRESETS), "sweep": ["introvae", *intro], "data": list(data.COMMANDS)}
     first |= {"reproduce": [*EXPERIMENTS, ML_VAE], "categories": SOURCE_NAMES, "means": SOURCE_NAMES}
     first |= {f"data {name}": SOURCE_NAMES for name in ("prepare", "show")}
+    values: dict[str, Sequence[str]] = {"--data": SOURCE_NAMES, "--part": PARTS, "--licence": LICENCES}
+    values |= {"--features": EXTRACTORS, "--metrics": list(METRICS)}
     own: dict[str, type] = {"train": TrainOptions, "sweep": SweepOptions}
     kinds = {**commands, **{f"data {name}": kind for name, kind in data.COMMANDS.items()}}
     words = {}
@@ -77,7 +83,7 @@ def collect_words(commands: Mapping[str, Any]) -> dict[str, CommandWords]:
         options = options_of(kind) if isinstance(kind, type) else {}
         if name in own:
             options = settings_of_config() | options
-        known = {"--data": SOURCE_NAMES, **({"--sampler": SAMPLER_NAMES} if name not in own else {})}
+        known = {**values, **({"--sampler": SAMPLER_NAMES} if name not in own else {})}
         options = {option: known.get(option, values) for option, values in options.items()}
         title = (inspect.getdoc(command) or "").splitlines()[0]
         shells = _literals(get_type_hints(Completion)["shell"]) if name == "completion" else ()

@@ -38,9 +38,9 @@ class Export:
         from ..export.onnx_files import check_installed, export_onnx
         from ..export.torch_files import export_torch
         from ..export.web_page import check_folder, export_web
-        from ..runs import Run
+        from ..runs import open_run
 
-        run = Run(self.run)
+        run = open_run(self.run)
         if self.onnx is not None or self.web is not None:
             check_installed()
         if self.onnx is not None:

@@ -88,10 +88,9 @@ def train(arguments: Sequence[str]) -> None:
         from ..data.sources import check_source
 
         check_source(config.data.source)
-    if config.model.shape is not None and config.model.shape[1] not in config.model.net.sides:
-        from ..presets.build import build_vae
+    from ..presets.build import check_buildable
 
-        build_vae(config)  # says which sides the network has
+    check_buildable(config)
     if options.dry_run:
         print_result(options.json, lambda: show_rehearsal(config, explicit_fields, options.seeds))
         return

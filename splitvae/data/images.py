@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .mapped import find_origin
 
 __all__ = ["Images", "batches", "evenly_spaced"]
@@ -52,6 +54,8 @@ class Images:
             return self.pixels[index]
         if isinstance(index, np.ndarray | list):
             index = torch.as_tensor(index)
+        elif not isinstance(index, numbers.Integral | slice | Tensor) and index is not None and index is not Ellipsis:
+            raise UserError(f"images are chosen by numbers, such as images[0] or images[:64], not by {index!r}.")
         pixels = self.pixels[index]
         if pixels.ndim < 4:
             return pixels

@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import UserError
+from ..utils.text import count_noun
 
 __all__ = [
     "PART_OF_NAME",
@@ -97,7 +98,8 @@ def select_split(sizes: Mapping[str, int], split: str, source_name: str) -> Spli
         if part not in sizes:
             raise MissingPartError(f"{source_name} has no {split} part, only {' and '.join(sizes)}: ask for one of these.")
         if sizes[part] < 2:
-            raise UserError(f"{source_name} has {sizes[part]} image(s) in its {part} part: at least 2 are needed.")
+            held = count_noun(sizes[part], "image")
+            raise UserError(f"{source_name} has {held} in its {part} part: at least 2 are needed.")
         note = f"{source_name} has no test part: its validation part stands in for it"
         return SplitSelection(part, None, (note,) if part != split else ())
     ((part, count),) = sizes.items()
@@ -106,7 +108,8 @@ def select_split(sizes: Mapping[str, int], split: str, source_name: str) -> Spli
     if split == "all" and count:
         return SplitSelection(part, None)
     if count < 2:
-        raise UserError(f"{source_name} has {count} image(s): at least 2 are needed, one to train and one to test.")
+        held = count_noun(count, "image")
+        raise UserError(f"{source_name} has {held}: at least 2 are needed, one to train and one to test.")
     tenth = max(1, count // 10)
     order = np.random.default_rng(0).permutation(count)
     rows = np.sort(order[:tenth] if split == "test" else order[tenth:])

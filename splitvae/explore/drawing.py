@@ -87,7 +87,13 @@ def draw_note(text: str) -> str:
 
 def draw_error(text: str) -> str:
     """Returns the HTML of a sentence about a mistake, which screen readers announce."""
-    return f'<p class="sv-error" role="alert">{html.escape(text[:1].upper() + text[1:])}</p>'
+    return f'<p class="sv-error" role="alert">{html.escape(begin_sentence(text))}</p>'
+
+
+def begin_sentence(text: str) -> str:
+    """Returns a message that begins with a capital letter, unless its first word is a name such as photo.png or runs/a."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
 
 
 def _figure(tile: Tile, name: str = "") -> str:

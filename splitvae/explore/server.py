@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, setting
-from ..runs import Run, group_runs_by_seed
+from ..runs import group_runs_by_seed, open_run
 from .session import Session
 
 __all__ = ["LOOPBACK", "open_sessions", "serve"]
@@ -37,7 +37,7 @@ def open_sessions(paths: Sequence[Path]) -> dict[str, Session]:
     folders = [folder for group in group_runs_by_seed(paths).values() for folder in group]
     names = [folder.resolve().name for folder in folders]
     unique = names if len(set(names)) == len(names) else [str(folder) for folder in folders]
-    return {name: Session(Run(folder)) for name, folder in zip(unique, folders, strict=True)}
+    return {name: Session(open_run(folder)) for name, folder in zip(unique, folders, strict=True)}
 
 
 def serve(

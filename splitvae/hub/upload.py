@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from ..errors import UserError, setting
+from ..errors import UserError, is_in_shell, setting
 from ..figures.io import read_fingerprint, save_figure
 from ..figures.samples import draw_components, draw_sheet
 from ..models.pretrained import write_model
@@ -71,9 +71,10 @@ def push(
                 remedy = f"type `hf auth login` with a token that may write to {owner}"
             raise UserError(f"{to} was not uploaded ({_first_line(error)}); {remedy}.") from None
         except Exception as error:  # the network can raise anything
+            here = setting("folder", "DIR") if is_in_shell() else "splitvae.hub.write_repository(model, Path('DIR'), licence)"
             raise UserError(
                 f"{to} was not uploaded, since the hub cannot be reached ({_first_line(error)}); "
-                f"{setting('folder', 'DIR')} writes the files here, to be uploaded elsewhere by `hf upload`."
+                f"{here} writes the files here, to be uploaded elsewhere by `hf upload`."
             ) from None
     return f"https://huggingface.co/{repository}"
 

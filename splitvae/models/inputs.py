@@ -1,7 +1,7 @@
 """What `VAE.encode` and `VAE.decode` take: any kind of images and latents, or a sentence about what is wrong with them.
 
-A batch of a training step passes by type and shape alone: floats (B, C, H, W) on the device. Values are looked at on the
-CPU only, and of a model in training mode only once, since a step must not wait for what it reads.
+A batch of a training step passes by type and shape alone: floats (B, C, H, W) on the device. Of a model in training mode
+values are looked at only once, since a step must not wait for what it reads.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def to_images(
         shape: The shape (C, H, W) of an image of the model.
         device: The device of the model.
         dtype: The type of the model's weights.
-        checks_values: Whether floats that lie on the CPU are looked at; a training step does not wait for that.
+        checks_values: Whether the values of floats are looked at, for which the program waits.
 
     Raises:
-        UserError: For images of another shape, and on the CPU for values of another range.
+        UserError: For images of another shape, and for values of another range where they are looked at.
     """
     if isinstance(x, np.ndarray) and x.dtype.kind == "f":
         x = torch.from_numpy(np.array(x, np.float32 if x.dtype.itemsize < 8 else np.float64))
@@ -64,8 +64,8 @@ def _to_layout(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 
 def _check_range(x: Tensor) -> None:
-    """Raises UserError for floats on the CPU that are no images in [0, 1]; NaN is left to the alarms of a training."""
-    if x.device.type != "cpu" or not x.numel() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+    """Raises UserError for floats that are no images in [0, 1]; NaN is left to the alarms of a training."""
+    if x.device.type == "meta" or not x.numel() or torch.compiler.is_compiling() or torch.jit.is_tracing():
         return
     low, high = (float(value) for value in x.detach().aminmax())
     least, most = VALUES_OF_OTHER_RANGES

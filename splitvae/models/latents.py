@@ -115,19 +115,23 @@ class Grouped(Latent):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.eps_std < float("inf"):
-            raise UserError(f"group_eps_std={self.eps_std} must be a number of at least 0; 1 draws from the posterior.")
+            raise UserError(
+                f"{setting('group_eps_std', self.eps_std)} must be a number of at least 0; 1 draws from the posterior."
+            )
         if self.head_units < 0:
             raise UserError(
-                f"group_head_units={self.head_units} must be a number of units of at least 0; 0 is no hidden layer."
+                f"{setting('group_head_units', self.head_units)} must be a number of units of at least 0; "
+                "0 is no hidden layer."
             )
         if self.evidence_members < 0:
             raise UserError(
-                f"group_evidence={self.evidence_members} must be a number of members of at least 0; 0 is all of a group."
+                f"{setting('group_evidence', self.evidence_members)} must be a number of members of at least 0; "
+                "0 is all of a group."
             )
         if self.evidence_members and not self.fusion.startswith("poe"):
             raise UserError(
-                f"group_evidence={self.evidence_members} needs a product of the members' Gaussians (fusion='poe'), "
-                f"not {self.fusion!r}."
+                f"{setting('group_evidence', self.evidence_members)} needs a product of the members' Gaussians "
+                f"(fusion='poe'), not {self.fusion!r}."
             )
 
     def build(self, features: int, dim: int) -> GroupedHead:
@@ -205,8 +209,8 @@ class GroupedHead(nn.Module):
         content, units = latent.content_dim or dim // 2, latent.head_units
         if not 0 < content < dim:
             raise UserError(
-                f"content_dim={latent.content_dim} of latent_dim={dim} leaves no dimension for style or content; it "
-                "must lie between 1 and latent_dim - 1, or be 0 for a half."
+                f"{setting('content_dim', latent.content_dim)} of {setting('latent_dim', dim)} leaves no dimension "
+                "for style or content; it must lie between 1 and latent_dim - 1, or be 0 for a half."
             )
         self.settings, self.content_dim = latent, content
         inputs = units or features

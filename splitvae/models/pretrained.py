@@ -18,7 +18,7 @@ from torch import nn
 
 from ..errors import UserError, nearest
 from ..utils.files import atomic_write, read_json, write_json
-from ..utils.versions import describe_newer, own_version
+from ..utils.versions import describe_newer, note_newer, own_version
 
 __all__ = ["CONFIG", "WEIGHTS", "find_model_folder", "read_model", "write_model"]
 
@@ -55,7 +55,9 @@ def read_model(build: Callable[..., M], folder: Path, remedy: str = "") -> M:
     settings = read_json(folder / CONFIG)
     if not isinstance(settings, dict) or "shape" not in settings:
         raise UserError(f"{folder / CONFIG} holds no settings of a model of splitvae.")
-    end = describe_newer(settings.pop("splitvae", None)) or f" {remedy}".rstrip()
+    version = settings.pop("splitvae", None)
+    note_newer(version, folder / CONFIG)
+    end = describe_newer(version) or f" {remedy}".rstrip()
     try:
         model = build(**settings)
     except UserError as error:

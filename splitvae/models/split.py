@@ -24,7 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, setting
 
 __all__ = ["Canvas", "ambiguity", "compose", "count_logit_channels", "smoothness"]
 
@@ -39,6 +39,10 @@ class Canvas(NamedTuple):
 
     images: Tensor
     masks: Tensor
+
+    def __repr__(self) -> str:
+        count, k, *shape = self.images.shape
+        return f"Canvas({count} images of {tuple(shape)}, split={k})"
 
     @property
     def image(self) -> Tensor:
@@ -69,7 +73,7 @@ def count_logit_channels(channels: int, split: int) -> int:
         UserError: For a split below 1.
     """
     if split < 1:
-        raise UserError(f"split={split} must be at least 1; 1 is a plain decoder, 2 a Split-VAE.")
+        raise UserError(f"{setting('split', split)} must be at least 1; 1 is a plain decoder, 2 a Split-VAE.")
     return split * channels + split - 1
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self, cast
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..networks.base import Network
 from ..networks.registry import NETWORKS
 from ..networks.residual import Residual
@@ -68,7 +68,9 @@ class Model(Settings):
         if self.shape is not None and (len(self.shape) != 3 or self.shape[1] != self.shape[2]):
             raise UserError(f"shape={tuple(self.shape)} is not (channels, side, side), such as (3, 64, 64).")
         if self.latent_dim < 1:
-            raise UserError(f"latent_dim={self.latent_dim} leaves nothing of the network; it must be at least 1.")
+            raise UserError(
+                f"{setting('latent_dim', self.latent_dim)} leaves nothing of the network; it must be at least 1."
+            )
 
 
 class Encoder(nn.Module):
@@ -158,9 +160,10 @@ class VAE(nn.Module):
         """Sets an attribute; raises UserError for a setting, which the layers of a model cannot follow."""
         settings = self.__dict__.get("settings")
         if settings is not None and name in ("settings", *settings.options()):
+            example = f"{name}={value!r}" if name not in ("settings", "shape") else "latent_dim=32"
             raise UserError(
                 f"{name} of a model cannot be changed, since its layers were built for it; create another model, such as "
-                "splitvae.VAE(vae.shape, split=3)."
+                f"splitvae.VAE({value if name == 'shape' else 'vae.shape'}, {example})."
             )
         super().__setattr__(name, value)
 
@@ -173,7 +176,7 @@ class VAE(nn.Module):
             group: The group of each image, shape (B,), any integers; None makes each image a group of its own.
 
         Raises:
-            UserError: For images of another shape, and for values of another range where they lie on the CPU.
+            UserError: For images of another shape, and for values of another range.
         """
         # A training step must not wait for values: of a model in training mode they are looked at in the first batch alone.
         checks_values = not self.training or "has_seen_images" not in self.__dict__
@@ -227,7 +230,7 @@ class VAE(nn.Module):
             seed: A seed that makes z the same on every device; None draws from the global random stream.
         """
         if not isinstance(n, numbers.Integral) or n < 0:
-            raise UserError(f"n={n!r} is no number of samples; give a whole number, such as 64.")
+            raise UserError(f"{setting('n', n)} is no number of samples; give a whole number, such as 64.")
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         return self.decode(torch.randn(n, self.latent_dim, generator=generator))
 

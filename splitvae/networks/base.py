@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.settings import Settings
 from .layers import SIDES
 
@@ -39,9 +39,11 @@ class Network(Settings):
         super().__post_init__()
         for option, value in self.options().items():
             if option == "kernel" and value < 2:
-                raise UserError(f"kernel={value} cannot double the side of a map; it must be at least 2 (3 in the paper).")
+                raise UserError(
+                    f"{setting('kernel', value)} cannot double the side of a map; it must be at least 2 (3 in the paper)."
+                )
             if isinstance(value, int) and value < 1:
-                raise UserError(f"{option}={value} leaves nothing of the network; it must be at least 1.")
+                raise UserError(f"{setting(option, value)} leaves nothing of the network; it must be at least 1.")
 
     def build(self, shape: tuple[int, int, int], latent_dim: int, outputs: int) -> EncoderDecoder:
         """Returns an untrained encoder and decoder.

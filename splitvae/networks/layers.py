@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 
 __all__ = [
     "DOUBLINGS",
@@ -150,8 +150,8 @@ def check_side(side: int, halvings: int = 0) -> None:
         )
     if 2**halvings > side:
         raise UserError(
-            f"scales={halvings} would halve an image of side {side} to less than one pixel; "
-            f"the most for this side is scales={side.bit_length() - 1}."
+            f"{setting('scales', halvings)} would halve an image of side {side} to less than one pixel; "
+            f"the most for this side is {setting('scales', side.bit_length() - 1)}."
         )
 
 

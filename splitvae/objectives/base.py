@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.groups import Groups
 from ..models.posteriors import GroupedPosterior, Posterior
 from ..models.split import Canvas, ambiguity, smoothness
@@ -53,11 +53,11 @@ class Objective(Settings):
         super().__post_init__()
         if not 0 <= self.ambiguity <= 1:
             raise UserError(
-                f"ambiguity={self.ambiguity} must lie in [0, 1]; 0 leaves the split free as in the paper, 1 makes each "
-                "component explain the pixels at which its map is large."
+                f"{setting('ambiguity', self.ambiguity)} must lie in [0, 1]; 0 leaves the split free as in the paper, 1 "
+                "makes each component explain the pixels at which its map is large."
             )
         if not 0 <= self.smoothness < math.inf:
-            raise UserError(f"smoothness={self.smoothness} must be a number of at least 0.")
+            raise UserError(f"{setting('smoothness', self.smoothness)} must be a number of at least 0.")
 
     def build(self, steps_per_epoch: int = 1) -> Loss:
         """Returns a new module that computes this objective.

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.groups import Groups
 from ..models.posteriors import GroupedPosterior
 from ..models.vae import VAE
@@ -69,14 +69,14 @@ class ELBO(Objective):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (0 <= self.beta < math.inf):
-            raise UserError(f"beta={self.beta} must be a number of at least 0.")
+            raise UserError(f"{setting('beta', self.beta)} must be a number of at least 0.")
         for name, example in (("independence", 100), ("independence_moments", 5), ("independence_pairs", 500)):
             if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"{name}={getattr(self, name)} must be a number of at least 0, such as {example}.")
+                raise UserError(f"{setting(name, getattr(self, name))} must be a number of at least 0, such as {example}.")
         if self.independence_steps < 0:
             raise UserError(
-                f"independence_steps={self.independence_steps} must be a number of steps of at least 0; 0 has the whole "
-                "weight from the first step."
+                f"{setting('independence_steps', self.independence_steps)} must be a number of steps of at least 0; "
+                "0 has the whole weight from the first step."
             )
 
     def build(self, steps_per_epoch: int = 1) -> ELBOLoss:

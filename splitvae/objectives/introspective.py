@@ -40,7 +40,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.groups import Groups, as_groups
 from ..models.posteriors import Posterior
 from ..models.split import Canvas
@@ -287,4 +287,4 @@ def check_weight(name: str, value: float, step: int | None = None) -> float:
         return value
     at_step = "" if step is None else f" at step {step}"
     bound = "positive" if positive else "a number of at least 0"
-    raise UserError(f"{name}={value}{at_step} must be {bound}: {BOUND_REASONS[name]}.")
+    raise UserError(f"{setting(name, value)}{at_step} must be {bound}: {BOUND_REASONS[name]}.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.vae import VAE
 from ..utils.settings import OneOf
 from .base import PlayerLosses
@@ -72,18 +72,18 @@ class Intro(Introspective):
 
     def _check_ratio(self) -> None:
         """Raises UserError for a ratio of the margin that cannot act."""
-        ratio = f"margin_ratio={self.margin_ratio:g}"
+        ratio = setting("margin_ratio", self.margin_ratio)
         if self.margin_ratio <= 1:
             raise UserError(f"{ratio} sets the margin below the KL of images, where it does nothing; type more than 1.")
         if not self.vae_epochs:
             raise UserError(
-                f"{ratio} needs the KL of images in plain epochs, and vae_epochs=0; type vae_epochs=1, or margin in "
-                "place of the ratio."
+                f"{ratio} needs the KL of images in plain epochs, and {setting('vae_epochs', 0)} has none; type "
+                f"{setting('vae_epochs', 1)}, or {setting('margin')} in place of the ratio."
             )
         if self.margin != Intro.margin:
             raise UserError(
-                f"margin={_formatted(self.margin)} and {ratio} both set the margin; type margin_ratio=0 to keep the first, "
-                f"or margin={Intro.margin:g} to keep the ratio."
+                f"{setting('margin')} ({_formatted(self.margin)}) and {ratio} both set the margin; leave one of them "
+                f"out, or type {setting('margin_ratio', 0)} to keep the first."
             )
 
     def build(self, steps_per_epoch: int = 1) -> IntroLoss:

@@ -19,7 +19,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.settings import Option, Registry, Settings
 
 __all__ = ["KL_SCHEDULES", "Capacity", "Constant", "Cyclical", "KLSchedule", "WarmUp"]
@@ -68,7 +68,7 @@ class _Timed(KLSchedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.steps < 1:
-            raise UserError(f"kl_steps={self.steps} must be a number of steps of at least 1.")
+            raise UserError(f"{setting('kl_steps', self.steps)} must be a number of steps of at least 1.")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,9 @@ class Capacity(_Timed):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.nats < 0:
-            raise UserError(f"capacity={self.nats} must be a number of nats of at least 0, since a KL is never negative.")
+            raise UserError(
+                f"{setting('capacity', self.nats)} must be a number of nats of at least 0, since a KL is never negative."
+            )
 
     def factor(self, step: int) -> float:
         """Returns 1, because the step changes the capacity, not the weight."""

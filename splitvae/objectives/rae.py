@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.groups import Groups
 from ..models.vae import VAE
 from ..utils.settings import OneOf, Option
@@ -53,7 +53,7 @@ class RAE(Objective):
         super().__post_init__()
         for option, value in {"beta": self.beta, "penalty_weight": self.weight}.items():
             if not 0 <= value < math.inf:
-                raise UserError(f"{option}={value} must be a number of at least 0.")
+                raise UserError(f"{setting(option, value)} must be a number of at least 0.")
 
     def build(self, steps_per_epoch: int = 1) -> RAELoss:
         """Returns a new `RAELoss`; see `Objective.build`."""

@@ -32,7 +32,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.collectives import all_reduce
 from ..utils.settings import Registry, Settings
 
@@ -153,7 +153,7 @@ class Variance(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.v > 0 and math.isfinite(self.v)):
-            raise UserError(f"v={self.v}, the variance of the likelihood, must be a positive number.")
+            raise UserError(f"{setting('v', self.v)}, the variance of the likelihood, must be a positive number.")
 
     def build(self) -> VarianceModule:
         """Returns a new module of this variance."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import torch
+
 from ..config import Config
 from ..errors import UserError
 from ..models.vae import VAE
@@ -12,7 +14,7 @@ from ..objectives.base import Objective
 from ..objectives.registry import OBJECTIVES
 from .registry import find_preset
 
-__all__ = ["build_config", "build_vae", "create"]
+__all__ = ["build_config", "build_vae", "check_buildable", "create"]
 
 
 def create(name: str, **options: Any) -> VAE:
@@ -37,6 +39,17 @@ def build_vae(config: Config) -> VAE:
         )
     choices = model.net, model.latent, model.spectral_norm, model.split_decoder
     return VAE(model.shape, model.latent_dim, model.split, *choices)
+
+
+def check_buildable(config: Config) -> None:
+    """Raises UserError for settings of which no model can be built, without the cost of its weights.
+
+    Arguments:
+        config: The configuration; one without a shape is not checked, since its images decide on the network.
+    """
+    if config.model.shape is not None:
+        with torch.device("meta"):
+            build_vae(config)
 
 
 def build_config(model: str | Config | VAE, objective: Objective | None = None, **options: Any) -> Config:

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..samplers.fit import fixed_seed
 from ..utils.console import Progress
 from ..utils.machine import default_device
@@ -211,7 +211,7 @@ def _count_correct(network: nn.Sequential, part: LabelledCodes, classes: Tensor,
 def _check_codes(train: Sequence[LabelledCodes], test: Sequence[LabelledCodes], iterations: int) -> int:
     """Returns the dimension of all codes; raises UserError if they do not match."""
     if iterations < 1:
-        raise UserError(f"iterations={iterations} trains no probe; give a number such as {ITERATIONS}.")
+        raise UserError(f"{setting('iterations', iterations)} trains no probe; give a number such as {ITERATIONS}.")
     if not train or len(train) != len(test):
         raise UserError(f"{len(train)} training and {len(test)} test sets were given; each probe needs one of either kind.")
     for part in (*train, *test):

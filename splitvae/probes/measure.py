@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from ..data.images import batches
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.codes import encode
 from ..models.inference import inference_batch_size
 from ..models.latents import GroupedHead
@@ -93,9 +93,9 @@ def probe(
         UserError: If the run has no model, or its images have no labels or only one.
     """
     if iterations < 1:
-        raise UserError(f"iterations={iterations} trains no probe; give a number such as {ITERATIONS}.")
+        raise UserError(f"{setting('iterations', iterations)} trains no probe; give a number such as {ITERATIONS}.")
     if seed < 0:
-        raise UserError(f"seed={seed} is no seed; it must be at least 0.")
+        raise UserError(f"{setting('seed', seed)} is no seed; it must be at least 0.")
     group_by = group_by or run.config.data.group_by
     train, test = load_labelled_images(run, group_by)
     rows_of_other_label(test.labels)  # raises if there is only one label

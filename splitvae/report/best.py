@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 __all__ = ["find_best"]
 
+TOO_EARLY = "too early"
 NUMBER = re.compile(r"[-−]?[\d,]*\.?\d+(?:e[-+]?\d+)?")
 
 
@@ -14,7 +15,7 @@ def find_best(cells: Sequence[str], best: str) -> set[int]:
     """Returns the positions of the best cells; none where fewer than two have numbers, or all are equal.
 
     Arguments:
-        cells: The texts, such as "12.3 ± 0.4" or "not measured".
+        cells: The texts, such as "12.3 ± 0.4" or "not measured"; one that says "too early" is not compared.
         best: "low" or "high", or "" where no number is better than another.
     """
     values = {i: number for i, cell in enumerate(cells) if (number := _leading_number(cell)) is not None}
@@ -25,5 +26,5 @@ def find_best(cells: Sequence[str], best: str) -> set[int]:
 
 
 def _leading_number(text: str) -> float | None:
-    match = NUMBER.match(text)
+    match = NUMBER.match(text) if TOO_EARLY not in text else None
     return float(match[0].replace(",", "").replace("−", "-")) if match else None

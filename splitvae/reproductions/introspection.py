@@ -10,7 +10,7 @@ __all__ = ["introspection", "introvae_readme"]
 QUALITY = ("seeds", "GEN", "GEN precision", "GEN density", "GEN recall", "GEN coverage", "sharpness", "excess correlation")
 FITTED = ("EX-POST mixture", "EX-POST precision", "EX-POST density", "EX-POST recall", "EX-POST coverage", "mixture size")
 CODES = ("REC", "MSE", "KL", "inactive by mean", "active", "power", "epochs", "minutes")
-PLAIN = {"alpha": 0.0, "vae_epochs": 0}  # the step of the plain VAE, bit for bit
+PLAIN = {"alpha": 0.0, "vae_epochs": 0, "margin_ratio": 0.0}  # the step of the plain VAE, bit for bit
 OTHER_BETAS = (8.0, 24.0)  # of plain VAEs, so that the beta of an introspective VAE is not held against the plain one
 COMPARED = (*QUALITY[1:], "MSE")
 

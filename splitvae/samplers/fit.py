@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import StepLR
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import default_device
@@ -109,4 +109,4 @@ def check_positive(what: str, **settings: float) -> None:
     """
     for name, value in settings.items():
         if not (value > 0 and math.isfinite(value)):
-            raise UserError(f"{name}={value} of a {what} must be a positive number.")
+            raise UserError(f"{setting(name, value)} of a {what} must be a positive number.")

@@ -58,13 +58,19 @@ class GaussianMixture(Sampler):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.max_iterations < 1:
-            raise UserError(f"max_iterations={self.max_iterations} of a mixture must be at least 1, such as 200.")
+            raise UserError(
+                f"{setting('max_iterations', self.max_iterations)} of a mixture must be at least 1, such as 200."
+            )
         if self.components is not None and self.components < 1:
-            raise UserError(f"components={self.components} must be at least 1; type {setting('components', 20)}.")
+            raise UserError(
+                f"{setting('components', self.components)} must be at least 1; type {setting('components', 20)}."
+            )
         if self.covariance is None and self.components is not None:
             object.__setattr__(self, "covariance", "full")
         if self.covariance not in (None, *COVARIANCES):
-            raise UserError(f"covariance={self.covariance!r} is unknown; {nearest(str(self.covariance), COVARIANCES)}")
+            raise UserError(
+                f"{setting('covariance', self.covariance)} is unknown; {nearest(str(self.covariance), COVARIANCES)}"
+            )
 
     def for_run(self, epochs: int, seed: int, content_dim: int = 0) -> Self:
         """Returns this mixture with the seed of the run."""

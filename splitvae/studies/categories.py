@@ -32,7 +32,7 @@ from ..features.base import Extractor, extract_features
 from ..features.cache import cached_features
 from ..metrics.distances import JACKKNIFE_GROUPS, jackknife_deviation
 from ..metrics.fid import frechet_distance
-from ..utils.text import align_columns, format_deviation, format_number
+from ..utils.text import align_columns, count_noun, format_deviation, format_number
 
 __all__ = ["category_table", "compare_categories", "shorten_source"]
 
@@ -71,7 +71,8 @@ def compare_categories(
         )
     for part in (train, test):
         if len(part) < 2:
-            raise UserError(f"the {part.split} part of {part.source} has {len(part)} image(s): at least 2 are needed.")
+            held = count_noun(len(part), "image")
+            raise UserError(f"the {part.split} part of {part.source} has {held}: at least 2 are needed.")
     notes = list(dict.fromkeys((*train.notes, *test.notes)))
     test_rows = evenly_spaced(len(test), MAX_TEST_IMAGES)
     real = cached_features(extractor, test.pixels[test_rows], notes=notes)

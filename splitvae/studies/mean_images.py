@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..data.images import Images
 from ..errors import UserError
-from ..utils.text import align_columns, format_number
+from ..utils.text import align_columns, count_noun, format_number
 from .categories import shorten_source
 
 __all__ = ["mean_image", "mean_image_table", "measure_mean_images"]
@@ -54,7 +54,8 @@ def measure_mean_images(sets: Sequence[Images]) -> dict[str, Any]:
     results = []
     for images in sets:
         if len(images) < 2:
-            raise UserError(f"{images.source} has {len(images)} image(s): at least 2 are needed to vary around their mean.")
+            held = count_noun(len(images), "image")
+            raise UserError(f"{images.source} has {held}: at least 2 are needed to vary around their mean.")
         mean, squares = mean_image(images), 0
         for block in images.pixels.split(IMAGES_PER_BLOCK):
             squares += int(block.long().square().sum())

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import Config
-from ..errors import UserError, setting
+from ..errors import UserError
 from ..models.latents import GroupedHead
 from ..models.vae import VAE
 from ..presets.build import build_vae
@@ -70,8 +70,8 @@ def load_released(folder: Path, name: str, config: Config) -> VAE:
         file = folder / f"{part}_{name}_var_reparam"
         if not file.is_file():
             raise UserError(
-                f"{file} does not exist; {setting('checkpoints')} takes the folder of the public code's checkpoints, "
-                "encoder_1_var_reparam and three others."
+                f"{file} does not exist; give the folder of the public code's checkpoints, encoder_1_var_reparam "
+                "and three others."
             )
         try:
             given = torch.load(file, weights_only=True, map_location="cpu")

@@ -49,8 +49,8 @@ def choose_devices(hardware: Hardware, typed: Collection[str] = ()) -> Hardware:
         if launcher is not None and launcher.name == "srun":
             hint = "; a task must see all devices of its machine: type --gpus-per-node, not --gpus-per-task"
         raise UserError(
-            f"devices={hardware.devices}, and this machine has {count_noun(present, 'device')} of that kind; type "
-            f"{setting('devices', present)}, or {setting('accelerator', 'cpu')}{hint}."
+            f"{setting('devices', hardware.devices)}, and this machine has {count_noun(present, 'device')} of that kind; "
+            f"type {setting('devices', present)}, or {setting('accelerator', 'cpu')}{hint}."
         )
     return hardware
 
@@ -68,18 +68,18 @@ def _match_launcher(hardware: Hardware, launcher: Launcher, typed: Collection[st
     }
     other = f", or {launcher.name} {options[launcher.name]}" if launcher.name in options else ""
     raise UserError(
-        f"{launcher}, and the settings say devices={hardware.devices} and nodes={hardware.nodes}; type "
-        f"{setting('devices', launcher.devices)} and {setting('nodes', launcher.nodes)}{other}."
+        f"{launcher}, and the settings say {setting('devices', hardware.devices)} and {setting('nodes', hardware.nodes)}; "
+        f"type {setting('devices', launcher.devices)} and {setting('nodes', launcher.nodes)}{other}."
     )
 
 
 def _how_to_launch(hardware: Hardware) -> str:
     """Returns the message for several machines without a launcher."""
     return (
-        f"nodes={hardware.nodes} needs a launcher that starts splitvae on each machine. Type there `torchrun --nnodes "
-        f"{hardware.nodes} --nproc-per-node {hardware.devices} --node-rank 0 --master-addr HOST --master-port 29500 -m "
-        "splitvae train ...` with the name of the first machine as HOST and another --node-rank on each, or `srun splitvae "
-        "train ...` in a SLURM job; docs/many-machines.md has both."
+        f"{setting('nodes', hardware.nodes)} needs a launcher that starts splitvae on each machine. Type there "
+        f"`torchrun --nnodes {hardware.nodes} --nproc-per-node {hardware.devices} --node-rank 0 --master-addr HOST "
+        "--master-port 29500 -m splitvae train ...` with the name of the first machine as HOST and another --node-rank on "
+        "each, or `srun splitvae train ...` in a SLURM job; docs/many-machines.md has both."
     )
 
 

@@ -21,7 +21,7 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from ..config import Hardware
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.collectives import all_reduce
 from ..utils.machine import default_device, has_native_bf16
 from ..utils.processes import Launcher, find_launcher
@@ -56,7 +56,9 @@ def launch_fabric(hardware: Hardware) -> Fabric:
             plugins=[_environment(launcher)],
         )
     except Exception as error:  # each backend of Fabric has its own exception
-        raise UserError(f"accelerator={hardware.accelerator!r} on {hardware.devices} of its devices: {error}") from None
+        raise UserError(
+            f"{setting('accelerator', hardware.accelerator)} on {hardware.devices} of its devices: {error}"
+        ) from None
     if launcher is None and hardware.processes > 1:
         start_other_processes(int(hardware.devices))
     elif launcher is not None and launcher.name == "splitvae" and launcher.rank:

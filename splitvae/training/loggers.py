@@ -44,7 +44,7 @@ def check_logger(name: str) -> None:
     """Raises UserError if a logger needs a package that is not installed."""
     if name in ("wandb", "mlflow") and importlib.util.find_spec(name) is None:
         raise UserError(
-            f"logger={name!r} needs the package {name}, which is not installed; type `pip install {name}`, or "
+            f"{setting('logger', name)} needs the package {name}, which is not installed; type `pip install {name}`, or "
             f"{setting('logger', 'csv')}, which needs nothing."
         )
 

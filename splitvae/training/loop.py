@@ -12,11 +12,11 @@ import torch
 from ..config import Config
 from ..data.images import Images
 from ..data.sources import Source, load
-from ..errors import setting
+from ..errors import UserError, setting
 from ..models.vae import VAE
 from ..objectives.base import Loss, Objective
 from ..objectives.registry import OBJECTIVES
-from ..presets.build import build_config, build_vae
+from ..presets.build import build_config, build_vae, check_buildable
 from ..presets.images import match_config
 from ..runs import Run
 from ..utils.collectives import ProcessLost, barrier
@@ -81,6 +81,8 @@ def train(
         settings: Objective | None = objective.settings
     else:
         settings = None if objective is None else OBJECTIVES.make(objective)
+    if callback is not None and not callable(callback):
+        raise UserError(f"callback={callback!r} is no function; give one that takes the epoch's row and the run.")
     model = Config() if model is None else model
     config = build_config(model, settings)
     parts: dict[str, Images] = {}
@@ -106,6 +108,7 @@ def train(
                 print_once(progress, f"{folder} is finished after {count_noun(config.training.epochs, 'epoch')}; {more}.")
                 return run
         check_logger(config.monitoring.logger)
+        check_buildable(config)
         hardware = choose_devices(config.hardware, options.keys())
         config = config.override(devices=hardware.devices, nodes=hardware.nodes)
         for warning in config.objective.warnings(config.model.latent_dim, config.training.epochs):

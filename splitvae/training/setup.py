@@ -79,8 +79,8 @@ def resume_config(
         if name not in stored:
             raise UserError(run.config.explain(name))
         raise UserError(
-            f"{run.path} was begun with {name}={stored[name]}, and a resumed run cannot change it to {changes[name]}; "
-            f"leave it out, or give another folder with {setting('out')}."
+            f"{run.path} was begun with {setting(name, stored[name])}, and a resumed run cannot change it to "
+            f"{changes[name]}; leave it out, or give another folder with {setting('out')}."
         )
     config = run.config.override(**changes)
     functions = {} if objective is None else {f.name: value for f, value in objective.items() if callable(value)}

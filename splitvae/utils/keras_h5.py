@@ -80,10 +80,15 @@ def trailing_number(name: str) -> int:
 
 
 def _import_h5py(file: Path) -> Any:
+    if not file.is_file():
+        wrong = "is a folder" if file.is_dir() else "does not exist"
+        raise UserError(f"{file} {wrong}; give a file of Keras's weights.")
     try:
         return import_module("h5py")
     except ImportError:
-        raise UserError(f"{file} is read by h5py, which is not installed: pip install h5py.") from None
+        raise UserError(
+            f"{file} is read by h5py, which is not installed: `pip install h5py`, or the extra keras."
+        ) from None
 
 
 def _to_tensor(dataset: Any) -> Tensor:

@@ -128,9 +128,9 @@ class Settings:
             if field.registry is not None:
                 object.__setattr__(self, field.name, field.registry.make(value))
             elif field.hint in _PLAIN_KINDS and not _is_of_kind(value, field.hint):
-                raise UserError(f"{field.option or field.name}={value!r} must be {_PLAIN_KINDS[field.hint][1]}.")
+                raise UserError(f"{setting(field.option or field.name, value)} must be {_PLAIN_KINDS[field.hint][1]}.")
             elif field.names and value not in field.names:
-                raise UserError(f"{field.option}={value!r} is unknown; {nearest(str(value), field.names)}")
+                raise UserError(f"{setting(field.option, value)} is unknown; {nearest(str(value), field.names)}")
 
     def items(self) -> Iterator[tuple[Field, Any]]:
         """Yields the fields, each with its value."""

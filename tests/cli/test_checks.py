@@ -96,7 +96,9 @@ for line in {lines!r}:
         ("reproduce digits --systems svea", "digits has no system 'svea'"),
         ("train digits-svae --data nowhere", "'nowhere' is neither a known data set"),
         ("train digits-svae --shape 1 33 33", "not 33"),
-        ("train digits-svae --crop 0", "crop=0 must be at least 1"),
+        ("train digits-svae --split 0", "--split 0 must be at least 1"),
+        ("train digits-svae --scales 9", "the most for this side is --scales 4"),
+        ("train digits-svae --crop 0", "--crop 0 must be at least 1"),
     ],
 )
 def test_mistakes_are_found_before_images_are_read(

@@ -129,11 +129,11 @@ def test_help_all_names_every_choice_with_all_of_its_options(command: Command) -
         ("mnist-svae --no-sampler-noise", "--sampler-noise belongs to --sampler second-stage"),
         ("mnist-svae --fusion poe", "--fusion belongs to --latent grouped or adaptive, and here --latent is gaussian"),
         ("mnist-intro --variance fixed", "--variance belongs to --loss elbo, and here --loss is intro"),
-        ("mnist-svae --group-members 4", "group_members=4 acts only with a latent of groups, such as --latent grouped"),
+        ("mnist-svae --group-members 4", "--group-members 4 acts only with a latent of groups, such as --latent grouped"),
         ("mnist-svae --net resnett", "no network is called 'resnett'; did you mean 'resnet'?"),
         ("mnist-svae --loss=itro", "no loss is called 'itro'; did you mean 'intro'"),
         ("mnist-svae --kl linear", "known are: capacity, constant, cyclical, warmup."),
-        ("mnist-svae --width 0", "width=0"),
+        ("mnist-svae --width 0", "--width 0"),
     ],
 )
 def test_an_option_that_does_not_fit_is_refused_with_what_it_needs(command: Command, words: str, answer: str) -> None:

@@ -82,7 +82,7 @@ def test_several_seeds_get_one_summary_with_deviations(command: Command, tmp_pat
     rows = [(tmp_path / "seeds" / f"seed-{i}" / "history.jsonl").read_text().splitlines() for i in range(3)]
     assert [(len(r), json.loads(r[-1])["lr"]) for r in rows] == [(3, 5e-4)] * 3
     status, _, err = command(*again, "--width", 8)
-    assert (status, "begun with width=4" in err) == (2, True)
+    assert (status, "begun with --width 4" in err) == (2, True)
 
 
 def test_resuming_needs_no_settings_again(command: Command, trained: Path) -> None:
@@ -91,7 +91,7 @@ def test_resuming_needs_no_settings_again(command: Command, trained: Path) -> No
     status, _, err = command("train", "mnist-svae", "--out", trained, "--resume")
     assert (status, "begun as digits-svae" in err) == (2, True)
     status, _, err = command("train", "digits-svae", "--out", trained, "--resume", "--width", 8)
-    assert (status, "begun with width=4" in err) == (2, True)
+    assert (status, "begun with --width 4" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

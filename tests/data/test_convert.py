@@ -128,6 +128,8 @@ def test_images_are_indexed_as_an_array_is() -> None:
         part = images[index]
         assert isinstance(part, Images)
         assert torch.equal(part.pixels, PIXELS[rows]) and torch.equal(part.labels, LABELS[rows])
+    with pytest.raises(UserError, match=r"chosen by numbers, such as images\[0\] or images\[:64\], not by 'a'"):
+        images["a"]
         assert part.sha256 == as_images(PIXELS[rows]).sha256
     assert np.array_equal(np.asarray(images), PIXELS.numpy())
     assert [tuple(image.shape) for image in images] == [(3, 16, 16)] * 6

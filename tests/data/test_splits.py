@@ -30,7 +30,7 @@ def test_a_validation_part_serves_as_test_only_where_there_is_no_test_part() -> 
 def test_missing_parts_and_single_images_are_refused() -> None:
     with pytest.raises(MissingPartError, match="no validation part, only train and test"):
         select_split({"train": 9, "test": 4}, "validation", "faces")
-    with pytest.raises(UserError, match=r"1 image\(s\) in its test part"):
+    with pytest.raises(UserError, match=r"1 image in its test part"):
         select_split({"train": 9, "test": 1}, "test", "faces")
 
 

@@ -91,7 +91,7 @@ def test_the_page_redraws_what_its_controls_say(
         browser.wait("!!document.querySelector('#sv-file-first input[type=file]')")
         browser.upload("#sv-file-first input[type=file]", tmp_path / "bomb.png")
         message = browser.wait("document.querySelector('#sv-between .sv-error')?.innerText")
-        assert message.startswith("Bomb.png is no image that can be read;")
+        assert message.startswith("bomb.png is no image that can be read;")
         assert browser.run("document.documentElement.scrollWidth") == 400
         elsewhere = [url for url in browser.requests if not url.startswith((address, "data:", "blob:"))]
         assert elsewhere == [] and browser.errors == []

@@ -75,7 +75,7 @@ def test_other_images_are_answered_in_a_sentence(vae: VAE, given: Any, message: 
         fresh.encode(given)
 
 
-def test_values_are_read_on_the_cpu_alone_and_in_no_trace(vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_are_read_in_no_step_and_in_no_trace(vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.rand(2, 3, 16, 16, device="meta")
     assert inputs.to_images(x * 255, vae.shape, x.device, torch.float32).shape == x.shape  # its values cannot be read
     vae.train().encode(X * 255)  # the first batch was looked at; a step of a training does not wait for the next
@@ -122,6 +122,9 @@ def test_what_the_layers_were_built_for_cannot_be_changed(vae: VAE) -> None:
     for name in ("split", "latent_dim", "shape", "settings", "embedding", "net"):
         with pytest.raises(UserError, match=rf"{name} of a model cannot be changed.*create another model"):
             setattr(vae, name, 3)
+    with pytest.raises(UserError, match=r"such as splitvae\.VAE\(vae\.shape, latent_dim=8\)"):
+        vae.latent_dim = 8
+    assert repr(vae.sample(5)) == "Canvas(5 images of (3, 16, 16), split=2)"
     assert (vae.split, copy.deepcopy(vae).split, pickle.loads(pickle.dumps(vae)).split) == (2, 2, 2)
 
 

@@ -77,6 +77,16 @@ def test_a_constant_map_stays_constant_where_a_transposed_convolution_draws_a_ch
     assert checkerboard(NETWORKS["higgins"](width=16).build((3, 64, 64), 5, 3).decoder) > 0.1
 
 
+def test_dense_layers_begin_at_the_smallest_map() -> None:
+    for side, maps in ((2, 32), (16, 16)):
+        built = NETWORKS["upsampled"](width=8, smallest_map=side).build((3, 64, 64), 5, 3)
+        assert built.decoder.expand[-2].out_features == built.encoder.layers[-2].in_features == side**2 * maps
+        assert built.decoder(torch.zeros(1, 5)).shape == (1, 3, 64, 64)
+    for side in (64, 12):
+        with pytest.raises(UserError, match=f"smallest_map={side} is no half, quarter or eighth .* 64 pixels; use 16"):
+            NETWORKS["upsampled"](smallest_map=side).build((3, 64, 64), 5, 3)
+
+
 def test_spectra_are_normalised_and_survive_saving(tmp_path: Path) -> None:
     vae = splitvae.VAE((1, 16, 16), 5, 2, width=8, scales=3, embedding=16, spectral_norm=True)
     for _ in range(30):  # of power iteration

@@ -52,6 +52,7 @@ def test_latex_reads_nothing_as_a_command() -> None:
         (["3", "3"], "low", set()),
         (["3", "-"], "low", set()),
         (["3", "4"], "", set()),
+        (["0 (too early: 30 steps)", "3", "5"], "low", {1}),  # what cannot be judged yet is no best
     ],
 )
 def test_the_best_is_found_by_the_leading_number(cells: list[str], best: str, chosen: set[int]) -> None:

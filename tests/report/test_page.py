@@ -86,7 +86,7 @@ def test_a_report_names_the_model_its_images_and_its_measurements(split_run: Run
 def test_a_page_names_no_folder_of_this_machine(split_run: Run, plain_run: Run, tmp_path: Path) -> None:
     """A report is sent to others. The images lie in a folder that is not below the working folder."""
     folder = str(Path(str(split_run.config.data.source)).parents[1])
-    pages = [split_run.path / "report.html", write_report([split_run, plain_run], tmp_path / "comparison.html")]
+    pages = [split_run.path / "report.html", write_report([split_run, str(plain_run.path)], tmp_path / "comparison.html")]
     for path in pages:
         assert "c.npz" in Page(path).text and folder not in path.read_text(encoding="utf-8")
         assert str(split_run.path.parent) not in path.read_text(encoding="utf-8")

@@ -254,7 +254,9 @@ def test_released_weights_compute_what_the_public_code_computes(tmp_path: Path) 
 
 def test_released_files_that_are_missing_other_or_dangerous_are_refused_in_a_sentence(tmp_path: Path) -> None:
     config = COMMON_CONFIG.override(**README_FIELDS)
-    with pytest.raises(UserError, match=r"encoder_1_var_reparam does not exist; `checkpoints`"):
+    with pytest.raises(
+        UserError, match=r"encoder_1_var_reparam does not exist; give the folder of the public code's checkpoints"
+    ):
         ml_vae.reproduce_ml_vae(tmp_path / "runs", progress=False, checkpoints=tmp_path)
     assert not (tmp_path / "runs").exists()  # before anything is trained
     save_released(tmp_path, "1")

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import splitvae
+from splitvae.errors import UserError
 
 Train = Callable[..., splitvae.Run]
 
@@ -34,6 +35,12 @@ def test_a_callback_sees_each_epoch_when_its_files_are_complete(
     assert len({fingerprint for _, fingerprint, _ in seen}) == 3
     # The training is that without a callback, bit for bit.
     assert seen[-1][1] == run.vae.fingerprint() == plain.vae.fingerprint()
+
+
+def test_what_is_no_function_is_refused_before_the_training(train: Train, images: splitvae.Images, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="callback=3 is no function; give one that takes the epoch's row and the run"):
+        train(images, tmp_path / "run", epochs=1, callback=3)
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_exception_in_a_callback_ends_the_training_with_the_checkpoint_of_its_epoch(
