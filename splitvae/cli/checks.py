@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import UserError, nearest
 from ..utils.files import read_json
 from ..utils.text import count_noun
-from .options import SAMPLER_NAMES, check_least
+from .options import PARTS, SAMPLER_NAMES, check_least
 
 __all__ = [
     "check_components",
@@ -26,8 +26,6 @@ __all__ = [
     "is_run",
     "split_of",
 ]
-
-PARTS = ("train", "test", "validation", "all")
 
 
 def is_run(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_
 
 from tyro.conf import Positional, arg
 
-from .options import SAMPLER_NAMES, option_of
+from .options import PARTS, SAMPLER_NAMES, option_of
 
 __all__ = ["CommandWords", "Completion", "bash_script", "fish_script"]
 
@@ -64,7 +64,6 @@ def collect_words(commands: Mapping[str, Any]) -> dict[str, CommandWords]:
     from ..presets.registry import PRESETS
     from ..reproductions.registry import EXPERIMENTS
     from . import data
-    from .checks import PARTS
     from .reproduce import ML_VAE
     from .sweep import SweepOptions
     from .train import TrainOptions

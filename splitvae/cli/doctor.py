@@ -13,7 +13,7 @@ from .options import Json
 __all__ = ["Doctor"]
 
 FEATURES = {  # of the extras, in words; others are shown by their name alone
-    "keras": "reads the weights of --features inception-keras",
+    "keras": "splitvae import-keras, and --features inception-keras",
     "explore": "splitvae explore",
     "export": "splitvae export",
     "lightning": "the Lightning module",

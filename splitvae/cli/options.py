@@ -19,6 +19,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from ..errors import UserError
 
 __all__ = [
+    "PARTS",
     "SAMPLER_NAMES",
     "Components",
     "Count",
@@ -67,9 +68,10 @@ ImageSources = Positional[
     Annotated[tuple[str, ...], arg(metavar="SOURCE ...", help=_IMAGES, help_behavior_hint="(required)")]
 ]
 OtherImages = Annotated[str | None, arg(metavar="SOURCE", help=_IMAGES), show_default("those of the run")]
+PARTS = ("train", "test", "validation", "all")
 Part = Annotated[
     str,
-    arg(metavar="PART", help="Part of the images: train, test, validation or all."),
+    arg(metavar="PART", help=f"Part of the images: {', '.join(PARTS[:-1])} or {PARTS[-1]}."),
     show_default("test; all where --data is given"),
 ]
 Json = Annotated[

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..utils.processes import find_launcher, is_main_process
 from ..utils.text import count_noun, format_duration
 from .checks import check_output_folder
-from .options import Json, OutputFolder, check_least, find_option, print_result, show_default
+from .options import PARTS, Json, OutputFolder, check_least, find_option, print_result, show_default
 from .overwrite import holds_runs, run_moved_aside
 
 __all__ = ["train"]
@@ -61,6 +61,8 @@ def train(arguments: Sequence[str]) -> None:
         print(describe_all_choices())
         return
     name, rest = (arguments[0], arguments[1:]) if arguments and not arguments[0].startswith("-") else ("", arguments)
+    if find_option(rest, "--split") in PARTS:
+        raise UserError("--split is the number of components, such as --split 2; a training takes the train part.")
     folder = Path(find_option(rest, "--out") or f"runs/{name or 'mine'}")
     if not {"-h", "--help"} & set(rest):
         _check_folder(folder, rest)

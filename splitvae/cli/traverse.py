@@ -8,6 +8,7 @@ from tyro.conf import arg
 
 from ..errors import UserError
 from ..utils.files import read_json
+from ..utils.text import count_noun
 from .checks import check_output_file, check_run
 from .chosen_images import ImageFile, check_image_files, read_image_files
 from .options import OutputFile, RunFolder, check_least, show_default
@@ -58,6 +59,8 @@ class Traverse:
         for latent in self.latents:
             if not 0 <= latent < dim:
                 raise UserError(f"--latents {latent} is none of the model; it has 0 to {dim - 1}.")
+        if not self.latents and self.n > dim:
+            raise UserError(f"-n {self.n} is more than the model's {count_noun(dim, 'latent')}; type -n {dim}, or less.")
 
     @staticmethod
     def _encode_test_images(run: Any, image: Any) -> Any:

@@ -56,7 +56,8 @@ class InformativeLatents(NamedTuple):
 
     def label(self, latent: int) -> str:
         """Returns the text beside the slider of a latent: "z12 · 3.2 nats"."""
-        return f"z{latent} · {self.values[self.order.index(latent)]:.2g} {self.unit}"
+        value = self.values[self.order.index(latent)]
+        return f"z{latent} · {f'{value:.1f}' if self.unit == 'nats' else f'{value:.2g}'} {self.unit}"
 
 
 class SliderRange(NamedTuple):

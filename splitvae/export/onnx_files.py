@@ -26,8 +26,8 @@ def check_installed() -> None:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"an export to ONNX needs {', '.join(missing)}, which is not installed; type `pip install 'splitvae[export]'`, "
-            "or, in a clone of the repository, `pip install -c constraints.txt -e '.[export]'`."
+            f"an export to ONNX needs packages that are not installed, {', '.join(missing)}; in a clone of the repository "
+            "type `pip install -c constraints.txt -e '.[export]'`, elsewhere `pip install 'splitvae[export]'`."
         )
 
 

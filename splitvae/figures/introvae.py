@@ -68,5 +68,5 @@ def draw_deviations(vae: VAE, codes: Codes, steps: int = 10) -> Figure:
     z[:, :, latent] = values
     images = vae.decode(z.flatten(0, 1)).image
     shifted = [rf"others $+{shift}\,\sigma$" for shift in SHIFTS_IN_DEVIATIONS[1:]]
-    labels = [f"$z_{{{latent}}}$   {kl[latent]:.2f} nats", *shifted]
+    labels = [f"z{latent}   {kl[latent]:.2f} nats", *shifted]
     return tile_images(images.split(steps), labels, [f"{value:+.1f}".replace("-", "−") for value in values.tolist()])

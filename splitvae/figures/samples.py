@@ -149,7 +149,7 @@ def move_latents(z: Tensor, latents: Sequence[int], codes: Codes) -> Tensor:
 def label_latents(latents: Sequence[int], codes: Codes) -> list[str]:
     """Returns the label of each latent: its number, and its KL in nats among codes of images."""
     kl = kl_by_dimension(codes.mean, codes.logvar)
-    return [f"$z_{{{latent}}}$   {kl[latent]:.2f} nats" for latent in latents]
+    return [f"z{latent}   {kl[latent]:.2f} nats" for latent in latents]
 
 
 def traversal_headings() -> list[str]:

@@ -71,7 +71,9 @@ def push(
                 remedy = f"type `hf auth login` with a token that may write to {owner}"
             raise UserError(f"{to} was not uploaded ({_first_line(error)}); {remedy}.") from None
         except Exception as error:  # the network can raise anything
-            here = setting("folder", "DIR") if is_in_shell() else "splitvae.hub.write_repository(model, Path('DIR'), licence)"
+            here = (
+                setting("folder", "DIR") if is_in_shell() else "splitvae.hub.write_repository(model, Path('DIR'), licence)"
+            )
             raise UserError(
                 f"{to} was not uploaded, since the hub cannot be reached ({_first_line(error)}); "
                 f"{here} writes the files here, to be uploaded elsewhere by `hf upload`."
