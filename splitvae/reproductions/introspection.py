@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..presets.registry import find_preset
 from .experiment import Experiment, Figure, Page, System, Table
 from .findings import compare_pair
 
@@ -10,7 +11,7 @@ __all__ = ["introspection", "introvae_readme"]
 QUALITY = ("seeds", "GEN", "GEN precision", "GEN density", "GEN recall", "GEN coverage", "sharpness", "excess correlation")
 FITTED = ("EX-POST mixture", "EX-POST precision", "EX-POST density", "EX-POST recall", "EX-POST coverage", "mixture size")
 CODES = ("REC", "MSE", "KL", "inactive by mean", "active", "power", "epochs", "minutes")
-PLAIN = {"alpha": 0.0, "vae_epochs": 0, "margin_ratio": 0.0}  # the step of the plain VAE, bit for bit
+PLAIN = {"alpha": 0.0, "alpha_decoder": 0.0, "vae_epochs": 0, "margin_ratio": 0.0}  # the step of the plain VAE, bit for bit
 OTHER_BETAS = (8.0, 24.0)  # of plain VAEs, so that the beta of an introspective VAE is not held against the plain one
 COMPARED = (*QUALITY[1:], "MSE")
 
@@ -26,11 +27,13 @@ def introspection(name: str, title: str, data: str, seeds: int, epochs: int, wid
         epochs: The largest number of epochs.
         width: The width of the networks.
     """
+    preset = find_preset(f"{data}-intro").options()
+    plain = {name: value for name, value in PLAIN.items() if preset[name]}  # an alpha_decoder of None is alpha
     systems = (
-        System("vae", "plain VAE", f"{data}-intro", PLAIN, seeds),
+        System("vae", "plain VAE", f"{data}-intro", plain, seeds),
         System("intro", "IntroVAE", f"{data}-intro", seeds=seeds),
         System("soft", "Soft-IntroVAE", f"{data}-soft-intro", seeds=seeds),
-        *(System(f"vae-{b:g}", f"plain VAE, beta {b:g}", f"{data}-intro", {**PLAIN, "beta": b}) for b in OTHER_BETAS),
+        *(System(f"vae-{b:g}", f"plain VAE, beta {b:g}", f"{data}-intro", {**plain, "beta": b}) for b in OTHER_BETAS),
     )
     tables = (
         Table("Samples of the prior", QUALITY),
