@@ -46,7 +46,7 @@ def introvae_presets(mnist: Config, celeba: Config) -> dict[str, Config]:
         training=Training(epochs=10, batch_size=128, lr=5e-4, schedule="cosine", ema=0.998),
     )
     faces = replace(
-        celeba.override(net=Upsampled(smallest_map=16), split=1, latent_dim=48, mirror=True),
+        celeba.override(net=Upsampled(doubling="bilinear", smallest_map=16), split=1, latent_dim=48, mirror=True),
         objective=Intro(alpha=0.5, alpha_decoder=0.25, beta=3, margin_ratio=1.5, hinge="sample", vae_epochs=3),
         training=Training(epochs=8, batch_size=32, lr=5e-4, schedule="cosine", ema=0.998),
     )
@@ -59,5 +59,5 @@ def introvae_presets(mnist: Config, celeba: Config) -> dict[str, Config]:
         "mnist-intro": digits,
         "mnist-soft-intro": replace(digits, objective=SoftIntro(beta_rec=1.5, beta_neg=160, gamma=0, vae_epochs=1)),
         "celeba64-intro": faces,
-        "celeba64-soft-intro": replace(faces, objective=SoftIntro(beta_rec=1.5, beta_neg=192, gamma=0, vae_epochs=3)),
+        "celeba64-soft-intro": replace(faces, objective=SoftIntro(beta_rec=1.5, beta_neg=320, gamma=0, vae_epochs=3)),
     }
