@@ -110,7 +110,7 @@ class Intro(Introspective):
         return "IntroVAE", f"{weights}, a margin of {_formatted(self.margin)} nats"
 
     def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
-        """Returns weights like those that were measured with networks that have no preset (results/README.md)."""
+        """Returns weights like those that were measured with networks that have no preset (results/introvae-trials.md)."""
         beta = 5.0 if shape[0] == 3 else 8.0
         return {**SUGGESTED, "beta": beta, "margin": 2.0 * latent_dim}
 

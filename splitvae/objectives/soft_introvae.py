@@ -56,7 +56,7 @@ class SoftIntro(Introspective):
         return "Soft-IntroVAE", ", ".join(f"β_{name} = {value:g}" for name, value in weights.items())
 
     def suggest(self, shape: tuple[int, int, int], latent_dim: int) -> dict[str, Any]:
-        """Returns weights like those that were measured with networks that have no preset (results/README.md)."""
+        """Returns weights like those that were measured with networks that have no preset (results/introvae-trials.md)."""
         beta_rec = (5.0 if shape[0] == 3 else 8.0) / 2
         beta_neg = float(2 * math.prod(shape) // latent_dim)
         return {**SUGGESTED, "beta_rec": beta_rec, "beta_neg": beta_neg, "gamma": 0.0}

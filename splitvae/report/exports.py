@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 __all__ = ["to_csv", "to_latex"]
 
@@ -39,18 +39,29 @@ def to_csv(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -
     return buffer.getvalue()
 
 
-def to_latex(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Returns a table as a LaTeX tabular with the rules of the package booktabs."""
+def to_latex(
+    headings: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], best: Sequence[Collection[int]] = ()
+) -> str:
+    """Returns a table as a LaTeX tabular with the rules of the package booktabs.
+
+    Arguments:
+        headings: The headings of the columns, or nothing for a table of one column.
+        rows: The heading and the cells of each row.
+        best: For each row the positions of the cells that are bold.
+    """
     count = len(rows[0][1]) if rows else len(headings)
     lines = [rf"\begin{{tabular}}{{l{'r' * count}}}", r"\toprule"]
     if headings:
         lines += [_line(["", *headings]), r"\midrule"]
-    lines += [_line([name, *cells]) for name, cells in rows]
+    for i, (name, cells) in enumerate(rows):
+        bold = best[i] if i < len(best) else ()
+        lines.append(_line([name, *cells], [j + 1 for j in bold]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
-    return f"{' & '.join(map(_escape, cells))} \\\\"
+def _line(cells: Sequence[str], bold: Collection[int] = ()) -> str:
+    texts = [rf"\textbf{{{_escape(cell)}}}" if i in bold else _escape(cell) for i, cell in enumerate(cells)]
+    return f"{' & '.join(texts)} \\\\"
 
 
 def _escape(text: str) -> str:

@@ -69,5 +69,5 @@ def render_table(
         lines.append(f"<tr{style}><th>{escape(heading)}</th>{cells}</tr>")
     style = "" if headings else ' class="one"'
     table = f'<div class="card wide"><table{style}>{head}<tbody>{"".join(lines)}</tbody></table></div>'
-    copies = f"<pre>{escape(to_latex(headings, rows))}</pre><pre>{escape(to_csv(headings, rows))}</pre>"
+    copies = f"<pre>{escape(to_latex(headings, rows, best))}</pre><pre>{escape(to_csv(headings, rows))}</pre>"
     return f"{table}<details><summary>LaTeX, CSV</summary>{copies}</details>"

@@ -91,6 +91,10 @@ def test_every_shell_is_offered_every_command_and_preset() -> None:
         ("data show --pa", "--part"),
         ("data li", "list"),
         ("completion z", "zsh"),
+        ("encode runs/x --part va", "validation"),
+        ("push runs/x --licence apa", "apache-2.0"),
+        ("evaluate runs/x --features rot", "rotation"),
+        ("evaluate runs/x --metrics ms", "mse mse_sampled"),
         ("sample runs/fir", ""),
     ],
 )
