@@ -62,7 +62,7 @@ def test_the_best_is_found_by_the_leading_number(cells: list[str], best: str, ch
 def test_a_table_has_its_best_in_bold_and_copies_below() -> None:
     text = render_table(HEADINGS, ROWS, best=[{1}])
     assert "<td><b>1,200</b></td>" in text and text.count("<b>") == 1
-    assert r"12.3 $\pm$ 0.4 & \textbf{1,200} \\" in text and "12.3 ± 0.4,&quot;1,200&quot;" in text
+    assert r"12.3 $\pm$ 0.4 &amp; \textbf{1,200} \\" in text and "12.3 ± 0.4,&quot;1,200&quot;" in text
     assert "&lt;2&gt;" in text and "<2>" not in text
 
 
