@@ -20,7 +20,7 @@ from splitvae.reproductions.registry import EXPERIMENTS
 from splitvae.utils.files import write_text
 
 ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"(<!-- table (\S+) \| ([^|]+) \| ([^|]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- table (\S+) \| ([^|\n]+) \| ([^|\n]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
 def update(text: str, results: Path) -> str:
