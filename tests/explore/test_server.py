@@ -41,7 +41,7 @@ def test_mistakes_are_answered_before_anything_is_served(
     assert "--port 70000 is no port" in answer_of(capsys, split_folder, "--port", 70000)
     assert "--host no.such.host.invalid" in answer_of(capsys, split_folder, "--host", "no.such.host.invalid")
     monkeypatch.undo()
-    assert "holds no run" in answer_of(capsys, split_folder / "nowhere")
+    assert "nowhere does not exist" in answer_of(capsys, split_folder / "nowhere")
 
 
 def test_without_the_extra_it_says_what_to_type(
