@@ -234,11 +234,8 @@ class Run:
             return load_for_config(self.config.override(data=data), split)
         if split not in self._images:
             if self.config.data.source is None:
-                remedy = (
-                    f"give their source with {setting('data')}"
-                    if is_in_shell()
-                    else ("`run.images(part, data=SOURCE)` reads a source, and `run.vae.encode(images)` encodes it")
-                )
+                in_python = "`run.images(part, data=SOURCE)` reads a source, and `run.vae.encode(images)` encodes it"
+                remedy = f"give their source with {setting('data')}" if is_in_shell() else in_python
                 raise UserError(f"{self.path} was trained on images from memory; {remedy}.")
             self._images[split] = load_for_config(self.config, split)
         return self._images[split]

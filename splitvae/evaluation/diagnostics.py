@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..data.images import Images, evenly_spaced
-from ..errors import UserError, nearest, setting
+from ..errors import UserError, nearest
 from ..features.base import Extractor
 from ..metrics.likelihood import estimate_likelihood
 from ..metrics.outputs import ModelOutputs
@@ -57,7 +57,7 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0, metrics: Collection[s
         UserError: If the run has no model, if its images cannot be read, if `limit` < 1, or if a metric is unknown.
     """
     if limit < 1:
-        raise UserError(f"{setting('limit', limit)} leaves no image to measure; give a number such as 10000.")
+        raise UserError(f"limit={limit} leaves no image to measure; give a number such as 10000.")
     names = check_metrics(metrics)
     images, vae = run.images("test"), run.vae.eval()
     rows = evenly_spaced(len(images), limit)

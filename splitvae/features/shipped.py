@@ -56,6 +56,7 @@ SHIPPED = {
 MNIST_SOURCES = ("mnist", "hf://mnist", "hf://ylecun/mnist")
 MNIST_PARTS = ("741c988805d008ac", "6d87418db22cc802")  # Images.sha256 of the training and the test part
 CIFAR10_CLASSES = frozenset(["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"])
+# Unformatted: one name a line would take forty lines.
 # fmt: off
 CELEBA_ATTRIBUTES = frozenset([
     "5_o_clock_shadow", "arched_eyebrows", "attractive", "bags_under_eyes", "bald", "bangs", "big_lips", "big_nose",

@@ -105,8 +105,8 @@ def check_positive(what: str, **settings: float) -> None:
 
     Arguments:
         what: The density, as the message names it.
-        settings: The settings.
+        settings: The settings, by their names without `sampler_`.
     """
     for name, value in settings.items():
         if not (value > 0 and math.isfinite(value)):
-            raise UserError(f"{setting(name, value)} of a {what} must be a positive number.")
+            raise UserError(f"{setting(f'sampler_{name}', value)} of a {what} must be a positive number.")

@@ -59,7 +59,7 @@ class GaussianMixture(Sampler):
         super().__post_init__()
         if self.max_iterations < 1:
             raise UserError(
-                f"{setting('max_iterations', self.max_iterations)} of a mixture must be at least 1, such as 200."
+                f"{setting('sampler_max_iterations', self.max_iterations)} of a mixture must be at least 1, such as 200."
             )
         if self.components is not None and self.components < 1:
             raise UserError(
@@ -69,7 +69,7 @@ class GaussianMixture(Sampler):
             object.__setattr__(self, "covariance", "full")
         if self.covariance not in (None, *COVARIANCES):
             raise UserError(
-                f"{setting('covariance', self.covariance)} is unknown; {nearest(str(self.covariance), COVARIANCES)}"
+                f"{setting('sampler_covariance', self.covariance)} is unknown; {nearest(str(self.covariance), COVARIANCES)}"
             )
 
     def for_run(self, epochs: int, seed: int, content_dim: int = 0) -> Self:

@@ -42,6 +42,7 @@ def test_a_launcher_gives_the_numbers_that_were_not_typed(monkeypatch: pytest.Mo
         assert choose_devices(hardware, typed) == Hardware(devices=2, nodes=4)
 
 
+# Unformatted: each case stays with its answer, where one string a line would part them.
 @pytest.mark.parametrize(
     ("launcher", "hardware", "message"),
     [
