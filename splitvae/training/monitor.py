@@ -291,13 +291,13 @@ def in_units_of_images(means: Mapping[str, float]) -> dict[str, float]:
 
 
 def describe_terms(means: Mapping[str, float]) -> str:
-    """Returns the distortion SSE / 2v and the KLs as text in one unit, which is named; the loss, where there is no v.
+    """Returns the distortion SSE / 2v and the KLs of an image as text in one unit, which is named; without v the loss.
 
     Arguments:
         means: The means of terms, or a row of the history.
     """
     is_in_nats = {"v", "rec", "kl"} <= means.keys()
-    return ", ".join(list_terms(means)) + (" nats an image" if is_in_nats else "")
+    return ", ".join(list_terms(means)) + (" nats" if is_in_nats else "")
 
 
 def list_terms(means: Mapping[str, float]) -> list[str]:
@@ -312,12 +312,10 @@ def list_terms(means: Mapping[str, float]) -> list[str]:
 
 
 def summarise_epoch(row: dict[str, Any]) -> str:
-    """Returns a line of text about an epoch.
+    """Returns a line of text about an epoch, which fits 80 columns but for introspective models.
 
     Arguments:
         row: The row of the history.
     """
-    parts = [f"epoch {row['epoch']:>3}", describe_terms(row), f"mse {row['mse']:.5f}"]
-    if "val_mse" in row:
-        parts.append(f"held-out mse {row['val_mse']:.5f}")
-    return "  ".join([*parts, f"{row['images_per_second']:,.0f} images/s"])
+    errors = f"mse {row['mse']:.5f}" + (f", held out {row['val_mse']:.5f}" if "val_mse" in row else "")
+    return "  ".join([f"epoch {row['epoch']:>2}", describe_terms(row), errors, f"{row['images_per_second']:,.0f} images/s"])

@@ -99,8 +99,14 @@ def test_terms_per_group_are_in_the_history_per_image_and_in_windows_as_they_are
 
 def test_a_printed_line_has_one_unit_which_it_names() -> None:
     row = {"epoch": 3, "loss": 60.0, "kl": 10.0, "rec": 12.5, "mse": 0.1, "v": 0.25, "images_per_second": 100.0}
-    assert "epoch   3  rec 12.5, kl 10 nats an image  mse 0.10000" in summarise_epoch(row)
+    assert "epoch  3  rec 12.5, kl 10 nats  mse 0.10000" in summarise_epoch(row)
     introspective = summarise_epoch(row | {"kl_real": 10.0, "kl_fake": 30.0})  # rec is SSE / 2 and v is 1 / 4
-    assert "rec 50, kl 10, kl of samples 30 nats an image" in introspective
+    assert "rec 50, kl 10, kl of samples 30 nats" in introspective
     autoencoder = {name: value for name, value in row.items() if name != "v"} | {"code": 0.3}
-    assert "epoch   3  loss 60  mse 0.10000" in summarise_epoch(autoencoder) and "kl" not in summarise_epoch(autoencoder)
+    assert "epoch  3  loss 60  mse 0.10000" in summarise_epoch(autoencoder) and "kl" not in summarise_epoch(autoencoder)
+
+
+def test_a_printed_line_fits_80_columns() -> None:
+    row = {"epoch": 12, "loss": 1234.5, "kl": 12.345, "rec": 1234.5, "v": 0.01, "mse": 0.012346, "val_mse": 0.012346}
+    line = summarise_epoch(row | {"images_per_second": 627.3})
+    assert len(line) <= 80 and line.endswith("mse 0.01235, held out 0.01235  627 images/s")
