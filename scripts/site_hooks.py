@@ -57,7 +57,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Rewrites links to files of the repository to where the site has them, and gives wide tables the page's whole width."""
+    """Rewrites links to files of the repository to where the site has them; wide tables get the page's whole width."""
     here = page.file.src_uri
     if here == "index.md" or here.startswith("results/"):
         page.meta["hide"] = ["navigation", "toc"]
