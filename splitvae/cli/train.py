@@ -136,7 +136,7 @@ def show_rehearsal(config: Any, explicit_fields: dict[str, Any], seeds: int) -> 
     runs = "" if seeds == 1 else f", {format_duration(seeds * plan.seconds)} for {seeds} seeds"
     rows = {
         "images": f"{plan.images:,} to train on, {plan.held_out:,} held out, as {'x'.join(map(str, model.shape or ()))}",
-        "parameters": f"{plan.parameters['trainable']:,}, of a {model.net.name} network split in {model.split}",
+        "parameters": f"{plan.parameters['trainable']:,}, network {model.net.name}, split in {model.split}",
         "steps": f"{steps:,}: {count_noun(training.epochs, 'epoch')} of {plan.steps_per_epoch:,}, each of "
         f"{count_noun(training.batch_size, 'image')}",
         "time": f"about {format_duration(plan.seconds)}{runs}; {1000 * plan.seconds_per_step:.0f} ms a step on "

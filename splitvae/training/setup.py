@@ -116,7 +116,9 @@ def prepare_images(
         present, default = config.options(), _defaults(config)
         chosen = {k: v for k, v in suggested.items() if k not in explicit and present[k] == default[k]}
         config = config.override(**chosen)
-        print_once(progress, "Chosen for these images: " + ", ".join(f"{k}={v}" for k, v in chosen.items()) + ".")
+        shown = {k: getattr(v, "name", v) for k, v in chosen.items()}
+        shown |= config.model.net.options() if "net" in chosen else {}
+        print_once(progress, "Chosen for these images: " + ", ".join(f"{k}={v}" for k, v in shown.items()) + ".")
         loaded = match_config(loaded, config)
     elif images is not None:
         loaded = match_config(loaded, config)
