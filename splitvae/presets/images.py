@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from ..config import Config
-from ..data.geometry import resize
+from ..data.geometry import describe_geometry, resize
 from ..data.images import Images
 from ..data.sources import load
 from ..errors import UserError, setting
@@ -54,5 +56,9 @@ def match_config(images: Images, config: Config) -> Images:
             f"{setting('shape', (images.shape[0], *shape[1:]))} to build the network for them."
         )
     channels, side, _ = shape
-    inner = resize(images.pixels, (channels, side - 2 * pad, side - 2 * pad))
-    return dataclasses.replace(images, pixels=resize(inner, shape, pad))
+    inner = side - 2 * pad
+    sizes = np.array([images.shape[:0:-1]]).repeat(len(images), 0)
+    notes = (*images.notes, *describe_geometry(sizes, inner, None))
+    return dataclasses.replace(
+        images, pixels=resize(resize(images.pixels, (channels, inner, inner)), shape, pad), notes=notes
+    )

@@ -85,7 +85,8 @@ def test_a_margin_or_an_introspective_training_from_the_start_is_kept() -> None:
         assert chosen["margin_ratio"] == 0 and all(chosen[name] == value for name, value in given.items())
 
 
-def test_arrays_of_large_images_are_trained_on(tmp_path: Path) -> None:
+def test_arrays_of_large_images_are_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (24, 250, 250, 3), dtype=np.uint8)
     run = splitvae.train(images=pixels, epochs=1, width=4, scales=2, embedding=8, preview_every=0, out=tmp_path / "run")
     assert run.config.model.shape == (3, 128, 128)
+    assert "resized 22 of 22 images to 128x128, from 250x250" in capsys.readouterr().out
