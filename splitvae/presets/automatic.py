@@ -69,19 +69,21 @@ def suggest_settings(
 
 
 def _introspective_settings(shape: tuple[int, int, int], count: int, config: Config, fixed: Set[str]) -> dict[str, Any]:
-    """Returns the settings of the preset of an introspective objective, or {} where the user chose another network."""
-    default, images = Config().model.net, "celeba64" if shape[0] == 3 else "mnist"
+    """Returns the settings of the preset of an introspective objective, or {} where the user chose a network unlike its."""
+    default, images, own = Config().model.net, "celeba64" if shape[0] == 3 else "mnist", config.model.net
     preset = PRESETS.get(f"{images}-{config.objective.name}")
     assert isinstance(default, Residual)
-    is_net_free = dataclasses.replace(default, width=config.options().get("width", 0)) == config.model.net
-    if preset is None or not is_net_free or "net" in fixed:
+    is_net_free = "net" not in fixed and dataclasses.replace(default, width=config.options().get("width", 0)) == own
+    if preset is None or not (is_net_free or isinstance(own, Upsampled)):
         return {}
-    assert isinstance(preset.model.net, Upsampled)  # its smallest map is at most a quarter of the images
-    smallest_map = min(preset.model.net.smallest_map, shape[1] // 4)
-    net = dataclasses.replace(preset.model.net, width=config.options()["width"], smallest_map=smallest_map)
     options, now = preset.options(), config.options()
     names = {*preset.objective.options(), *INTROSPECTIVE} - {"margin"}
-    suggested = {name: value for name, value in options.items() if name in names and value != now[name]} | {"net": net}
+    suggested = {name: value for name, value in options.items() if name in names and value != now[name]}
+    if is_net_free:
+        net = preset.model.net
+        assert isinstance(net, Upsampled)
+        smallest_map = min(net.smallest_map, shape[1] // 4)
+        suggested["net"] = dataclasses.replace(net, width=now["width"], smallest_map=smallest_map)
     if "margin_ratio" in names:
         has_margin = "margin" in fixed or ("vae_epochs" in fixed and not now["vae_epochs"])
         suggested["margin_ratio"] = 0.0 if has_margin else MARGIN_RATIO

@@ -74,6 +74,9 @@ def test_introspective_objectives_get_the_settings_of_their_preset(loss: str, ch
         True,
     )
     presets.build_vae(chosen)
+    named = splitvae.Config().override(loss=loss, net="upsampled", smallest_map=8)
+    kept = presets.suggest_settings((channels, 32, 32), 20_000, False, named, {"net", "smallest_map"})
+    assert "net" not in kept and kept["lr"] == preset["lr"] and kept["latent_dim"] == preset["latent_dim"]
 
 
 def test_a_margin_or_an_introspective_training_from_the_start_is_kept() -> None:
