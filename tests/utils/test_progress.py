@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,6 +48,14 @@ def terminal_of(columns: int) -> Iterator[int]:
         sys.stderr = before
 
 
+def read_screen(reader: int, words: str) -> str:
+    """Returns what was written to a terminal, which a busy machine hands over in parts, up to the end of `words`' line."""
+    text, end = "", time.monotonic() + 10
+    while (is_more := bool(select.select([reader], [], [], 0.3)[0])) or (words not in text and time.monotonic() < end):
+        text += os.read(reader, 10_000).decode() if is_more else ""
+    return text
+
+
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_bar_fits_the_terminal_and_cuts_no_word(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
@@ -54,7 +64,7 @@ def test_a_bar_fits_the_terminal_and_cuts_no_word(columns: int, monkeypatch: pyt
         bar.rename("epoch 120/250")
         bar.update(5000, parts)
         bar.bar.refresh()
-        text = os.read(reader, 10_000).decode()
+        text = read_screen(reader, "120/250")
     shown = [line.rstrip() for line in text.split("\r") if "left" in line and "120/250" in line][-1]
     assert len(shown) <= columns
     present = shown.partition(" left")[2].strip(", ").split(", ")
