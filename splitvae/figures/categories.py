@@ -51,7 +51,7 @@ def plot_categories(result: Mapping[str, Any]) -> Figure:
             axes.set_xlim(0)
             axes.tick_params("y", length=0)
             add_grid(axes, "x")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=len(panels))
     return figure
 
 
