@@ -18,7 +18,7 @@ __all__ = ["describe_mean_images", "draw_mean_images"]
 
 ROW_PIXELS = 1800  # total width of the images, where they are as wide as high
 MAX_IMAGE_PIXELS, MIN_COLUMN_PIXELS = 384, 280  # height of an image, and width of the column that it stands in
-COLUMN_GAP_PIXELS, NAME_PIXELS, CAPTION_PIXELS = 24, 44, 88  # between columns, above images, and below them
+COLUMN_GAP_PIXELS, NAME_PIXELS, CAPTION_PIXELS = 24, 44, 112  # between columns, above images, and below them
 MAX_NAME_LETTERS = 24
 
 
