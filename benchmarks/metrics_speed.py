@@ -129,7 +129,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.d, options.n = min(options.d, 1024), min(options.n, 5000)
-    warnings.filterwarnings("ignore", module="torchmetrics")
+    warnings.filterwarnings("ignore", module="torchmetrics")  # they would stand between the numbers
     threads = sorted({(pool["internal_api"], pool["num_threads"]) for pool in threadpool_info()})
     print(describe_machine("scipy", "torchmetrics"))
     print("libraries and their threads: " + ", ".join(f"{name} {count}" for name, count in threads))

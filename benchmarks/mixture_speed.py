@@ -76,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.shapes = ["60000x32x20", "5000x200x100"]
-    warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.simplefilter("ignore", ConvergenceWarning)  # the iterations are fixed, so that both do as many
     print(f"{describe_machine('scikit-learn')}; float64")
     readings = []
     for shape in options.shapes:

@@ -124,7 +124,7 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # of torch about itself, while it exports
             yield
     finally:
         logging.disable(before)

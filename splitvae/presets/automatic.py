@@ -63,7 +63,9 @@ def suggest_settings(
     )
     if "vae_epochs" in suggested and "epochs" in fixed and config.training.epochs == 1:
         suggested["vae_epochs"] = 0  # the only epoch trains the objective itself
-        suggested |= {"margin_ratio": 0.0, "margin": 2.0 * suggested["latent_dim"]} if suggested.get("margin_ratio") else {}
+        if suggested.get("margin_ratio"):  # there is no plain epoch whose KL it could take
+            latent_dim = suggested["latent_dim"] if is_latent_dim_free else latent_dim
+            suggested |= {"margin_ratio": 0.0, "margin": 2.0 * latent_dim}
     known = config.override(net=suggested["net"]) if "net" in suggested else config
     return {option: value for option, value in suggested.items() if option in known.options()}
 

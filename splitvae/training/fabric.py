@@ -44,7 +44,7 @@ def launch_fabric(hardware: Hardware) -> Fabric:
     kind = default_device().type if hardware.accelerator == "auto" else hardware.accelerator
     bf16 = hardware.precision == "bf16" or (hardware.precision == "auto" and has_native_bf16(kind))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning_fabric")
+    warnings.filterwarnings("ignore", module="lightning_fabric")  # advice to its own users, who cannot follow it here
     try:
         fabric = Fabric(
             accelerator=hardware.accelerator,

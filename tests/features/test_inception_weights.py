@@ -26,7 +26,7 @@ from splitvae.features.inception_weights import (
 )
 from splitvae.utils.download import Checksum
 
-pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # torch, of the file that a test writes
 
 EXPECTED = {"a.weight": torch.zeros(2, 3), "a.bias": torch.zeros(2)}
 

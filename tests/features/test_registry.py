@@ -31,7 +31,7 @@ def test_auto_prefers_labels_that_differ(quick_cache: Path) -> None:
     assert chosen(dataclasses.replace(DIGITS, pixels=DIGITS.pixels[:49], labels=DIGITS.labels[:49])) == "rotation"
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.jit, which makes the file that is read
 @pytest.mark.parametrize("kind", ["scripted", "traced", "frozen"])
 def test_a_torchscript_file_is_an_extractor(tmp_path: Path, kind: str, build_network: Callable[..., nn.Module]) -> None:
     module, file = build_network(dim=6).eval(), tmp_path / "net.pt"
@@ -45,7 +45,7 @@ def test_a_torchscript_file_is_an_extractor(tmp_path: Path, kind: str, build_net
     assert load_extractor(str(file), device=CPU).fingerprint == extractor.fingerprint
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.jit, which makes the file that is read
 def test_a_file_of_another_kind_is_refused_unread(
     tmp_path: Path, refused: Callable[..., AbstractContextManager[None]]
 ) -> None:

@@ -23,7 +23,7 @@ def test_the_kernel_distance_of_two_points_each_is_in_closed_form() -> None:
     assert kernel_distance(a, b).value == pytest.approx(own - 2 * across)
 
 
-@pytest.mark.filterwarnings("ignore:Metric .Kernel")
+@pytest.mark.filterwarnings("ignore:Metric .Kernel")  # torchmetrics says that it keeps all features
 def test_the_kernel_distance_of_whole_sets_is_that_of_torchmetrics() -> None:
     kid = pytest.importorskip("torchmetrics.image.kid")  # an optional peer
     a, b = normal(120, DIM), 1.3 * normal(120, DIM, seed=1) + 0.2

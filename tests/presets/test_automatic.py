@@ -25,7 +25,7 @@ def test_large_images_get_the_largest_side_of_the_chosen_network() -> None:
         splitvae.VAE((3, 96, 96), net="intro")
 
 
-MEASURED = {  # weights with which networks that have no preset were trained (results/README.md)
+MEASURED = {  # weights with which networks that have no preset were trained (results/introvae-trials.md)
     ("intro", (1, 32, 32), 32): {"beta": 8, "margin": 60},
     ("intro", (3, 64, 64), 64): {"beta": 5, "margin": 180},
     ("soft-intro", (1, 32, 32), 32): {"beta_rec": 4, "beta_neg": 64, "gamma": 0},
@@ -68,11 +68,7 @@ def test_introspective_objectives_get_the_settings_of_their_preset(loss: str, ch
     for name in set(same) - {"margin", "margin_ratio", "vae_epochs"}:
         assert options[name] == preset[name]
     assert options.get("margin_ratio", 1.5) == 1.5  # the margin of digits is not that of other images
-    assert (options["width"], options["smallest_map"] <= 8, 1 <= options["vae_epochs"] < options["epochs"]) == (
-        6,
-        True,
-        True,
-    )
+    assert options["width"] == 6 and options["smallest_map"] <= 8 and 1 <= options["vae_epochs"] < options["epochs"]
     presets.build_vae(chosen)
     named = splitvae.Config().override(loss=loss, net="upsampled", smallest_map=8)
     kept = presets.suggest_settings((channels, 32, 32), 20_000, False, named, {"net", "smallest_map"})
@@ -93,3 +89,9 @@ def test_arrays_of_large_images_are_trained_on(tmp_path: Path, capsys: pytest.Ca
     run = splitvae.train(images=pixels, epochs=1, width=4, scales=2, embedding=8, preview_every=0, out=tmp_path / "run")
     assert run.config.model.shape == (3, 128, 128)
     assert "resized 22 of 22 images to 128x128, from 250x250" in capsys.readouterr().out
+
+
+def test_a_training_of_one_epoch_has_a_margin_that_needs_no_plain_epoch() -> None:
+    config = splitvae.Config().override(loss="intro", epochs=1, latent_dim=64)
+    suggested = presets.suggest_settings((3, 64, 64), 1000, False, config, {"epochs", "latent_dim"})
+    assert (suggested["vae_epochs"], suggested["margin_ratio"], suggested["margin"]) == (0, 0, 128)

@@ -30,12 +30,12 @@ class SlowBegin:
 def test_a_long_compilation_is_not_taken_for_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearsal, "MAX_SECONDS", COMPILATION_SECONDS / 3)
     trainer = SlowBegin(0.001)
-    assert rehearsal.time_steps(trainer, count=6) < COMPILATION_SECONDS / 3  # type: ignore[arg-type]
+    assert rehearsal.time_steps(trainer, count=6) < COMPILATION_SECONDS / 3  # type: ignore[arg-type]  # a stand-in
     assert trainer.steps == 8
 
 
 def test_no_step_is_begun_after_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearsal, "MAX_SECONDS", 0.01)
     trainer = SlowBegin(0.02)
-    assert rehearsal.time_steps(trainer, count=6) < COMPILATION_SECONDS / 3  # type: ignore[arg-type]
+    assert rehearsal.time_steps(trainer, count=6) < COMPILATION_SECONDS / 3  # type: ignore[arg-type]  # a stand-in
     assert trainer.steps == 2
