@@ -79,7 +79,7 @@ class _Items(Sequence[Any]):
 
 
 def _convert(images: Any, side: int | None) -> Images:
-    """Returns images of any kind as `Images`; those of several sizes are brought to the given side."""
+    """Returns images of any kind as `Images`; those of several sizes, and pairs, are brought to the given side."""
     if isinstance(images, Image.Image):
         return _from_array(image_to_array(images), "image in memory")
     if isinstance(images, np.ndarray | Tensor):
@@ -140,7 +140,23 @@ def _from_list(items: Sequence[Any], side: int | None) -> Images:
         image = item[0] if isinstance(item, list | tuple) and item else item
         if not isinstance(image, np.ndarray | Tensor | Image.Image):
             raise UserError(f"item {number} of this {type(items).__name__} is {_name_value(image)}: {_KINDS}.")
-    return _from_dataset(_Items(items), f"list of {len(items)} images", side)
+    name = f"list of {len(items)} images"
+    arrays = _stack(items)
+    return _from_dataset(_Items(items), name, side) if arrays is None else _from_array(arrays, name)
+
+
+def _stack(items: Sequence[Any]) -> np.ndarray | Tensor | None:
+    """Returns images of one size and type as one array; None for others, and for pairs of an image and its label."""
+    if all(isinstance(item, Image.Image) for item in items):
+        try:
+            items = [image_to_array(item) for item in items]
+        except Exception:  # one that cannot be read, of which Pillow raises anything: it is left out with a note
+            return None
+    kinds = {(type(item), item.dtype, item.shape) for item in items if isinstance(item, np.ndarray | Tensor)}
+    if len(kinds) != 1 or not all(isinstance(item, np.ndarray | Tensor) for item in items) or items[0].ndim not in (2, 3):
+        return None
+    stacked = torch.stack(list(items)) if isinstance(items[0], Tensor) else np.stack(items)
+    return stacked if stacked.ndim == 4 else stacked[:, None]  # gray images without a channel
 
 
 def _is_batch(value: Any) -> bool:
@@ -153,7 +169,7 @@ def _is_batch(value: Any) -> bool:
 def _as_labels(value: Any, count: int, most_axes: int) -> np.ndarray | None:
     """Returns the labels of a batch of images, shape (N,) or (N, A); None if these are none."""
     is_list = isinstance(value, list | tuple) and all(_is_label(each) for each in value)
-    if not is_list and not isinstance(value, np.ndarray | Tensor):
+    if not is_list and (not isinstance(value, np.ndarray | Tensor) or value.ndim > most_axes):
         return None
     labels = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
     return labels if 1 <= labels.ndim <= most_axes and len(labels) == count else None

@@ -90,6 +90,29 @@ def test_images_are_brought_to_the_shape_of_a_model() -> None:
 
 
 @pytest.mark.parametrize(
+    "image", [PIXELS[0], PIXELS[0, 0], FLOATS[0].numpy(), PILLOW[0]], ids=["3", "2", "numpy", "pillow"]
+)
+def test_a_list_of_images_of_one_size_keeps_it(image: Any) -> None:
+    oblong = image.crop((0, 0, 12, 9)) if isinstance(image, Image.Image) else image[..., :9, :12]
+    images = as_images([oblong] * 3)
+    assert images.shape[1:] == (9, 12) and len(images) == 3 and not images.notes
+    assert torch.equal(images.pixels[2], as_images(oblong).pixels[0])
+
+
+def test_two_images_of_a_type_that_numpy_lacks_are_images() -> None:
+    pair = [FLOATS[0].bfloat16(), FLOATS[1].bfloat16()]
+    assert torch.equal(as_images(pair).pixels, as_images(torch.stack(pair)).pixels)
+
+
+def test_an_image_of_a_list_that_cannot_be_read_is_left_out_with_a_note(tmp_path: Path) -> None:
+    path = tmp_path / "cut.png"
+    PILLOW[0].save(path)
+    path.write_bytes(path.read_bytes()[:-40])
+    images = as_images([PILLOW[1], Image.open(path)])
+    assert len(images) == 1 and "skipped 1 item that cannot be read" in images.notes[-1]
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ("photo.png", r"PIL.Image.open\(path\)"),
