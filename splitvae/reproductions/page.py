@@ -91,6 +91,8 @@ def _describe(experiment: Experiment, results: Mapping[str, Any], records: Recor
         yield f"**{made} of {asked} runs are done; the same command makes the others.**"
     stopped = [name for name, record in results["runs"].items() if "stopped" in record]
     yield from (f"Stopped by an alarm: {name}. {results['runs'][name]['stopped']}" for name in stopped)
+    for name, record in results["runs"].items():
+        yield from (f"Went on in spite of an alarm: {name}, {text}" for text in record.get("warnings", {}).values())
     yield ""
     yield REMARKS
     if any(system.published is not None for system in experiment.systems):

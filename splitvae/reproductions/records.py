@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ from .experiment import Experiment, Record, System
 __all__ = [
     "add_result",
     "describe_source",
+    "first_warnings",
     "hash_settings",
     "make_record",
     "read_results",
@@ -41,6 +43,7 @@ __all__ = [
 
 LOCK_WAIT_SECONDS = 0.05
 HISTORY_KEYS = ("epoch", "rec", "kl", "val_loss", "fid", "kl_real", "kl_rec", "kl_fake")  # and those that begin with fid_
+ALARM_NOTE = re.compile(r"Warning: (?P<name>[a-z-]+): (?P<text>.*)", re.DOTALL)  # of a row of the history
 PROBE_KEYS = ("iterations", "seed", "majority", "codes", "curve", "use", "notes")
 
 
@@ -142,6 +145,7 @@ def make_record(
         },
         "versions": versions(),
         "history": [_shorten(row) for row in history],
+        "warnings": first_warnings(history),
         "evaluation": evaluation,
         **({"probes": {key: probes[key] for key in PROBE_KEYS}} if probes else {}),
     }
@@ -151,6 +155,16 @@ def _shorten(row: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what is kept of an epoch, with six digits of each number."""
     kept = {key: value for key, value in row.items() if key in HISTORY_KEYS or key.startswith("fid_")}
     return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in kept.items()}
+
+
+def first_warnings(history: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Returns the first alarm of each kind in spite of which a training went on, with its epoch, by name."""
+    found: dict[str, str] = {}
+    for row in history:
+        for note in row.get("notes", ()):
+            if match := ALARM_NOTE.match(note):
+                found.setdefault(match["name"], f"epoch {row['epoch']}: {match['text']}")
+    return found
 
 
 def rename_sources(value: Any, names: Mapping[str, str]) -> Any:

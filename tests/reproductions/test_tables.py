@@ -15,6 +15,7 @@ from splitvae.reproductions.columns import COLUMNS, Estimate
 from splitvae.reproductions.experiment import Experiment, Page, Published, System, Table
 from splitvae.reproductions.findings import compare_order, compare_pair, is_clear
 from splitvae.reproductions.page import render_page
+from splitvae.reproductions.records import first_warnings
 from splitvae.reproductions.split_findings import compare_components, count_types
 
 
@@ -150,3 +151,16 @@ def test_a_run_that_an_alarm_stopped_is_named_and_not_counted() -> None:
     content = {"runs": runs, "measures": {}, "scale": scale, "source": "digits", "sha256": "0", "options": {}}
     page = render_page(experiment(system("a")), content, None)  # type: ignore[arg-type]  # no figures
     assert "Stopped by an alarm: a/seed-0. Codes are empty." in page and "0 of 1 runs are done" in page
+
+
+def test_alarms_in_spite_of_which_a_run_went_on_are_named_once() -> None:
+    notes = ["Warning: fakes-under-reals: {}. Lower beta.", "Warning: in epoch 1 the gradient was large", "Went back."]
+    history = [{"epoch": 1}, *({"epoch": i, "notes": [note.format(i) for note in notes]} for i in (2, 3))]
+    warnings = first_warnings(history)
+    assert warnings == {"fakes-under-reals": "epoch 2: 2. Lower beta."}
+    trained = record(4.0, {}) | {"warnings": warnings, "versions": {}, "evaluation": {}}
+    trained["training"] |= {"images": 100, "device": "a CPU"}
+    scale = {"width": 4, "epochs": 3, "images": 10, "reason": "given"}
+    about = {"measures": {}, "scale": scale, "source": "digits", "sha256": "0", "options": {}}
+    page = render_page(experiment(system("a")), about | {"runs": {"a/seed-0": trained}}, None)  # type: ignore[arg-type]
+    assert "Went on in spite of an alarm: a/seed-0, epoch 2: 2. Lower beta." in page
