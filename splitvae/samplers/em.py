@@ -11,7 +11,9 @@ r_nk (the E-step), r phi' the moments sum_n r_nk phi(x_n), which are n_k, n_k m_
 results are those of scikit-learn, which has the same 1e-6 added to variances and the same stopping rule, but are computed
 several times as fast as by its loop over components (benchmarks/mixture_speed.py).
 
-Points are centred first: if their mean is far from zero, the second moments lose digits.
+Points are centred first: if their mean is far from zero, the second moments lose digits. They are sorted by their first
+clusters, so that a block has points of few components: the others, whose responsibilities there are all negligible, are
+left out of the second product. In many dimensions, where nearly every point belongs to one component, that halves the time.
 
 Reference: Maximum likelihood from incomplete data via the EM algorithm (Dempster, Laird, Rubin, 1977).
 """
@@ -30,6 +32,7 @@ ADDED_VARIANCE = 1e-6  # is added to each variance
 MIN_GAIN = 1e-3  # iterations end when the log-likelihood changes by fewer nats per point
 CACHE_BLOCK = 2**19  # the number of monomials of a block on the CPU; 4 MB of float64 stay in its cache
 DEVICE_CACHE_BLOCK = 2**26  # the same on an accelerator
+NEGLIGIBLE = 1e-20  # a responsibility that changes no digit of a moment
 
 
 class Mixture(NamedTuple):
@@ -76,11 +79,12 @@ def expectation_maximisation(
         torch.linalg.LinAlgError: If a covariance is not positive definite.
     """
     centre = x.mean(0)
-    points = (x - centre).T.contiguous()  # (D, N), one row for each dimension
+    labels, order = labels.sort(stable=True)
+    points = (x - centre)[order].T.contiguous()  # (D, N), one row for each dimension
     moments = points.new_zeros(components, count_monomials(len(points), full))
     for block, label in zip(split_into_blocks(points, full), labels.split(points_per_block(points, full)), strict=True):
-        responsibility = torch.nn.functional.one_hot(label, components).to(points)
-        moments.addmm_(responsibility.T, evaluate_monomials(block, full).T)
+        responsibilities = torch.nn.functional.one_hot(label, components).to(points)
+        _add_moments(moments, responsibilities.T, evaluate_monomials(block, full))
     mixture = mixture_of_moments(moments, len(centre), full)
     previous, gain, iterations = -math.inf, math.inf, 0
     while iterations < max_iterations and not abs(gain) < MIN_GAIN:
@@ -92,12 +96,28 @@ def expectation_maximisation(
             log = eta @ phi
             density = log.logsumexp(0)
             total += density.sum()
-            moments.addmm_(log.sub_(density).exp_(), phi.T)
+            _add_moments(moments, log.sub_(density).exp_(), phi)
         mixture = mixture_of_moments(moments, len(centre), full)
         log_likelihood = float(total) / len(x)
         gain, previous, iterations = log_likelihood - previous, log_likelihood, iterations + 1
     convergence = Convergence(iterations, abs(gain) < MIN_GAIN, gain if math.isfinite(gain) else None)
     return mixture._replace(means=mixture.means + centre), convergence
+
+
+def _add_moments(moments: Tensor, responsibilities: Tensor, phi: Tensor) -> None:
+    """Adds what a block of points contributes to the moments (K, M).
+
+    Arguments:
+        moments: The moments so far, which are changed in place.
+        responsibilities: Those of the components for the points of the block, shape (K, N).
+        phi: The monomials of these points, shape (M, N).
+    """
+    if moments.device.type == "cpu":  # elsewhere it would wait for the device to learn which components have a part
+        rows = (responsibilities.amax(1) > NEGLIGIBLE).nonzero().squeeze(1)
+        if len(rows) < len(moments):
+            moments.index_add_(0, rows, responsibilities[rows] @ phi.T)
+            return
+    moments.addmm_(responsibilities, phi.T)
 
 
 def log_density(mixture: Mixture, x: Tensor) -> Tensor:
