@@ -3,8 +3,8 @@
     samplers/gmm-clean            fitted to the images of the run's training (for `authors`: to its test images)
     samplers/gmm-clean-0a1b2c3d   fitted to other codes, with the first digits of their hash
 
-A saved sampler is read again only if the model, the settings of the sampler, and the images or codes are the same; the
-file sampler.json holds the hash of each.
+A saved sampler is read again only if the model, the settings of the sampler, the images or codes, and the layout of its
+tensors are the same; the file sampler.json holds them, or the hash of each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..data.images import Images
 from ..models.codes import Codes, encode
 from ..runs import Run
 from ..samplers.base import Prior, Sampler
-from ..samplers.registry import load_sampler
+from ..samplers.registry import SAMPLERS, load_sampler
 from ..utils.console import Progress
 from ..utils.files import read_json
 from .protocols import AUTHORS_CODES, Protocol, configure_sampler, find_protocol
@@ -55,7 +55,7 @@ def sampler_for(
     wanted = {"model": run.vae.fingerprint(), "parameters": sampler.parameters, "fitted_to": origin}
     if (folder / "sampler.json").exists():
         saved: Any = read_json(folder / "sampler.json")
-        if isinstance(saved, dict) and all(saved.get(key) == value for key, value in wanted.items()):
+        if _has_layout(saved, sampler) and all(saved.get(key) == value for key, value in wanted.items()):
             return load_sampler(folder)
     codes = codes if codes is not None else _encode(run, protocol)
     fitted = sampler.fit(codes, progress)
@@ -76,7 +76,14 @@ def find_fitted_sampler(run: Run, name: str, protocol: str = "clean") -> Sampler
     """
     folder = run.path / "samplers" / f"{name}-{protocol}"
     saved: Any = read_json(folder / "sampler.json") if (folder / "sampler.json").exists() else None
-    return load_sampler(folder) if isinstance(saved, dict) and saved.get("model") == run.vae.fingerprint() else None
+    known = SAMPLERS.get(name)
+    is_present = known is not None and _has_layout(saved, known) and saved.get("model") == run.vae.fingerprint()
+    return load_sampler(folder) if is_present else None
+
+
+def _has_layout(saved: Any, sampler: Sampler | type[Sampler]) -> bool:
+    """Returns whether the content of a file sampler.json is that of a sampler with the layout of this version."""
+    return isinstance(saved, dict) and saved.get("layout", 1) == sampler.layout
 
 
 def _encode(run: Run, protocol: Protocol) -> Codes:

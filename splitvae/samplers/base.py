@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from safetensors.torch import save as to_bytes
@@ -28,6 +28,8 @@ __all__ = ["Prior", "Sampler", "check_are_codes", "check_codes"]
 @dataclass(frozen=True)
 class Sampler(Settings):
     """The base of all samplers; a subclass has a `name`, its settings as fields, and the first four methods below."""
+
+    layout: ClassVar[int] = 1  # the number of the version of `state_dict`; saved samplers of another one are fitted anew
 
     def fit(self, codes: Codes, progress: Progress | None = None) -> Self:
         """Fits the density to codes and returns the sampler itself.
@@ -99,7 +101,13 @@ class Sampler(Settings):
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "sampler.safetensors") as draft:
             draft.write_bytes(to_bytes(self.state_dict()))
-        values = {"sampler": self.name, **provenance, "parameters": self.parameters, "fit_info": self.fit_info}
+        values = {
+            "sampler": self.name,
+            "layout": self.layout,
+            **provenance,
+            "parameters": self.parameters,
+            "fit_info": self.fit_info,
+        }
         write_json(folder / "sampler.json", values)
 
 

@@ -7,10 +7,12 @@ spline on [-5, 5], which is the identity outside; a network computes the knots o
 Codes are standardised, so that they lie where the splines act. There are two ways to say which coordinates come before:
 
     autoregressive    each coordinate after all before it; the order is reversed from one transform to the next
-    coupling          a random half after the other half; each transform draws another half
+    coupling          one half after the other half, which stays as it is; the next transform maps the other half; each
+                      pair of transforms draws its halves at random
 
 An autoregressive flow is closer to codes of few dimensions, but samples one coordinate after the other, and learns codes of
 many dimensions slowly. So a flow of more than 64 dimensions is a coupling flow (benchmarks/flow_speed.py compares them).
+With a context, a coupling maps the half that would stay too, by splines that depend on the context alone.
 
 References: Neural spline flows (Durkan, Bekasov, Murray, Papamakarios, 2019), https://arxiv.org/abs/1906.04032; the package
 zuko (Rozet et al.), https://github.com/probabilists/zuko.
@@ -37,6 +39,7 @@ __all__ = ["CODES_PER_BATCH", "COUPLINGS", "Flow", "FlowDensity", "InvertibleDen
 MIN_STD = 1e-6  # by which codes are divided if they are constant
 MAX_AUTOREGRESSIVE_DIM = 64  # of codes; those of more dimensions have coupling flows
 AUTOREGRESSIVE_TRANSFORMS, COUPLINGS = 3, 8  # the usual numbers of transforms
+BINS = 8  # of a spline, as zuko's own flows have them
 CODES_PER_BATCH = 2000  # the number of codes that the fitted flow maps at once
 
 
@@ -77,8 +80,12 @@ class FlowDensity(InvertibleDensity):
             from zuko.flows import NSF
         except ImportError:
             raise UserError("a flow needs the package zuko; type: pip install zuko") from None
-        units, passes = (width,) * depth, 2 if coupling else None
-        self.flow = NSF(dim, context, transforms=transforms, passes=passes, randperm=coupling, hidden_features=units)
+        units = (width,) * depth
+        if coupling and not context:
+            self.flow = _build_couplings(dim, transforms, units)
+        else:
+            passes = 2 if coupling else None
+            self.flow = NSF(dim, context, transforms=transforms, passes=passes, randperm=coupling, hidden_features=units)
         for name, parameter in self.flow.named_parameters():
             if ".phi." in name or (coupling and f".hyper.{2 * depth}." in name):  # knots, also of a single coordinate
                 nn.init.zeros_(parameter)
@@ -106,6 +113,30 @@ class FlowDensity(InvertibleDensity):
         return self.flow(context).transform.inv(noise) * self.std + self.mean
 
 
+def _build_couplings(dim: int, transforms: int, units: tuple[int, ...]) -> nn.Module:
+    """Returns a flow of zuko whose transforms map one half of the coordinates each, in turn.
+
+    Arguments:
+        dim: The number of coordinates.
+        transforms: The number of transforms.
+        units: The number of units of each hidden layer.
+    """
+    from zuko import distributions, flows
+    from zuko.transforms import MonotonicRQSTransform
+
+    knots = [(BINS,), (BINS,), (BINS - 1,)]  # widths and heights of the bins of a spline, and slopes between them
+    halves: list[Tensor] = []
+    while len(halves) < transforms:
+        half = torch.randperm(dim) < dim // 2
+        halves += [half, ~half]
+    couplings = [
+        flows.GeneralCouplingTransform(dim, 0, half, MonotonicRQSTransform, knots, hidden_features=units)
+        for half in halves[:transforms]
+    ]
+    noise = flows.UnconditionalDistribution(distributions.DiagNormal, torch.zeros(dim), torch.ones(dim), buffer=True)
+    return flows.Flow(couplings, noise)
+
+
 @dataclass(frozen=True)
 class Flow(Sampler):
     """Creates a neural spline flow that is fitted to posterior means.
@@ -120,11 +151,12 @@ class Flow(Sampler):
         draws: Whether the flow is fitted to draws from the posteriors, anew in each epoch, instead of their means.
         seed: The seed of initial weights and of the order of codes.
 
-    Sampling takes two passes through each transform of a coupling flow, and as many as there are coordinates otherwise.
+    Sampling takes one pass through each transform of a coupling flow, and as many as there are coordinates otherwise.
     """
 
     name = "flow"
     prefix: ClassVar[str] = "sampler_"
+    layout: ClassVar[int] = 2
     transforms: int | None = None
     width: int = 128
     depth: int = 2

@@ -30,11 +30,13 @@ def load_sampler(folder: Path) -> Sampler:
         folder: The folder of sampler.json and sampler.safetensors.
 
     Raises:
-        UserError: For damaged files, and a sampler whose name is unknown.
+        UserError: For damaged files, for a sampler whose name is unknown, and for one of another layout.
     """
     values = read_json(folder / "sampler.json")
     try:
         sampler = SAMPLERS[values["sampler"]](**values["parameters"])
+        if values.get("layout", 1) != sampler.layout:
+            raise UserError(f"{folder} is of another version of splitvae; delete it, and the sampler will be fitted anew.")
         # Initial weights, which are replaced, draw nothing from the global random stream.
         with safe_open(folder / "sampler.safetensors", framework="pt") as file, fixed_seed(0):
             sampler.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  # no mapping

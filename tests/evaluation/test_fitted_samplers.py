@@ -13,13 +13,13 @@ import torch
 
 import splitvae
 from splitvae.errors import UserError
-from splitvae.evaluation.fitted_samplers import sampler_for
+from splitvae.evaluation.fitted_samplers import find_fitted_sampler, sampler_for
 from splitvae.evaluation.protocols import configure_sampler
 from splitvae.models.codes import Codes, encode
 from splitvae.presets.registry import PRESETS
 from splitvae.runs import Run
 from splitvae.samplers.base import Sampler
-from splitvae.samplers.registry import SAMPLERS
+from splitvae.samplers.registry import SAMPLERS, load_sampler
 
 TINY = {"width": 4, "scales": 2, "embedding": 16, "latent_dim": 3, "preview_every": 0, "validation": 0, "progress": False}
 QUICK: dict[str, dict[str, int]] = {"flow": {"width": 16, "depth": 1, "transforms": 2}}  # settings that fit in a moment
@@ -72,6 +72,21 @@ def test_a_saved_sampler_is_read_and_not_fitted_again(name: str, run: Run, never
             next(run.vae.decoder.parameters()).add_(1e-3)
         with pytest.raises(pytest.fail.Exception, match="fitted again"):
             sampler_for(run, quick(name))
+
+
+def test_a_saved_sampler_of_another_layout_is_fitted_again(run: Run, never_fit: Callable[[], None]) -> None:
+    flow = quick("flow")
+    sampler_for(run, flow)
+    folder = run.path / "samplers" / "flow-clean"
+    saved = json.loads((folder / "sampler.json").read_text())
+    assert saved.pop("layout") == 2 and find_fitted_sampler(run, "flow") is not None
+    (folder / "sampler.json").write_text(json.dumps(saved))  # as the first version wrote it
+    assert find_fitted_sampler(run, "flow") is None
+    with pytest.raises(UserError, match="another version of splitvae; delete it"):
+        load_sampler(folder)
+    never_fit()
+    with pytest.raises(pytest.fail.Exception, match="fitted again"):
+        sampler_for(run, flow)
 
 
 def test_the_density_of_other_images_is_not_that_of_the_run(run: Run, never_fit: Callable[[], None]) -> None:

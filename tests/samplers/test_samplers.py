@@ -335,11 +335,26 @@ def test_the_inverse_flow_maps_noise_to_codes_that_map_back() -> None:
     torch.testing.assert_close(-density(z), expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("dim", "passes"), [(64, 64), (65, 2)])
-def test_codes_of_many_dimensions_have_a_coupling_flow(dim: int, passes: int) -> None:
-    flow = build("flow").fit(codes_of(100, dim))
-    assert flow.density_.flow.transform.transforms[0].passes == passes
-    assert flow.sample(5).isfinite().all()
+def test_codes_of_many_dimensions_have_a_coupling_flow() -> None:
+    few, many = (build("flow").fit(codes_of(100, dim)) for dim in (64, 65))
+    assert few.density_.flow.transform.transforms[0].passes == 64
+    first, second = (coupling.mask for coupling in many.density_.flow.transform.transforms)
+    assert torch.equal(first, ~second) and first.sum() == 32
+    assert many.sample(5).isfinite().all()
+
+
+@pytest.mark.parametrize(("dim", "context"), [(1, 0), (2, 0), (5, 0), (5, 2)])
+def test_the_transforms_of_a_coupling_flow_map_every_coordinate_and_back(dim: int, context: int) -> None:
+    density = FlowDensity(dim, 2, 16, 2, context, coupling=True)
+    for parameter in density.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    z, given = torch.randn(50, dim), torch.randn(50, context) if context else None
+    noise = density.noise(z, given)
+    assert (noise != z).any(0).all()
+    torch.testing.assert_close(density.inverse(noise, given), z, atol=1e-3, rtol=1e-3)
+    change = torch.autograd.functional.jacobian(lambda x: density.noise(x, given).sum(0), z).movedim(1, 0)  # (B, D, D)
+    expected = torch.distributions.Normal(0, 1).log_prob(noise).sum(1) + change.det().abs().log()
+    torch.testing.assert_close(-density(z, context=given), expected, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize(("dim", "depth", "context"), [(1, 2, 0), (5, 1, 0), (3, 3, 2)])
