@@ -32,6 +32,7 @@ from ..utils.console import print_once
 from ..utils.download import cache_dir
 from ..utils.files import atomic_write
 from ..utils.machine import default_device
+from ..utils.random_streams import fixed_seed
 from .base import deterministic_float32
 from .classifier import Classifier, Task
 
@@ -85,8 +86,7 @@ def load_or_train(
     device = device or default_device()
     targets = _targets(images, task)
     outputs = 4 if targets is None else targets.shape[1] if targets.ndim == 2 else int(targets.max()) + 1
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(TRAINING_SEED)  # torch.manual_seed would seed the accelerator too
+    with fixed_seed(TRAINING_SEED):
         network = Classifier(task, images.shape, outputs, _source_title(images))
     network.learns = "attributes" if targets is not None and targets.ndim == 2 else "classes"
     network.majority = majority_share(targets) if targets is not None else 1 / 4

@@ -26,6 +26,7 @@ from safetensors.torch import load
 
 from ..data.images import Images
 from ..errors import UserError, setting
+from ..utils.random_streams import fixed_seed
 from .classifier import Classifier, Stage
 
 __all__ = ["SHIPPED", "ShippedClassifier", "find_shipped", "load_shipped"]
@@ -127,7 +128,8 @@ def load_shipped(name: str, images: Images | None = None, device: torch.device |
     if hashlib.sha256(content).hexdigest() != SHIPPED[name].sha256:
         raise UserError(f"{file} is damaged, or is not the file of this version; install splitvae again.")
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    network = ShippedClassifier(name, json.loads(header["__metadata__"]["splitvae"]))
+    with fixed_seed(0):  # initial weights, which are replaced, draw nothing from the global random stream
+        network = ShippedClassifier(name, json.loads(header["__metadata__"]["splitvae"]))
     network.load_state_dict(load(content))
     if images is not None and not network.reads(images.shape):
         raise UserError(

@@ -14,7 +14,7 @@ from ..models.fusion import fuse_all
 from ..models.latents import GroupedHead
 from ..models.vae import VAE
 from ..samplers.conditional_flow import ConditionalFlow
-from ..samplers.fit import fixed_seed
+from ..utils.random_streams import fixed_seed
 from .grid import tile_images
 
 __all__ = [
@@ -61,11 +61,12 @@ def select_references(vae: VAE, x: Tensor, labels: Tensor) -> References:
     features = vae.encoder.features(x.to(vae.device))
     posterior = latent(features)
     members = latent.evidence(features)  # without the prior, which is to enter once for a group
-    fused, groups = fuse_all(members.mean, members.logvar, labels.to(vae.device), latent.settings.fusion)
+    # On the CPU, since the sums are in float64, which not every accelerator has.
+    fused, groups = fuse_all(members.mean.cpu(), members.logvar.cpu(), labels.cpu(), latent.settings.fusion)
     group_of_image = torch.searchsorted(groups, labels.to(groups))
     count = min(MAX_REFERENCES, len(groups))
     first = torch.stack([(group_of_image == group).nonzero()[0, 0] for group in range(count)])
-    evidence = fused.mean.float()[group_of_image[first]]
+    evidence = fused.mean.float()[group_of_image[first]].to(vae.device)
     return References(x[first], posterior.style.mean[first], posterior.content.mean[first], evidence)
 
 

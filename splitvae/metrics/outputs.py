@@ -13,6 +13,7 @@ from ..data.images import batches, evenly_spaced
 from ..models.inference import inference_batch_size
 from ..models.posteriors import Posterior
 from ..models.split import Canvas, ambiguity
+from ..utils.random_streams import isolated_randomness
 from .correlations import directions
 from .high_frequencies import high_frequency_power
 from .maps import edge_correlations, map_energies
@@ -183,7 +184,7 @@ class ModelOutputs:
     @torch.no_grad()
     def _columns(self) -> _Columns:
         rows: list[list[Tensor | None]] = []
-        with torch.random.fork_rng():
+        with isolated_randomness(self.model.device):
             torch.manual_seed(self.seed)
             for x in batches(self.images, self.model.device, self.batch_size):
                 posterior = self.model.encode(x)

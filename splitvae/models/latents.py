@@ -48,6 +48,7 @@ class Latent(Settings):
 
     uses_groups: ClassVar[bool] = False  # whether images of a group share dimensions, so that training needs groups
     needs_pairs: ClassVar[bool] = False  # whether the groups must be pairs
+    has_group_terms: ClassVar[bool] = False  # whether the `units` of its posteriors are groups, not images
 
     def build(self, features: int, dim: int) -> nn.Module:
         """Returns an untrained head: `head(features, group)` maps features (B, F) to a posterior of dimension D.
@@ -105,6 +106,7 @@ class Grouped(Latent):
 
     name = "grouped"
     uses_groups: ClassVar[bool] = True
+    has_group_terms: ClassVar[bool] = True
     content_dim: int = 0
     fusion: Annotated[str, OneOf(FUSIONS)] = "poe"
     content_draw: Annotated[str, OneOf(CONTENT_DRAWS)] = "group"

@@ -142,6 +142,11 @@ class VAE(nn.Module):
         return self.settings.latent.uses_groups
 
     @property
+    def has_group_terms(self) -> bool:
+        """Whether the loss of a batch of groups is divided by the number of groups instead of that of images."""
+        return self.settings.latent.has_group_terms
+
+    @property
     def needs_pairs(self) -> bool:
         """Whether the groups must be pairs."""
         return self.settings.latent.needs_pairs

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.optim.swa_utils import update_bn
 
 from ..errors import UserError, setting
@@ -23,11 +25,13 @@ __all__ = [
     "check_side",
     "glorot_",
     "recompute_batchnorm",
+    "renew_spectral_norms",
     "set_batchnorm",
 ]
 
 DOUBLINGS = ("nearest", "bilinear")
 NORMS = ("batch", "group")
+SPECTRAL_ITERATIONS = 15  # power iterations for a weight, each begun where the last one ended
 CHANNELS_PER_GROUP = 8  # of GroupNorm, at least
 SIDES = (16, 32, 64, 128)  # the sides, in pixels, of the images that most networks encode and decode
 
@@ -170,6 +174,24 @@ def recompute_batchnorm(model: nn.Module, passes: Iterable[Callable[[], Any]]) -
         passes: Functions that make forward passes of the model, or of parts of it.
     """
     update_bn(passes, _Caller(model))
+
+
+@torch.no_grad()
+def renew_spectral_norms(model: nn.Module) -> None:
+    """Finds the largest singular values of all weights that are divided by them, by power iterations.
+
+    The forward passes of a training do so as its weights change; an average of weights needs it by itself.
+
+    Arguments:
+        model: The model, which is changed in place.
+    """
+    was_training = model.training
+    model.train()
+    for module in model.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            for _ in range(SPECTRAL_ITERATIONS):
+                module.weight  # noqa: B018  # each reading in training mode is an iteration
+    model.train(was_training)
 
 
 class _Caller(nn.Module):

@@ -26,9 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError, setting
-from ..samplers.fit import fixed_seed
 from ..utils.console import Progress
 from ..utils.machine import default_device
+from ..utils.random_streams import fixed_seed
 from .codes import LabelledCodes
 
 __all__ = ["BATCH_SIZE", "ITERATIONS", "LEARNING_RATE", "Accuracy", "Probes", "fit_probes", "standard_error"]

@@ -40,11 +40,11 @@ from ..objectives.base import squared_error
 from ..presets.build import build_vae
 from ..runs import Run
 from ..samplers.conditional_flow import ConditionalFlow
-from ..samplers.fit import fixed_seed
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json
 from ..utils.machine import default_device, versions
 from ..utils.progress import ProgressBar
+from ..utils.random_streams import fixed_seed
 from .classifiers import ITERATIONS, fit_probes
 from .codes import (
     LabelledCodes,

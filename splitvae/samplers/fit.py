@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -16,17 +14,9 @@ from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import default_device
 
-__all__ = ["MIN_CODES", "DensityTraining", "check_positive", "fixed_seed", "train_density"]
+__all__ = ["MIN_CODES", "DensityTraining", "check_positive", "train_density"]
 
 MIN_CODES = 100  # for a density that is trained
-
-
-@contextmanager
-def fixed_seed(seed: int) -> Iterator[None]:
-    """Seeds draws on the CPU inside the block, such as initial weights; the global random stream is restored after it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 class DensityTraining(NamedTuple):

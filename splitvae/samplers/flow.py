@@ -30,9 +30,10 @@ from ..errors import UserError, setting
 from ..models.codes import Codes
 from ..utils.console import Progress
 from ..utils.machine import default_device
+from ..utils.random_streams import fixed_seed
 from ..utils.settings import Option
 from .base import Sampler, check_codes
-from .fit import MIN_CODES, DensityTraining, check_positive, fixed_seed, train_density
+from .fit import MIN_CODES, DensityTraining, check_positive, train_density
 
 __all__ = ["CODES_PER_BATCH", "COUPLINGS", "Flow", "FlowDensity", "InvertibleDensity"]
 
@@ -198,7 +199,7 @@ class Flow(Sampler):
         """Returns the mean of log p over posterior means, in nats per code."""
         density = self.density_.to(default_device())
         losses = [density(z.to(density.mean)) for z in codes.mean.split(CODES_PER_BATCH)]
-        return -float(torch.cat(losses).double().mean())
+        return -float(torch.cat(losses).cpu().double().mean())
 
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0) -> Tensor:

@@ -8,10 +8,10 @@ from safetensors import safe_open
 
 from ..errors import UserError
 from ..utils.files import read_json
+from ..utils.random_streams import fixed_seed
 from ..utils.settings import Registry
 from .base import Prior, Sampler
 from .conditional_flow import ConditionalFlow
-from .fit import fixed_seed
 from .flow import Flow
 from .gaussian_mixture import GaussianMixture
 from .second_stage import NoiselessSecondStage, SecondStage

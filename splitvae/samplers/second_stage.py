@@ -34,9 +34,10 @@ from ..networks.layers import glorot_
 from ..objectives.variance import Learned, Ratchet, Variance
 from ..utils.console import Progress
 from ..utils.machine import has_native_bf16
+from ..utils.random_streams import fixed_seed
 from ..utils.settings import Option
 from .base import Sampler, check_codes
-from .fit import MIN_CODES, DensityTraining, check_positive, fixed_seed, train_density
+from .fit import MIN_CODES, DensityTraining, check_positive, train_density
 
 __all__ = ["NoiselessSecondStage", "SecondStage", "SecondStageVAE"]
 

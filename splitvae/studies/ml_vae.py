@@ -30,12 +30,12 @@ from ..probes.labelled_images import LabelledImages, load_labelled_images
 from ..probes.measure import encode_posteriors, measure_swaps, probe
 from ..probes.measure import read_cached_probes as current_probes
 from ..runs import Run
-from ..samplers.fit import fixed_seed
 from ..training.interrupts import Interrupted
 from ..training.loop import train
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json, write_text
 from ..utils.machine import versions
+from ..utils.random_streams import fixed_seed
 from .ml_vae_public_code import build_untrained, describe_released, initialise_as_public_code, load_released
 from .ml_vae_public_probes import probe_as_public_code
 from .ml_vae_systems import COMMON_CONFIG, RELEASED, SYSTEMS, SYSTEMS_WITH_FIGURES, System, released_config

@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..models.latents import GroupedHead
 from ..models.vae import VAE
 from ..presets.build import build_vae
-from ..samplers.fit import fixed_seed
+from ..utils.random_streams import fixed_seed
 
 __all__ = ["build_untrained", "describe_released", "initialise_as_public_code", "load_released"]
 

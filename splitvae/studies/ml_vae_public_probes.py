@@ -32,9 +32,9 @@ from ..probes.codes import majority_accuracy
 from ..probes.labelled_images import load_labelled_images
 from ..probes.measure import encode_posteriors
 from ..runs import Run
-from ..samplers.fit import fixed_seed
 from ..utils.console import print_once
 from ..utils.machine import default_device
+from ..utils.random_streams import fixed_seed
 
 __all__ = ["MODES", "EncodedImages", "GroupNoise", "fit_public_probes", "probe_as_public_code"]
 

@@ -25,11 +25,12 @@ from ..errors import UserError, setting
 from ..utils.collectives import all_reduce
 from ..utils.machine import default_device, has_native_bf16
 from ..utils.processes import Launcher, find_launcher
+from ..utils.random_streams import isolated_randomness
 from ..utils.text import shorten_text
 from .devices import choose_devices
 from .launcher import leave_group_at_exit, start_other_processes, watch_first_process
 
-__all__ = ["average_gradients", "isolated_evaluation", "isolated_randomness", "launch_fabric", "pixel_storage_device"]
+__all__ = ["average_gradients", "isolated_evaluation", "launch_fabric", "pixel_storage_device"]
 
 TIMEOUT = timedelta(minutes=30)  # after which a process that waits for another one gives up
 
@@ -41,7 +42,7 @@ def launch_fabric(hardware: Hardware) -> Fabric:
         UserError: If this machine lacks the accelerator or the devices, and for numbers that the launcher contradicts.
     """
     hardware, launcher = choose_devices(hardware), find_launcher()
-    kind = default_device().type if hardware.accelerator == "auto" else hardware.accelerator
+    kind = default_device().type if hardware.accelerator in ("auto", "gpu") else hardware.accelerator
     bf16 = hardware.precision == "bf16" or (hardware.precision == "auto" and has_native_bf16(kind))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning_fabric")  # advice to its own users, who cannot follow it here
@@ -106,16 +107,3 @@ def isolated_evaluation(fabric: Fabric, seed: int) -> Iterator[None]:
     with isolated_randomness(fabric.device), torch.no_grad(), fabric.autocast():
         torch.manual_seed(seed)
         yield
-
-
-@contextmanager
-def isolated_randomness(device: torch.device) -> Iterator[None]:
-    """Runs the block, and then restores the random streams of the CPU and of a device."""
-    cuda = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        before = torch.mps.get_rng_state() if device.type == "mps" else None
-        try:
-            yield
-        finally:
-            if before is not None:  # fork_rng does not restore this stream
-                torch.mps.set_rng_state(before)

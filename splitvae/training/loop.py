@@ -22,12 +22,12 @@ from ..runs import Run
 from ..utils.collectives import ProcessLost, barrier
 from ..utils.console import print_once
 from ..utils.lock import lock_folder
+from ..utils.random_streams import isolated_randomness
 from ..utils.text import count_noun
 from .agreement import check_agreement
 from .alarms import Alarmed
 from .checkpoints import STATE
 from .devices import choose_devices
-from .fabric import isolated_randomness
 from .interrupts import interruptible
 from .loggers import check_logger
 from .lost_model import restore_lost_model
@@ -98,6 +98,8 @@ def train(
             config = config.override(**options)
         else:
             given = {"preset": model} if isinstance(model, str) else config.options()
+            if config.model.shape is None:  # its other values were chosen for the images
+                given = {name: value for name, value in given.items() if value != Config().options().get(name)}
             given |= {} if settings is None else settings.options()
             config = resume_config(run, options, given, settings)
             restore_lost_model(run, progress)

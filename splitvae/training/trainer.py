@@ -2,8 +2,9 @@
 
 A step reads no value back from the device: terms are summed there and read once in `CHECK_EVERY_STEPS` steps. Everything on
 which a step depends is in `state_dict()` (parameters, optimizers, variance, averages, random streams, position in the
-epoch), and the order of an epoch is determined by the seed and the number of the epoch. So a resumed run has the same
-results bit for bit as one without interruption.
+epoch), and the order of an epoch is determined by the seed and the number of the epoch. So a resumed run on a CPU has the
+same results bit for bit as one without interruption. On a GPU some kernels add in an order of their own, such as that of
+the gradient of a bilinear resize, and the last digits of any two runs may differ.
 
 With several processes each has a random stream of its own, which is determined by the seed, the step and its rank, and
 processes act together: they stop after Ctrl-C, and write checkpoints, only at a step at which values are checked.
@@ -26,11 +27,12 @@ from ..config import Config
 from ..data.images import Images
 from ..models.groups import Groups
 from ..models.vae import VAE
-from ..networks.layers import recompute_batchnorm
+from ..networks.layers import recompute_batchnorm, renew_spectral_norms
 from ..objectives.base import Loss, Objective
 from ..runs import Run
 from ..utils.collectives import all_reduce, barrier
 from ..utils.machine import keep_freed_memory, needs_most_cores, shorten_time_slices
+from ..utils.random_streams import isolated_randomness
 from ..utils.turns import Turns
 from .alarms import Alarmed, non_finite_alarm
 from .batches import TrainingImages
@@ -168,10 +170,10 @@ class Trainer:
             self.monitor.record_gradient(self.step, player, loss, self.players[player])
             with warmed_up(optimizer, self.step):
                 optimizer.step()
-        if group is None:
-            self.monitor.add_terms(self.loss.logs)
-        else:
+        if group is not None and self.vae.has_group_terms:
             self.monitor.add_terms(self.loss.logs, self.loss.terms_per_group(), group.total / len(x))
+        else:
+            self.monitor.add_terms(self.loss.logs)
         if self.ema_model is not None:
             with torch.no_grad():
                 # The decay is smaller in the first steps, so that the average forgets the untrained weights.
@@ -237,6 +239,8 @@ class Trainer:
         is_last = self.epoch + 1 == self.config.training.epochs
         most = LAST_BATCHNORM_BATCHES if is_last else min(BATCHNORM_BATCHES, 4 + self.steps_per_epoch // 10)
         size = self.config.training.batch_size
+        if self.ema_model is not None:
+            renew_spectral_norms(self.ema_model)
         with isolated_evaluation(self.fabric, self.config.training.seed):
             order = self.images.epoch_order(-1)  # an order that no epoch has
             batches = (self.images.batch(order, i * size) for i in range(min(self.steps_per_epoch, most)))
@@ -252,7 +256,8 @@ class Trainer:
         """
         if not self.images.held_out_count:
             return {}
-        count, per_group = len(self.images.held_out_order().rows), self.loss.terms_per_group()
+        count = len(self.images.held_out_order().rows)
+        per_group = self.loss.terms_per_group() if self.vae.has_group_terms else frozenset[str]()
         model, step = self.saved_model.eval(), self.loss.validation_step(self.step)
         self.loss.eval()
         terms: dict[str, float] = {}
@@ -266,6 +271,9 @@ class Trainer:
                     terms[name] = terms.get(name, 0.0) + float(self.loss.logs[name]) * images / count
         self.loss.train()
         self.vae.train()
+        if self.fabric.world_size > 1:  # a schedule decides by them, which must decide the same in each process
+            means = all_reduce(torch.tensor(list(terms.values()), device=self.fabric.device), "mean").tolist()
+            terms = dict(zip(terms, means, strict=True))
         return {f"val_{name}": value for name, value in terms.items()}
 
     def measure_distances(self, run: Run) -> dict[str, float]:
@@ -274,7 +282,8 @@ class Trainer:
         if not self.fabric.is_global_zero or not is_due(self.epoch + 1, every, last):
             return {}
         if self.sample_distance is None:
-            self.sample_distance = SampleDistance(self.images.source, self.config, self.fabric.device)
+            with isolated_randomness(self.fabric.device):  # an extractor may draw weights before it reads them
+                self.sample_distance = SampleDistance(self.images.source, self.config, self.fabric.device)
             self.sample_distance.write_provenance(run.path)
         with isolated_evaluation(self.fabric, self.config.training.seed):
             distances = self.sample_distance(self.saved_model.eval())

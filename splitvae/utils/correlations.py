@@ -17,7 +17,7 @@ __all__ = ["directions", "mean_pairwise_correlation"]
 
 
 def directions(images: Tensor) -> Tensor:
-    """Returns the directions of images (N, C, H, W), shape (N, P); that of a constant image is 0."""
+    """Returns the directions of images (N, C, H, W), shape (N, P); that of a constant image is rounding errors or 0."""
     pixels = images.flatten(1)
     return torch.nn.functional.normalize(pixels - pixels.mean(1, keepdim=True), dim=1)
 

@@ -56,6 +56,12 @@ def test_the_files_are_of_these_data_sets_alone() -> None:
     assert {file.stem for file in shipped.WEIGHTS.iterdir()} == set(SHIPPED)
 
 
+def test_reading_weights_draws_nothing_from_the_global_stream() -> None:
+    before = torch.get_rng_state()
+    load_shipped("mnist")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_features_are_the_same_whenever_it_is_loaded(name: str) -> None:
     x = images(SHIPPED[name].shape).pixels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,6 +164,14 @@ def test_pairs_need_two_of_each_label_and_an_even_batch(digits: splitvae.Images,
         splitvae.train("digits-svae", digits, out=tmp_path / "b", progress=False, **fields | {"batch_size": 25})
     run = splitvae.train("digits-svae", digits, out=tmp_path / "c", progress=False, **fields)
     assert run.history[-1]["step"] in (10, 11)  # of 270 images at most ten have no partner
+
+
+def test_the_history_of_pairs_is_in_nats_an_image(digits: splitvae.Images, tmp_path: Path) -> None:
+    fields = {**TINY, "latent": "adaptive", "epochs": 1, "validation": 30, "v": 1.0}
+    (row,) = splitvae.train("digits-svae", digits, out=tmp_path / "run", progress=False, **fields).history
+    constant = 0.5 * 16 * 16 * math.log(2 * math.pi)
+    assert row["loss"] == pytest.approx(row["rec"] + row["kl"] + constant, rel=0.005)
+    assert row["val_loss"] == pytest.approx(0.5 * 256 * row["val_mse"] + row["val_kl"] + constant, rel=0.02)
 
 
 def test_a_weight_of_independence_needs_groups() -> None:

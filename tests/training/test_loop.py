@@ -71,6 +71,18 @@ def test_resuming_within_an_epoch_is_the_uninterrupted_run_bit_for_bit(
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("chosen", [{}, {"net": "mlp"}])
+def test_a_training_whose_settings_were_chosen_for_its_images_is_resumed_by_the_same_call(
+    chosen: dict[str, Any], tiny: dict[str, Any], images: splitvae.Images, tmp_path: Path
+) -> None:
+    call = {"images": images, "out": tmp_path / "run", "progress": False, **tiny, **chosen}
+    for name in ("embedding", "width") if chosen else ():  # which an mlp lacks
+        del call[name]
+    splitvae.train(**call, epochs=1)
+    run = splitvae.train(**call, epochs=2, resume=True)
+    assert [row["epoch"] for row in run.history] == [1, 2]
+
+
 def test_more_epochs_on_resume_are_the_same_as_from_the_beginning(
     same: Callable[[Any, Any], bool], train: Train, images: splitvae.Images, tmp_path: Path, last_checkpoint: ReadCheckpoint
 ) -> None:

@@ -65,6 +65,18 @@ def test_the_average_of_the_weights_is_saved(
     assert not torch.equal(saved, state["vae"][name])
 
 
+def test_an_average_has_the_singular_values_that_spectral_normalisation_promises(
+    tiny: dict[str, Any], images: splitvae.Images, tmp_path: Path
+) -> None:
+    dense = {name: value for name, value in tiny.items() if name not in ("width", "embedding")} | {"net": "mlp"}
+    settings = {**dense, "ema": 0.9, "spectral_norm": True, "epochs": 4, "lr": 0.01}
+    run = splitvae.train("digits-svae", images, out=tmp_path / "run", progress=False, **settings)
+    layers = [layer for layer in run.vae.encoder.modules() if hasattr(layer, "parametrizations")]
+    with torch.no_grad():
+        largest = [float(torch.linalg.matrix_norm(layer.weight, 2)) for layer in layers]  # type: ignore[arg-type]  # a tensor
+    assert len(layers) > 2 and largest == pytest.approx([1] * len(layers), abs=0.005)
+
+
 def test_the_average_soon_forgets_the_untrained_weights(tiny: dict[str, Any], images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **tiny, precision="32", ema=0.999)
     trainer = Trainer(presets.build_vae(config), config.objective, images, config)
