@@ -82,9 +82,10 @@ def expectation_maximisation(
     labels, order = labels.sort(stable=True)
     points = (x - centre)[order].T.contiguous()  # (D, N), one row for each dimension
     moments = points.new_zeros(components, count_monomials(len(points), full))
+    memory = points.new_empty(moments.shape[1], min(len(x), points_per_block(points, full)))  # of one block at a time
     for block, label in zip(split_into_blocks(points, full), labels.split(points_per_block(points, full)), strict=True):
         responsibilities = torch.nn.functional.one_hot(label, components).to(points)
-        _add_moments(moments, responsibilities.T, evaluate_monomials(block, full))
+        _add_moments(moments, responsibilities.T, evaluate_monomials(block, full, memory))
     mixture = mixture_of_moments(moments, len(centre), full)
     previous, gain, iterations = -math.inf, math.inf, 0
     while iterations < max_iterations and not abs(gain) < MIN_GAIN:
@@ -92,7 +93,7 @@ def expectation_maximisation(
         moments.zero_()
         total = points.new_zeros(())
         for block in split_into_blocks(points, full):
-            phi = evaluate_monomials(block, full)
+            phi = evaluate_monomials(block, full, memory)
             log = eta @ phi
             density = log.logsumexp(0)
             total += density.sum()
@@ -126,7 +127,9 @@ def log_density(mixture: Mixture, x: Tensor) -> Tensor:
     centre = (mixture.weights[:, None] * mixture.means).sum(0)
     eta = natural_parameters(mixture._replace(means=mixture.means - centre))
     points = (x - centre).T.contiguous()
-    return torch.cat([(eta @ evaluate_monomials(block, full)).logsumexp(0) for block in split_into_blocks(points, full)])
+    memory = points.new_empty(eta.shape[1], min(len(x), points_per_block(points, full)))
+    blocks = split_into_blocks(points, full)
+    return torch.cat([(eta @ evaluate_monomials(block, full, memory)).logsumexp(0) for block in blocks])
 
 
 def count_monomials(dim: int, full: bool) -> int:
@@ -145,10 +148,26 @@ def split_into_blocks(points: Tensor, full: bool) -> tuple[Tensor, ...]:
     return points.split(points_per_block(points, full), dim=1)
 
 
-def evaluate_monomials(x: Tensor, full: bool) -> Tensor:
-    """Returns phi of points, (D, N) -> (M, N); products are in the order of the rows of the upper triangle."""
-    products = [x[i:] * x[i] for i in range(len(x))] if full else [x * x]
-    return torch.cat([torch.ones_like(x[:1]), x, *products])
+def evaluate_monomials(x: Tensor, full: bool, memory: Tensor) -> Tensor:
+    """Returns phi of points, (D, N) -> (M, N); products are in the order of the rows of the upper triangle.
+
+    Arguments:
+        x: The points.
+        full: Whether the products of two coordinates are among the monomials.
+        memory: Where phi is written, with at least N columns; memory that is new for each block takes longer than phi.
+    """
+    dim, count = x.shape
+    phi = memory[:, :count]
+    phi[0] = 1
+    phi[1 : 1 + dim] = x
+    if not full:
+        torch.mul(x, x, out=phi[1 + dim :])
+        return phi
+    row = 1 + dim
+    for i in range(dim):
+        torch.mul(x[i:], x[i], out=phi[row : row + dim - i])
+        row += dim - i
+    return phi
 
 
 def natural_parameters(mixture: Mixture) -> Tensor:
