@@ -16,6 +16,7 @@ from ..runs import Run
 from ..utils.collectives import all_gather, all_reduce
 from ..utils.files import write_json_lines
 from ..utils.progress import ProgressBar
+from ..utils.text import count_noun
 from .loggers import TrainingLog, open_log
 from .windows import Windows
 
@@ -181,7 +182,7 @@ class Monitor:
             self.rows[-1]["notes"] = self.notes
         if spikes:
             self.print(
-                f"Warning: in epoch {epoch} the gradient was {spikes} times larger than "
+                f"Warning: in {count_noun(spikes, 'step')} of epoch {epoch} the gradient was more than "
                 f"{GRADIENT_SPIKE_FACTOR:.0f} times its average; if the loss rises, lower {setting('lr')}."
             )
         self.sums, self.counts, self.notes, self.steps, self.seconds = {}, {}, [], 0, 0.0
