@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from .style import OKABE_ITO, STYLE, TEXT_COLOUR, WIDTH, add_grid, line_colour, new_chart, use_log_scale
 
@@ -63,7 +64,28 @@ def plot_training_curves(history: History | Mapping[str, History]) -> Figure:
         if len(runs) > 1:
             handles = [Line2D([], [], color=line_colour(i), label=name) for i, name in enumerate(runs)]
             figure.legend(handles=handles, loc="outside upper left", ncols=min(3, len(runs)))
+        _free_legends(figure)
     return figure
+
+
+def _free_legends(figure: Figure) -> None:
+    """Raises the upper end of each vertical axis whose legend hides a line, so that the legend lies above all lines."""
+    figure.draw_without_rendering()  # places legends where they hide least
+    for axes in figure.axes:
+        if (legend := axes.get_legend()) is None:
+            continue
+        box = legend.get_window_extent()
+        if not any(_crosses(line, box) for line in axes.lines):
+            continue
+        share = (box.height + 8) / axes.bbox.height  # of the axis, with some pixels around
+        (low, high), stretch = axes.get_ylim(), 1 / (1 - share)
+        axes.set_ylim(top=low * (high / low) ** stretch if axes.get_yscale() == "log" else low + (high - low) * stretch)
+        legend.set_loc("upper right")
+
+
+def _crosses(line: Line2D, box: Bbox) -> bool:
+    """Returns whether a line goes through a box, in pixels."""
+    return bool(line.get_path().transformed(line.get_transform()).intersects_bbox(box, filled=False))
 
 
 def plot_sample_distances(history: History) -> Figure:

@@ -48,6 +48,21 @@ def test_curves_show_the_terms_of_groups_and_of_players(training_history: Histor
     assert len(both.axes[2].lines) == 2  # a run without those terms has none to show
 
 
+def test_no_legend_hides_a_line() -> None:
+    waves = [
+        {"epoch": e, "kl": 5 + 5 * (-1) ** e, "val_kl": 5 - 5 * (-1) ** e, "mse": 0.1 ** (e % 3)} for e in range(1, 40)
+    ]
+    figure = plot_training_curves([row | {"val_mse": 0.1 ** ((row["epoch"] + 1) % 3)} for row in waves])
+    figure.draw_without_rendering()
+    legends = [(axes, axes.get_legend()) for axes in figure.axes if axes.get_legend() is not None]
+    assert len(legends) == 2
+    for axes, legend in legends:
+        box = legend.get_window_extent()
+        assert axes.bbox.containsy(box.y0) and axes.bbox.containsx(box.x1)
+        heights = np.concatenate([axes.transData.transform(line.get_xydata())[:, 1] for line in axes.lines])
+        assert heights.max() < box.y0
+
+
 def test_a_chart_has_a_line_for_each_kl_and_one_for_the_margin_which_may_move() -> None:
     rows = [{"epoch": e, "kl_real": 3.0 + e, "kl_rec": 8.0, "kl_fake": 0.0, "margin": 10.0} for e in range(1, 4)]
     (axes,) = plot_kls(rows, 10).axes
