@@ -27,6 +27,8 @@ from .config import Config
 from .data.convert import as_images
 from .data.geometry import ResizeOptions, crop_and_resize
 from .data.images import Images
+from .data.sources import check_source
+from .data.splits import undivided_count
 from .errors import UserError, is_in_shell, nearest, setting
 from .models.codes import Codes, encode
 from .models.pretrained import read_model, write_model
@@ -39,7 +41,7 @@ from .utils.versions import describe_newer, note_newer, own_version
 
 __all__ = ["Run", "group_runs_by_seed", "open_run"]
 
-NON_SETTINGS = ("splitvae", "parameters", "images", "changed_by_alarms", "machine")  # of config.json
+NON_SETTINGS = ("splitvae", "parameters", "images", "divided", "changed_by_alarms", "machine")  # of config.json
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -107,11 +109,14 @@ class Run:
         note_newer(values.get("splitvae"), file)
         self._images: dict[str, Images] = {}
         self.training_sha256 = str(values.get("images") or "")
+        self.divided: int | None = values.get("divided")  # the number of images of which a part was held out as test
         self.machine: dict[str, str] = values.get("machine", {})  # where it was begun: the device, the versions
         self.version = str(values.get("splitvae") or "")  # of splitvae, which wrote the settings
 
     @staticmethod
-    def begin(path: str | os.PathLike[str], config: Config, counts: dict[str, int], images: str = "") -> Run:
+    def begin(
+        path: str | os.PathLike[str], config: Config, counts: dict[str, int], images: str = "", divided: int | None = None
+    ) -> Run:
         """Creates a run in a folder and returns it.
 
         Arguments:
@@ -119,6 +124,7 @@ class Run:
             config: The settings.
             counts: The numbers of parameters of the model, as `VAE.counts` returns them.
             images: The hash of the training images, as `Images.sha256` returns it.
+            divided: The number of images of a source without parts, of which some were held out as test.
 
         Raises:
             UserError: For a folder that is not empty.
@@ -129,7 +135,7 @@ class Run:
         if folder.exists() and (not folder.is_dir() or {file.name for file in folder.iterdir()} - {LOCK}):
             raise UserError(f"{folder} exists and holds no run; give another folder with {setting('out')}.")
         machine = {"device": describe_device(), "versions": describe_versions()}
-        _write_config(folder, config, counts, images, machine=machine)
+        _write_config(folder, config, counts, images, divided, machine=machine)
         return Run(folder)
 
     def reconfigure(self, config: Config, counts: dict[str, int], alarmed: Sequence[str] = (), images: str = "") -> None:
@@ -145,7 +151,7 @@ class Run:
         before = {name: known[name][0] if name in known and known[name][1] == old[name] else old[name] for name in alarmed}
         self.changed_by_alarms = known | {name: [value, new[name]] for name, value in before.items()}
         self.training_sha256 = images or self.training_sha256
-        _write_config(self.path, config, counts, self.training_sha256, self.changed_by_alarms, self.machine)
+        _write_config(self.path, config, counts, self.training_sha256, self.divided, self.changed_by_alarms, self.machine)
         self.config = config
 
     def begun_config(self) -> Config:
@@ -234,11 +240,21 @@ class Run:
             return load_for_config(self.config.override(data=data), split)
         if split not in self._images:
             if self.config.data.source is None:
-                in_python = "`run.images(part, data=SOURCE)` reads a source, and `run.vae.encode(images)` encodes it"
-                remedy = f"give their source with {setting('data')}" if is_in_shell() else in_python
-                raise UserError(f"{self.path} was trained on images from memory; {remedy}.")
-            self._images[split] = load_for_config(self.config, split)
+                raise UserError(f"{self.path} was trained on images from memory; {_source_remedy()}.")
+            self._images[split] = self._read(self.config.data.source, split)
         return self._images[split]
+
+    def _read(self, source: str, split: str) -> Images:
+        """Reads images of the run's source, and notes if it is divided otherwise than when the run was trained."""
+        try:
+            check_source(source)
+        except UserError:
+            raise UserError(f"{self.path} was trained on {source}, which is not here; {_source_remedy()}.") from None
+        images = load_for_config(self.config, split)
+        present = undivided_count(images.notes)
+        if split == "test" and None not in (present, self.divided) and present != self.divided:
+            _say_that_the_source_changed(self.path, source, self.divided, present)
+        return images
 
     def push_to_hub(self, to: str, licence: str = "", **options: Any) -> str:
         """Puts the model on the Hugging Face hub with a model card that is written from the run; returns the address.
@@ -282,6 +298,23 @@ class Run:
         return encode(self.vae, self.images(split))
 
 
+def _source_remedy() -> str:
+    """Returns what to do about a run whose source of images cannot be read, as the end of a message."""
+    if is_in_shell():
+        return f"give their source with {setting('data')}"
+    return "`run.images(part, data=SOURCE)` reads a source, and `run.vae.encode(images)` encodes it"
+
+
+@cache
+def _say_that_the_source_changed(run: Path, source: str, before: int, present: int) -> None:
+    """Prints once that the held-out images are no longer those of the training."""
+    print(
+        f"Note: {source} had {before:,} images when {run} was trained, and has {present:,} now: other images are held out, "
+        "and most of them are images that it was trained on. Bring the source back, or train anew.",
+        file=sys.stderr,
+    )
+
+
 @cache
 def _say_that_a_row_is_cut(file: Path) -> None:
     """Prints once that the last row of a history is left out."""
@@ -295,11 +328,12 @@ def _write_config(
     config: Config,
     counts: dict[str, int],
     images: str,
+    divided: int | None,
     changed: Mapping[str, list[Any]] | None = None,
     machine: Mapping[str, str] | None = None,
 ) -> None:
     """Writes config.json: version, settings, parameters, the hash of the images, what alarms changed, and the machine."""
-    others: dict[str, Any] = {"parameters": counts, "images": images}
+    others: dict[str, Any] = {"parameters": counts, "images": images, "divided": divided}
     others |= {"changed_by_alarms": changed} if changed else {}
     others |= {"machine": machine} if machine else {}
     write_json(folder / "config.json", {"splitvae": own_version(), **config.to_json(), **others})

@@ -91,3 +91,28 @@ def test_a_model_of_a_newer_version_in_a_run_says_so(run: splitvae.Run) -> None:
     with pytest.raises(UserError, match=r"of another model .*`splitvae train --resume --out .* writes it again"):
         _ = open_run(run.path).vae
     assert torch.is_grad_enabled()
+
+
+def test_a_model_is_not_written_over_its_run(run: splitvae.Run) -> None:
+    with pytest.raises(UserError, match=r"is a run, which has its model in .*model; give another folder"):
+        run.vae.save_pretrained(run.path)
+    assert open_run(run.path).config == run.config
+
+
+def test_a_source_that_changed_since_the_training_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(40):
+        Image.new("L", (16, 16), 5 * number).save(photos / f"{number}.png")
+    splitvae.train(images=photos, out=photos / "runs" / "a", width=4, epochs=1, preview_every=0, progress=False)
+    (photos / "runs" / "a" / "figures").mkdir(exist_ok=True)
+    Image.new("L", (16, 16)).save(photos / "runs" / "a" / "figures" / "samples.png")
+    again = open_run(photos / "runs" / "a")
+    assert len(again.images("test")) == 4 and capsys.readouterr().err == ""  # its own figures are no images
+    assert "skipped 1 folder of trainings" in again.images("train").notes[-1]
+    Image.new("L", (16, 16), 99).save(photos / "more.png")
+    open_run(photos / "runs" / "a").images("test")
+    assert "had 40 images when" in (note := capsys.readouterr().err) and "and has 41 now" in note
+    photos.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"was trained on .*photos, which is not here; `run.images"):
+        open_run(tmp_path / "elsewhere" / "runs" / "a").images("test")

@@ -22,13 +22,15 @@ class Figures:
         check_not_empty(self.runs, "run", "splitvae figures runs/mnist-svae")
         check_least(0, seed=self.seed)
         check_runs(self.runs)
-        for folder in self.runs:
+        from ..runs import Run, group_runs_by_seed
+
+        folders = [path for paths in group_runs_by_seed(self.runs).values() for path in paths]
+        for folder in folders:
             check_output_folder(folder / "figures")
         from ..evaluation.fitted_samplers import sampler_for
         from ..figures.run import draw_run
-        from ..runs import Run
 
-        for run in [Run(path) for path in self.runs]:
+        for run in map(Run, folders):
             fitted = {}
             if self.mixture:
                 try:

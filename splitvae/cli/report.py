@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from .checks import check_output_file, check_runs
+from .checks import check_output_file, check_runs, is_run
 from .options import Json, OutputFile, RunFolders, check_not_empty, show_default
 
 __all__ = ["Report"]
@@ -20,11 +20,12 @@ class Report:
     def __call__(self) -> dict[str, Any]:
         check_not_empty(self.runs, "run", "splitvae report runs/mnist-svae")
         check_runs(self.runs)
-        check_output_file(self.out or (self.runs[0] / "report.html" if len(self.runs) == 1 else None), ".html", ".htm")
+        is_single = len(self.runs) == 1 and is_run(self.runs[0])
+        check_output_file(self.out or (self.runs[0] / "report.html" if is_single else None), ".html", ".htm")
         from ..report.page import write_report
-        from ..runs import Run
+        from ..runs import Run, group_runs_by_seed
 
-        runs = [Run(path) for path in self.runs]
+        runs = [Run(path) for paths in group_runs_by_seed(self.runs).values() for path in paths]
         page = write_report(runs, self.out)
         print(f"Report: {page}")
         return {"report": str(page), "runs": {str(run.path): run.evaluation for run in runs}}

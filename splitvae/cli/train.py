@@ -1,6 +1,7 @@
 """The command `train`: trains a model and writes its report."""
 
 import inspect
+import itertools
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 from tyro.conf import FlagCreatePairsOff, arg
 
-from ..errors import UserError
+from ..errors import UserError, nearest
 from ..utils.processes import find_launcher, is_main_process
 from ..utils.text import count_noun, format_duration
 from .checks import check_output_folder
@@ -71,6 +72,8 @@ def train(arguments: Sequence[str]) -> None:
     from ..runs import Run
     from .config_options import parse_config
 
+    if not name:
+        _check_preset_is_first(rest)
     base = find_preset(name) if name else Config()
     config_files = [folder / "config.json", *folder.glob("seed-*/config.json")]
     begun = [Run(file.parent) for file in config_files if file.exists()] if "--resume" in rest else []
@@ -83,6 +86,8 @@ def train(arguments: Sequence[str]) -> None:
     prog = f"splitvae train {name or '[PRESET]'}"
     config, explicit_fields, options = parse_config(base, rest, TrainOptions, prog, inspect.getdoc(train) or "")
     if config.data.source is None and not name:
+        if "--resume" in rest:
+            raise UserError(f"{folder} holds no run to resume; {_name_runs(folder)}")
         raise UserError("say what to train on: a preset (`splitvae list` shows them) or your images with --data FOLDER.")
     check_least(1, "trains nothing", seeds=options.seeds)
 
@@ -156,6 +161,22 @@ def show_rehearsal(config: Any, explicit_fields: dict[str, Any], seeds: int) -> 
         "seconds": seeds * plan.seconds,
         "peak_bytes": plan.peak_bytes,
     }
+
+
+def _check_preset_is_first(arguments: Sequence[str]) -> None:
+    """Raises UserError for a preset that stands after options, where it is taken for a value."""
+    from ..presets.registry import PRESETS
+
+    for before, word in itertools.pairwise(arguments):
+        if word in PRESETS and not before.startswith("-"):
+            others = " ".join(each for each in arguments if each != word)
+            raise UserError(f"the preset comes first: splitvae train {word} {others}")
+
+
+def _name_runs(folder: Path) -> str:
+    """Returns the end of a message on a run that does not exist: the runs beside it."""
+    found = sorted(str(file.parent) for file in folder.parent.glob("*/config.json")) if folder.parent.is_dir() else []
+    return nearest(str(folder), found) if found else "give a preset (`splitvae list` shows them) or --data to begin one."
 
 
 def _check_folder(folder: Path, arguments: Sequence[str]) -> None:

@@ -10,9 +10,19 @@ from torch import Tensor
 
 from ..errors import UserError
 from .geometry import ResizeOptions, array_to_pixels, crop_and_resize
-from .splits import Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
+from .splits import MAX_CLASSES, Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
 
 __all__ = ["labels_from_array", "read_array", "read_digits", "read_numpy_file"]
+
+
+_SUFFIXES = (  # of the names of the arrays of a part
+    ("all", ""),
+    ("train", "_train"),
+    ("test", "_test"),
+    ("validation", "_val"),
+    ("validation", "_valid"),
+    ("validation", "_validation"),
+)
 
 
 def read_array(
@@ -46,7 +56,12 @@ def read_numpy_file(path: Path, source_name: str, split: str, options: ResizeOpt
     selection = select_split(sizes, split, source_name)
     images, values = parts[selection.part]
     labels = None if values is None else labels_from_array(values, len(images), source_name)
-    return read_array(images, labels, selection, source_name, options)
+    loaded = read_array(images, labels, selection, source_name, options)
+    if values is not None and labels is None:
+        ids = "np.unique(labels, return_inverse=True)[1] numbers others, such as those of patients"
+        left_out = f"the labels are left out: classes are integers from 0 to {MAX_CLASSES - 1}; {ids}"
+        loaded = loaded._replace(notes=(*loaded.notes, left_out))
+    return loaded
 
 
 def _load_numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
@@ -57,7 +72,9 @@ def _load_numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | No
         if isinstance(content, np.ndarray):
             return {"all": (content, None)}
         with content as arrays:
-            for part, suffix in (("all", ""), ("train", "_train"), ("test", "_test")):
+            for part, suffix in _SUFFIXES:
+                if part in parts:
+                    continue
                 images = next((key for key in (f"images{suffix}", f"x{suffix}", f"arr_0{suffix}") if key in arrays), None)
                 labels = next((key for key in (f"labels{suffix}", f"y{suffix}") if key in arrays), None)
                 if images:
@@ -67,7 +84,7 @@ def _load_numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | No
         if "Object arrays" in str(error) or _is_pickle(path):
             raise UserError(
                 f"{path} holds pickled Python objects, which are refused since they can run code when they are read: "
-                "save images of one size as one array, np.save(path, np.stack(images))."
+                "save images of one size as one array, np.save(path, np.stack(images)), and labels as labels.astype(str)."
             ) from None
         reason = "it does not begin as one" if "pickled" in str(error) else error  # NumPy advises to load it as a pickle
         raise UserError(f"{path} is damaged, incomplete, or no NumPy file ({reason}): save or fetch it again.") from None

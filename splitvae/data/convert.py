@@ -128,7 +128,7 @@ def _from_list(items: Sequence[Any], side: int | None) -> Images:
     if not items:
         raise UserError(f"an empty {type(items).__name__} holds no images: {_KINDS}.")
     first, *rest = items
-    if isinstance(first, np.ndarray | Tensor) and first.ndim in (3, 4) and len(rest) == 1:
+    if isinstance(first, np.ndarray | Tensor) and (first.ndim == 4 or (first.ndim == 3 and len(rest) == 1)) and rest:
         labels = _as_labels(rest[0], len(first), most_axes=first.ndim - 2)
         if labels is not None:
             return _from_array(first if first.ndim == 4 else first[:, None], f"batch of {len(first)} images", labels)

@@ -18,6 +18,7 @@ from .splits import PART_OF_NAME, Labels, LoadedSplit, select_split
 
 __all__ = ["is_hidden", "read_folder"]
 
+_FILES_OF_RUNS = {"history.jsonl", "state.ckpt", "training.lock"}  # beside config.json
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}  # files of file managers, ignored like hidden ones
 
 
@@ -32,8 +33,8 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
     Raises:
         UserError: If the folder holds no images, or if none of the split can be read.
     """
-    images, other_files = list[str](), list[str]()
-    for path in _list_files(root):
+    images, other_files, runs = list[str](), list[str](), list[str]()
+    for path in _list_files(root, runs):
         (images if os.path.splitext(path)[1].lower() in image_suffixes() else other_files).append(path)
     if not images:
         content = f"only {shorten_list(other_files)}" if other_files else "no files at all"
@@ -46,6 +47,8 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
     notes = selection.notes + decoded.notes
     if other_files:
         notes += (f"skipped {count_noun(len(other_files), 'file')} of other kinds: {shorten_list(other_files)}",)
+    if runs:
+        notes += (f"skipped {count_noun(len(runs), 'folder')} of trainings: {shorten_list(runs)}",)
     if images_beside_parts:
         count = count_noun(len(images_beside_parts), "image")
         notes += (f"skipped {count} beside the parts: {shorten_list(images_beside_parts)}",)
@@ -72,11 +75,20 @@ class _Files(Sequence[str]):
         return os.path.join(self.root, self.names[i])
 
 
-def _list_files(root: Path) -> Iterator[str]:
-    """Yields the files below a folder as paths relative to it, in the same order on every system, without hidden ones."""
+def _list_files(root: Path, runs: list[str]) -> Iterator[str]:
+    """Yields the files below a folder as paths relative to it, in the same order on every system, without hidden ones.
+
+    Arguments:
+        root: The folder.
+        runs: Gets the folders of trainings, whose figures are left out.
+    """
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not _is_clutter(name))
         inner = os.path.relpath(folder, root)
+        if "config.json" in files and _FILES_OF_RUNS.intersection(files) and inner != os.curdir:
+            runs.append(inner)
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not _is_clutter(name))
         for name in sorted(files):
             if not _is_clutter(name):
                 yield name if inner == os.curdir else os.path.join(inner, name)

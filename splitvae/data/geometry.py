@@ -91,6 +91,8 @@ def _floats_to_uint8(x: Tensor, source_name: str) -> Tensor:
         raise UserError(
             f"{source_name} holds {bad} values that are NaN or infinite: {_PIXEL_RANGES}; replace or remove them."
         )
+    if x.dtype == torch.bool:
+        return x.to(torch.uint8) * 255
     is_float = x.is_floating_point()
     x = x if is_float else x.long()  # torch computes no minimum of smaller unsigned types
     low, high = x.min().item(), x.max().item()

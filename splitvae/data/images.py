@@ -38,11 +38,11 @@ class Images:
     """
 
     pixels: Tensor = field(repr=False)
-    labels: Tensor | None = field(repr=False)
-    classes: tuple[str, ...]
-    source: str
-    split: str
-    notes: tuple[str, ...]
+    labels: Tensor | None = field(default=None, repr=False)
+    classes: tuple[str, ...] = ()
+    source: str = "images in memory"
+    split: str = "train"
+    notes: tuple[str, ...] = ()
     crop: int | None = None
 
     def __len__(self) -> int:

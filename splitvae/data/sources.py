@@ -54,7 +54,7 @@ from .cifar import (
 from .convert import as_images, is_collection
 from .folder import is_hidden, read_folder
 from .geometry import ResizeOptions
-from .images import Images
+from .images import Images, evenly_spaced
 from .mnist import HOSTED_DATASETS, fetch_dataset, find_idx_files, read_idx_pair
 from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
 from .splits import Labels, LoadedSplit, MissingPartError, make_class_labels, select_split
@@ -64,6 +64,7 @@ __all__ = ["SOURCE_NAMES", "Source", "check_source", "is_from_memory", "load", "
 
 Source = str | os.PathLike | np.ndarray | Tensor | Dataset | Image.Image | Sequence[Any]
 _UNKNOWN_KIND = "{} is a file of no known kind: give .parquet, .npy or .npz, or the folder of the images."
+_DARK, _LOOKED_AT = 32, 256  # the value below which images are noted as dark, and how many of them are looked at
 FROM_MEMORY = (
     "array of shape ",
     "torch data set ",
@@ -126,6 +127,11 @@ def load(
     except OSError as error:
         raise UserError(f"{source_name} cannot be read: {error}.") from None
     values = torch.from_numpy(labels.values.astype(np.int64)) if labels else None
+    if (brightest := int(pixels[evenly_spaced(len(pixels), _LOOKED_AT)].max())) < _DARK:
+        notes += (
+            f"these images are nearly black, with no value above {brightest} of 255: if they are masks or have 12 bits, "
+            "stretch their values first",
+        )
     return Images(pixels, values, labels.classes if labels else (), source_name, split, notes, crop)
 
 

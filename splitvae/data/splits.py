@@ -7,6 +7,7 @@ part serves as test. A source of a single part is divided: a random tenth, alway
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from ..errors import UserError
 from ..utils.text import count_noun
 
 __all__ = [
+    "MAX_CLASSES",
     "PART_OF_NAME",
     "Labels",
     "LoadedSplit",
@@ -24,6 +26,7 @@ __all__ = [
     "SplitSelection",
     "make_class_labels",
     "select_split",
+    "undivided_count",
 ]
 
 PART_OF_NAME = {  # the part that a folder or a split of this name holds
@@ -36,7 +39,9 @@ PART_OF_NAME = {  # the part that a folder or a split of this name holds
     "validation": "validation",
 }
 
-_MAX_CLASSES = 1 << 16  # larger integers are not taken for classes
+HELD_OUT_SHARE = 10  # one image of so many is held out
+_HELD_OUT = re.compile(r"held out [\d,]+ of (?P<count>[\d,]+) images as test: ")
+MAX_CLASSES = 1 << 16  # larger integers are not taken for classes
 
 
 class MissingPartError(UserError):
@@ -110,10 +115,19 @@ def select_split(sizes: Mapping[str, int], split: str, source_name: str) -> Spli
     if count < 2:
         held = count_noun(count, "image")
         raise UserError(f"{source_name} has {held}: at least 2 are needed, one to train and one to test.")
-    tenth = max(1, count // 10)
+    tenth = max(1, count // HELD_OUT_SHARE)
     order = np.random.default_rng(0).permutation(count)
     rows = np.sort(order[:tenth] if split == "test" else order[tenth:])
     return SplitSelection(part, rows, (f"held out {tenth:,} of {count:,} images as test: {source_name} has no test part",))
+
+
+def undivided_count(notes: Sequence[str]) -> int | None:
+    """Returns the number of images of a source of a single part, by the note on its division; None for other sources.
+
+    The division depends on this number: another one holds out other images.
+    """
+    found = next((match for note in notes if (match := _HELD_OUT.match(note))), None)
+    return int(found["count"].replace(",", "")) if found else None
 
 
 def make_class_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels | None:
@@ -121,6 +135,6 @@ def make_class_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels |
 
     Returns None where some integers cannot be classes: data sets of the hub mark unlabelled images by -1.
     """
-    if len(values) == 0 or values.min() < 0 or values.max() >= _MAX_CLASSES:
+    if len(values) == 0 or values.min() < 0 or values.max() >= MAX_CLASSES:
         return None
     return Labels(values, tuple(names) if len(names) > values.max() else tuple(map(str, range(int(values.max()) + 1))))

@@ -63,7 +63,11 @@ def is_torch_dataset(source: object) -> bool:
 
 def name_dataset(dataset: Any) -> str:
     """Returns what messages call a data set."""
-    return f"torch data set {type(dataset).__name__} of {len(dataset)} items"
+    try:
+        count = f" of {len(dataset)} items"
+    except TypeError:  # of an IterableDataset, which need not know it
+        count = ""
+    return f"torch data set {type(dataset).__name__}{count}"
 
 
 def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions, name: str = "") -> LoadedSplit:

@@ -7,8 +7,10 @@ batch on the CPU beforehand.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,12 +43,12 @@ class Groups(NamedTuple):
         return self._replace(member_of=self.member_of.to(device, non_blocking=True))
 
 
-def as_groups(group: Groups | Tensor | None, batch: int, device: torch.device) -> Groups:
+def as_groups(group: Groups | Tensor | Sequence[int] | None, batch: int, device: torch.device) -> Groups:
     """Converts a description of groups to `Groups` on a device.
 
     Arguments:
-        group: The groups; or any integers, shape (B,), equal for images of one group; or None, which makes each image a
-            group of its own.
+        group: The groups; or any integers, shape (B,), as a tensor, an array or a list, equal for images of one group; or
+            None, which makes each image a group of its own.
         batch: The number B of images.
         device: The device of `member_of`.
 
@@ -55,6 +57,8 @@ def as_groups(group: Groups | Tensor | None, batch: int, device: torch.device) -
     """
     if group is None:
         return Groups(torch.arange(batch, device=device), batch, 1)
+    if not isinstance(group, Groups | Tensor):
+        group = _to_tensor(group)
     values = group.member_of if isinstance(group, Groups) else group
     if values.shape != (batch,):
         raise UserError(
@@ -67,3 +71,14 @@ def as_groups(group: Groups | Tensor | None, batch: int, device: torch.device) -
     _, index, sizes = values.unique(return_inverse=True, return_counts=True)
     members = int(sizes[0]) if len(sizes) and bool((sizes == sizes[0]).all()) else 0
     return Groups(index.to(device), len(sizes), members)
+
+
+def _to_tensor(group: Any) -> Tensor:
+    """Returns an array or a list of numbers as a tensor; raises UserError for other values."""
+    try:
+        return torch.as_tensor(np.asarray(group))
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(
+            "groups must be integers, one for each image, such as class labels; np.unique(names, return_inverse=True)[1] "
+            "numbers names."
+        ) from None

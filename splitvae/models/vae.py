@@ -240,7 +240,13 @@ class VAE(nn.Module):
         return self.decode(torch.randn(n, self.latent_dim, generator=generator))
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Writes the model to a folder: config.json, its settings, and model.safetensors, its weights."""
+        """Writes the model to a folder: config.json, its settings, and model.safetensors, its weights.
+
+        Raises:
+            UserError: For the folder of a run, whose own settings are in its config.json.
+        """
+        if any((Path(folder) / name).exists() for name in ("model", "history.jsonl", "state.ckpt")):
+            raise UserError(f"{folder} is a run, which has its model in {Path(folder) / 'model'}; give another folder.")
         write_model(self, Path(folder))
 
     @classmethod

@@ -45,7 +45,7 @@ def suggest_settings(
     target = next((s for s in sides if s >= side), sides[-1])
     is_padded = target >= side and (target - side) % 2 == 0 and (target - side) * 8 <= target
     target = target if is_padded else min(sides, key=lambda s: (abs(s - side), -s))
-    batch_size = max(2, min(100, count // 10))
+    batch_size = max(2, min(100, count // 10 // 2 * 2))  # even, as a latent of pairs needs it
     suggested: dict[str, Any] = {
         "shape": (channels, target, target),
         "pad": (target - side) // 2 if is_padded else 0,
@@ -89,7 +89,7 @@ def _introspective_settings(shape: tuple[int, int, int], count: int, config: Con
     if "margin_ratio" in names:
         has_margin = "margin" in fixed or ("vae_epochs" in fixed and not now["vae_epochs"])
         suggested["margin_ratio"] = 0.0 if has_margin else MARGIN_RATIO
-    batch_size = min(options["batch_size"], max(2, count // 10))
+    batch_size = min(options["batch_size"], max(2, count // 10 // 2 * 2))
     epochs = max(5, min(250, round(INTROSPECTIVE_STEPS * batch_size / count)))
     trained = config.training.epochs if "epochs" in fixed else epochs
     return suggested | {"batch_size": batch_size, "epochs": epochs, "vae_epochs": max(1, round(PLAIN_SHARE * trained))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from ..config import Config
 from ..data.images import Images
 from ..data.sources import Source, load
+from ..data.splits import undivided_count
 from ..errors import UserError, setting
 from ..models.vae import VAE
 from ..objectives.base import Loss, Objective
@@ -94,6 +95,8 @@ def train(
     folder = Path(out) if out is not None else Path("runs") / (config.preset or "vae")
     with lock_folder(folder):
         run = find_run_to_resume(folder, resume, progress)
+        if isinstance(model, VAE):
+            _check_model_stays(model, options)
         if run is None:
             config = config.override(**options)
         else:
@@ -107,7 +110,7 @@ def train(
                 more = f"a larger {setting('epochs')} continues it"
                 if config.training.schedule == "cosine":
                     more = "its learning rate has come down to 0, so that more epochs need a new run"
-                print_once(progress, f"{folder} is finished after {count_noun(config.training.epochs, 'epoch')}; {more}.")
+                print_once(progress, f"{folder} is finished after {count_noun(len(run.history), 'epoch')}; {more}.")
                 return run
         check_logger(config.monitoring.logger)
         check_buildable(config)
@@ -130,7 +133,7 @@ def train(
             print_once(progress, f"{folder} has no checkpoint yet; starting anew.")
         if trainer.fabric.is_global_zero:
             if run is None:
-                Run.begin(folder, config, vae.counts(), parts["train"].sha256)
+                Run.begin(folder, config, vae.counts(), parts["train"].sha256, undivided_count(parts["train"].notes))
             else:
                 run.reconfigure(config, vae.counts(), images=parts["train"].sha256)
         check_agreement(
@@ -151,6 +154,18 @@ def train(
                 f"with {setting('resume', True)} and {setting('out', str(folder))} continues from there."
             ) from None
         return run
+
+
+def _check_model_stays(model: VAE, options: Mapping[str, Any]) -> None:
+    """Raises UserError for a setting of the model that is given with a model, which has another one."""
+    own = model.settings.options()
+    for name in sorted(options.keys() & own.keys()):
+        value = options[name]
+        if getattr(value, "name", value) != own[name]:
+            raise UserError(
+                f"{setting(name, value)} is a setting of the model, and the given one has {setting(name, own[name])}; "
+                f"build it with VAE(shape, {name}={value!r}), or leave the setting out."
+            )
 
 
 def fit(trainer: Trainer, run: Run, progress: bool = True, callback: Callback | None = None) -> None:

@@ -102,6 +102,8 @@ def test_resuming_needs_no_settings_again(command: Command, trained: Path) -> No
         ("digits-svae --epochs -1", "epochs"),
         ("", "--data FOLDER"),
         ("digits-svae --seeds 0 --out OUT", "--seeds 0"),
+        ("--data digits digits-svae --out OUT", "the preset comes first: splitvae train digits-svae --data digits --out"),
+        ("--resume --out OUT", "holds no run to resume"),
         ("digits-svae --accelerator abacus --out OUT", "abacus"),
     ],
 )

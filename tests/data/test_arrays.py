@@ -74,7 +74,6 @@ def broken(value: float, dtype: type = np.float32) -> np.ndarray:
         (broken(255.0), ("0 to 255", "astype('uint8')")),
         (broken(300, np.int64), ("integer", "0 to 300")),
         (broken(255, np.uint16), ("integer", "astype('uint8')")),
-        (broken(1, bool), ("integer",)),
         (broken(1, np.complex64), ("complex64",)),
         (np.array([["a"] * 8] * 8), ("<U1",)),
         (blank(10, 64), ("(10, 64)",)),
@@ -91,6 +90,22 @@ def test_bad_arrays_are_refused_with_what_they_hold(
     array: np.ndarray, words: tuple[str, ...], assert_refused: Callable[..., None]
 ) -> None:
     assert_refused(array, *words)
+
+
+def test_arrays_of_a_validation_part_are_read(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:
+    np.savez(tmp_path / "a.npz", x_train=noise(20, 8, 8), x_val=noise(6, 8, 8), y_val=np.arange(6) % 2)
+    assert [len(load(tmp_path / "a.npz", part)) for part in ("train", "validation", "test")] == [20, 6, 6]
+
+
+def test_labels_that_are_no_classes_are_left_out_with_a_note(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:
+    np.savez(tmp_path / "a.npz", images=noise(20, 8, 8), labels=1_000_000 + np.arange(20))
+    images = load(tmp_path / "a.npz")
+    assert images.labels is None and "the labels are left out: classes are integers from 0 to 65535" in images.notes[-1]
+
+
+def test_images_that_are_nearly_black_are_noted() -> None:
+    assert "no value above 16 of 255" in load(np.full((20, 8, 8), 16, np.uint8)).notes[-1]
+    assert not any("nearly black" in note for note in load(np.full((20, 8, 8), 32, np.uint8)).notes)
 
 
 def test_npy_and_npz_files_are_read(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from splitvae import Images, UserError, as_images, load
 
@@ -97,6 +98,20 @@ def test_a_list_of_images_of_one_size_keeps_it(image: Any) -> None:
     images = as_images([oblong] * 3)
     assert images.shape[1:] == (9, 12) and len(images) == 3 and not images.notes
     assert torch.equal(images.pixels[2], as_images(oblong).pixels[0])
+
+
+def test_batches_of_an_iterable_set_and_with_more_than_labels_are_images() -> None:
+    class Stream(IterableDataset[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            return iter(zip(PIXELS, LABELS, range(6), strict=True))
+
+    images = as_images(DataLoader(Stream(), batch_size=2))
+    assert torch.equal(images.pixels, PIXELS) and images.labels is not None and torch.equal(images.labels, LABELS)
+    assert images.source == "loader of torch data set Stream"
+
+
+def test_masks_of_two_values_are_black_and_white() -> None:
+    assert as_images(np.eye(8, dtype=bool)).pixels.unique().tolist() == [0, 255]
 
 
 def test_two_images_of_a_type_that_numpy_lacks_are_images() -> None:

@@ -106,8 +106,8 @@ def test_random_augmentation_is_noted(noise: Callable[..., np.ndarray]) -> None:
     images = load(Items([lambda: noise(8, 8)] * 20))
     assert "18 of 18 items were another image when they were read again" in images.notes[-1]
     buffer = torch.zeros(1, 8, 8, dtype=torch.uint8)  # a data set that gives the same memory each time
-    images = load(Items([lambda i=i: buffer.fill_(i) for i in range(20)]), "all")
-    assert images.notes == () and images.pixels[:, 0, 0, 0].tolist() == list(range(20))
+    images = load(Items([lambda i=i: buffer.fill_(9 * i) for i in range(20)]), "all")
+    assert images.notes == () and images.pixels[:, 0, 0, 0].tolist() == list(range(0, 180, 9))
 
 
 def test_items_that_cannot_be_read_are_named_and_skipped(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -62,3 +64,10 @@ def test_attributes_make_groups_by_name() -> None:
         get_group_labels(faces)
     with pytest.raises(UserError, match="Smiling"):
         get_group_labels(faces, "Smilin")
+
+
+@pytest.mark.parametrize("labels", [[3, 3, 8], np.array([3, 3, 8]), (3, 3, 8)])
+def test_groups_are_given_as_an_array_or_a_list_too(labels: Any) -> None:
+    assert as_groups(labels, 3, torch.device("cpu")).member_of.tolist() == [0, 0, 1]
+    with pytest.raises(UserError, match=r"groups must be integers, .* numbers names"):
+        as_groups(["cat", "cat", "dog"], 3, torch.device("cpu"))  # type: ignore[list-item]  # a mistake

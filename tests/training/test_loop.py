@@ -83,6 +83,14 @@ def test_a_training_whose_settings_were_chosen_for_its_images_is_resumed_by_the_
     assert [row["epoch"] for row in run.history] == [1, 2]
 
 
+def test_settings_of_a_model_that_is_given_are_its_own(images: splitvae.Images, tmp_path: Path) -> None:
+    vae = splitvae.VAE((1, 16, 16), 4, width=4, embedding=16)
+    with pytest.raises(UserError, match="split=3 is a setting of the model, and the given one has split=2"):
+        splitvae.train(vae, images, out=tmp_path / "run", progress=False, split=3)
+    short = {"batch_size": 50, "epochs": 1, "preview_every": 0, "latent_dim": 4}
+    assert splitvae.train(vae, images, out=tmp_path / "run", progress=False, **short).vae is not None
+
+
 def test_more_epochs_on_resume_are_the_same_as_from_the_beginning(
     same: Callable[[Any, Any], bool], train: Train, images: splitvae.Images, tmp_path: Path, last_checkpoint: ReadCheckpoint
 ) -> None:
