@@ -138,7 +138,11 @@ class Show:
     def __call__(self) -> None:
         check_part(self.part)
         _check_geometry(self.side, self.crop, self.channels)
-        check_output_file(self.out or Path("sheet.png"), ".png")
+        name = os.path.basename(os.path.abspath(self.source.removeprefix("hf://")))
+        out = self.out or Path(f"{name}-{self.part}.png")
+        check_output_file(out, ".png")
+        if Path(self.source).resolve() in out.resolve().parents:
+            raise UserError(f"{out} would lie among the images of {self.source}; give another place with --out.")
         from ..data.sources import load
         from ..figures.contact_sheet import describe_labels, draw_contact_sheet
         from ..figures.io import save_figure
@@ -146,8 +150,6 @@ class Show:
         images = load(self.source, self.part, side=self.side, crop=self.crop, channels=self.channels)
         print_notes(images)
         print(describe_labels(images))
-        name = os.path.basename(os.path.abspath(self.source.removeprefix("hf://")))
-        out = self.out or Path(f"{name}-{images.split}.png")
         print(f"Contact sheet: {save_figure(draw_contact_sheet(images), out)}")
 
 

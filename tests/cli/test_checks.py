@@ -26,6 +26,7 @@ MISTAKES = [  # with the beginning of what each is answered
     ("data show digits --split test", "--split is --part"),
     ("train digits-svae --split train", "--split is the number of components"),
     ("traverse RUN x.png -n 999", "-n 999 is more than"),
+    ("data show .", "would lie among the images of .; give another place with --out"),
     ("data show digits --part tset", "--part tset is no part"),
     ("data show digits --channels 2", "--channels 2"),
     ("data prepare digits --side 0", "--side 0 must be at least 1"),
