@@ -310,7 +310,7 @@ def _say_that_the_source_changed(run: Path, source: str, before: int, present: i
     """Prints once that the held-out images are no longer those of the training."""
     print(
         f"Note: {source} had {before:,} images when {run} was trained, and has {present:,} now: other images are held out, "
-        "and most of them are images that it was trained on. Bring the source back, or train anew.",
+        "and some of them are images that it was trained on. Bring the source back, or train anew.",
         file=sys.stderr,
     )
 

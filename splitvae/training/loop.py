@@ -160,7 +160,7 @@ def _check_model_stays(model: VAE, options: Mapping[str, Any]) -> None:
     """Raises UserError for a setting of the model that is given with a model, which has another one."""
     own = model.settings.options()
     for name in sorted(options.keys() & own.keys()):
-        value = options[name]
+        value = tuple(options[name]) if isinstance(options[name], list) else options[name]
         if getattr(value, "name", value) != own[name]:
             raise UserError(
                 f"{setting(name, value)} is a setting of the model, and the given one has {setting(name, own[name])}; "
