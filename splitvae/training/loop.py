@@ -106,7 +106,9 @@ def train(
             given |= {} if settings is None else settings.options()
             config = resume_config(run, options, given, settings)
             restore_lost_model(run, progress)
-            if len(run.history) >= config.training.epochs and run.has_model():
+            # The first process may be writing a lost model from the checkpoint; the others must decide as it does.
+            has_model = run.has_model() or (folder / STATE).exists()
+            if len(run.history) >= config.training.epochs and has_model:
                 more = f"a larger {setting('epochs')} continues it"
                 if config.training.schedule == "cosine":
                     more = "its learning rate has come down to 0, so that more epochs need a new run"

@@ -99,3 +99,12 @@ def test_a_last_row_that_is_cut_is_left_out_and_written_again(
     file.write_text(whole.replace("{", "", 1))
     with pytest.raises(UserError, match=r"history\.jsonl is damaged in line 1; delete it, and `splitvae train --resume"):
         _ = splitvae.Run(run.path).history
+
+
+def test_other_processes_take_a_model_that_the_first_restores_for_there(
+    train: Train, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(images, tmp_path / "run", epochs=1).remove_model()
+    monkeypatch.setattr("splitvae.training.lost_model.is_main_process", lambda: False)
+    monkeypatch.setattr("splitvae.training.loop.Trainer", lambda *_: pytest.fail("the run is trained again"))
+    assert len(train(images, tmp_path / "run", epochs=1, resume=True).history) == 1
