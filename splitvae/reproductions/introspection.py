@@ -67,6 +67,7 @@ def introvae_readme() -> Experiment:
         System("high", "high beta, .75 at 256 pixels", "introvae-readme64-high"),
     )
     captions = {
+        "plane": "the plane through the codes of three test images, which the README shows as generated",
         "samples": "samples of the prior",
         "curves": "training curves",
         "film.gif": "the same samples over the epochs",
@@ -74,8 +75,9 @@ def introvae_readme() -> Experiment:
     figures = tuple(Figure(system.key, figure, caption) for system in systems for figure, caption in captions.items())
     introduction = (
         "The README of yukunchen113's public code shows two runs of an IntroVAE: with a low weight of the reconstruction "
-        "samples have texture without structure, with a high one they have structure. Here both have 64 pixels in place of "
-        "256, and beta times 16, with which the terms of the loss have the same proportions."
+        "images have texture without structure, with a high one they have structure. Here both have 64 pixels in place of "
+        "256, and beta times 16, with which the terms of the loss have the same proportions. What the README shows are "
+        "decoded codes of images, not samples of the prior."
     )
     tables = (Table("Samples of the prior", QUALITY), Table("Reconstructions and codes", CODES))
     page = Page("IntroVAE: the two runs of a README, at 64 pixels", introduction, tables, (), figures)
