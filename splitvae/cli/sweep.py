@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from ..errors import UserError
-from ..utils.text import count_noun
+from ..utils.text import count_noun, shorten_path
 from .checks import check_output_folder
 from .options import Json, OutputFolder, print_result, show_default
 
@@ -71,7 +71,8 @@ def sweep(arguments: Sequence[str]) -> None:
         if stopped:
             which = ", ".join(stopped)
             print(f"An alarm stopped {len(stopped)} of {count_noun(len(cells), 'cell')}: {which}.")
-        page = write_sweep_page(outcomes, out / "sweep.html", shlex.join(["splitvae", "sweep", *arguments]))
+        command = shlex.join(["splitvae", "sweep", *map(shorten_path, arguments)])  # the page is sent to others
+        page = write_sweep_page(outcomes, out / "sweep.html", command)
         print(f"Page: {page}")
         return {
             "page": str(page),

@@ -77,6 +77,7 @@ def test_a_sweep_trains_each_cell_once_and_shows_stopped_ones_too(
     assert page.count("<th>beta 0.5</th>") == 1
     for words in ("alpha 0.25<br>margin 20", "reals-over-margin: seen; a cause.", "splitvae sweep introvae", "sharpness"):
         assert words in page
+    assert str(tmp_path) not in page  # it is sent to others
 
     def never(*_: object, **__: object) -> None:
         raise AssertionError("was trained again")
