@@ -19,7 +19,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "splitvae"
-SHOWN = {".md", ".png", ".gif", ".svg", ".json", ".txt"}
+SHOWN = {".md", ".html", ".png", ".gif", ".svg", ".json", ".txt"}
 FOLDERS = ("results", "benchmarks")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)\s]+)\)")
