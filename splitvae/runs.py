@@ -27,13 +27,12 @@ from .config import Config
 from .data.convert import as_images
 from .data.geometry import ResizeOptions, crop_and_resize
 from .data.images import Images
-from .data.sources import check_source
-from .data.splits import undivided_count
-from .errors import UserError, is_in_shell, nearest, setting
+from .errors import UserError, nearest, setting
 from .models.codes import Codes, encode
 from .models.pretrained import read_model, write_model
 from .models.vae import VAE
 from .presets.images import load_for_config
+from .run_images import read_images_of_run
 from .utils.files import read_json, write_json
 from .utils.lock import LOCK
 from .utils.machine import default_device, describe_device, describe_versions
@@ -239,22 +238,8 @@ class Run:
         if data is not None:
             return load_for_config(self.config.override(data=data), split)
         if split not in self._images:
-            if self.config.data.source is None:
-                raise UserError(f"{self.path} was trained on images from memory; {_source_remedy()}.")
-            self._images[split] = self._read(self.config.data.source, split)
+            self._images[split] = read_images_of_run(self.path, self.config, split, self.divided)
         return self._images[split]
-
-    def _read(self, source: str, split: str) -> Images:
-        """Reads images of the run's source, and notes if it is divided otherwise than when the run was trained."""
-        try:
-            check_source(source)
-        except UserError:
-            raise UserError(f"{self.path} was trained on {source}, which is not here; {_source_remedy()}.") from None
-        images = load_for_config(self.config, split)
-        present = undivided_count(images.notes)
-        if split == "test" and None not in (present, self.divided) and present != self.divided:
-            _say_that_the_source_changed(self.path, source, self.divided, present)
-        return images
 
     def push_to_hub(self, to: str, licence: str = "", **options: Any) -> str:
         """Puts the model on the Hugging Face hub with a model card that is written from the run; returns the address.
@@ -296,23 +281,6 @@ class Run:
     def codes(self, split: str = "train") -> Codes:
         """Returns the posterior means and log-variances of the images of a split, on the CPU."""
         return encode(self.vae, self.images(split))
-
-
-def _source_remedy() -> str:
-    """Returns what to do about a run whose source of images cannot be read, as the end of a message."""
-    if is_in_shell():
-        return f"give their source with {setting('data')}"
-    return "`run.images(part, data=SOURCE)` reads a source, and `run.vae.encode(images)` encodes it"
-
-
-@cache
-def _say_that_the_source_changed(run: Path, source: str, before: int, present: int) -> None:
-    """Prints once that the held-out images are no longer those of the training."""
-    print(
-        f"Note: {source} had {before:,} images when {run} was trained, and has {present:,} now: other images are held out, "
-        "and some of them are images that it was trained on. Bring the source back, or train anew.",
-        file=sys.stderr,
-    )
 
 
 @cache

@@ -162,5 +162,5 @@ def test_alarms_in_spite_of_which_a_run_went_on_are_named_once() -> None:
     trained["training"] |= {"images": 100, "device": "a CPU"}
     scale = {"width": 4, "epochs": 3, "images": 10, "reason": "given"}
     about = {"measures": {}, "scale": scale, "source": "digits", "sha256": "0", "options": {}}
-    page = render_page(experiment(system("a")), about | {"runs": {"a/seed-0": trained}}, None)  # type: ignore[arg-type]
+    page = render_page(experiment(system("a")), about | {"runs": {"a/seed-0": trained}}, None)  # type: ignore[arg-type]  # none
     assert "Went on in spite of an alarm: a/seed-0, epoch 2: 2. Lower beta." in page
