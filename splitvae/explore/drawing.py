@@ -58,9 +58,9 @@ def _parts(canvas: Canvas) -> list[Tile]:
 
 
 def _name(column: str) -> str:
-    """Returns the name of an image as it is shown: "x1" with a subscript."""
+    """Returns the name of an image as it is shown: "x̂₁" of "x1", "map₁" of "map 1", and any other as it is."""
     head, number = column[:-1].rstrip(), column[-1:]
-    return head + number.translate(SUBSCRIPTS) if number.isdigit() else column
+    return head.replace("x", "x̂") + number.translate(SUBSCRIPTS) if number.isdigit() else column
 
 
 def draw_tiles(tiles: Sequence[Tile], large: Tile | None = None, file: str = "splitvae", note: str = "") -> str:

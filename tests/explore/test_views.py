@@ -69,13 +69,13 @@ def test_a_redraw_shows_the_blend_the_map_and_both_components(session: Session) 
     z[session.sliders] = torch.tensor(values)
     canvas = canvas_of(session, z)
     shown = images_of(show_latent(session, base.tolist(), [*values, 9.0, 9.0], "x2"))
-    assert list(shown) == ["large", "blend", "map", "x₁", "x₂"]
+    assert list(shown) == ["large", "blend", "map", "x̂₁", "x̂₂"]
     assert_shown(shown["blend"], canvas.image[0])
     assert_shown(shown["map"], canvas.masks[0, 0])
-    for name, k in (("x₁", 0), ("x₂", 1), ("large", 1)):
+    for name, k in (("x̂₁", 0), ("x̂₂", 1), ("large", 1)):
         assert_shown(shown[name], canvas.images[0, k])
     mixes = {images_of(show_latent(session, base.tolist(), values, "mix", seed))["large"].tobytes() for seed in range(8)}
-    assert mixes == {shown["x₁"].tobytes(), shown["x₂"].tobytes()}
+    assert mixes == {shown["x̂₁"].tobytes(), shown["x̂₂"].tobytes()}
 
 
 def test_the_png_to_keep_holds_every_image_enlarged(session: Session) -> None:

@@ -19,7 +19,7 @@ function addTiles() {
   if (model.split === 1) names[0] = "image";
   if (model.split === 2) names.push("map");
   for (let k = 1; k <= model.split && model.split > 2; k++) names.push(`map ${k}`);
-  for (let k = 1; k <= model.split && model.split > 1; k++) names.push(`x${k}`);
+  for (let k = 1; k <= model.split && model.split > 1; k++) names.push(`x̂${k}`);
   tiles = names.map((name, i) => {
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     const button = Object.assign(document.createElement("button"), { className: "tile", type: "button" });
