@@ -6,7 +6,9 @@ The deviation of the Fréchet distance F is the delete-a-group jackknife over te
 
 where F_{-i} leaves out tenth i: nine tenths of the rows hardly increase the bias of F, one tenth alone would. The
 deviation of the kernel distance is taken over its blocks, that of FID-infinity is the standard error of its fit, and that
-of precision, recall, density and coverage is the standard error over images.
+of precision, recall, density and coverage is the standard error over images, as if the balls around the other images were
+given. Over new draws of both sets they varied 1.1 to 1.7 times as much in trials with Gaussians; the density of ten times
+more samples than images varied 4 times as much.
 
 Reference: The jackknife and bootstrap (Shao, Tu, 1995), section 2.3, the delete-a-group jackknife.
 """

@@ -28,7 +28,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -152,6 +152,22 @@ def _mean_over_images(values: Tensor) -> dict[str, float | None]:
     return {"value": float(values.mean()), "deviation": deviation}
 
 
+def _draw_noise(images: int, shape: tuple[int, int], generator: torch.Generator, size: int) -> Iterator[Tensor]:
+    """Yields the noise of all images, (draws, D) for each, in blocks of `size` rows, float64.
+
+    It is drawn image by image: the numbers that a call of `randn` returns depend on how many it draws, so that noise drawn
+    in blocks would depend on their size, which depends on free memory.
+    """
+    waiting: list[Tensor] = []
+    for i in range(images):
+        waiting.append(torch.randn(shape, dtype=torch.float64, generator=generator))
+        if len(waiting) * shape[0] >= size or i == images - 1:
+            *blocks, last = torch.cat(waiting).split(size)
+            yield from blocks
+            waiting = [last]
+    yield from waiting
+
+
 @torch.no_grad()
 def _draw_terms(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: int, size: int = 0) -> _DrawTerms | None:
     """Draws z and returns the terms of the weights; None for codes without noise. Arguments are those of `log_weights`."""
@@ -172,9 +188,10 @@ def _draw_terms(model: Autoencoder, pixels: Tensor, v: float, draws: int, seed: 
     float64_device = torch.device("cpu") if model.device.type == "mps" else model.device  # Metal has no float64
     target = ((dequantise(pixels, generator) - 0.5) / 255).to(float64_device)
     errors, ratios = [], []
-    for rows in torch.arange(len(pixels) * draws).split(size):
-        image = rows // draws
-        noise = torch.randn(len(rows), q.mean.shape[1], dtype=torch.float64, generator=generator)
+    first_row = 0
+    for noise in _draw_noise(len(pixels), (draws, q.mean.shape[1]), generator, size):
+        image = torch.arange(first_row, first_row + len(noise)) // draws
+        first_row += len(noise)
         z = q.mean[image] + sigma[image] * noise
         xhat = model.decode(z.to(posteriors[0].mean.dtype)).image.to(float64_device).double()
         errors.append((xhat - target[image.to(float64_device)]).square().flatten(1).sum(1).cpu())

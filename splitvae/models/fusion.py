@@ -137,7 +137,7 @@ class EvidenceAccumulator:
         if mean.shape != logvar.shape or mean.ndim != 2:
             raise UserError(f"means of shape {tuple(mean.shape)} do not match variances of shape {tuple(logvar.shape)}.")
         as_groups(group, len(mean), group.device)  # checks that there is one integer for each image
-        if bool((mean.isnan() | logvar.isnan() | logvar.isinf()).any()):
+        if not bool((mean.isfinite() & logvar.isfinite()).all()):
             raise UserError(
                 "a mean or log-variance is NaN or infinite: the training of the encoder failed (train it anew with a lower "
                 f"{setting('lr')} or with {setting('precision', '32')}), or the codes are damaged."

@@ -48,9 +48,10 @@ def dependence(style: Tensor, groups: Groups) -> Tensor:
         style: The style means, shape (B, S).
         groups: The groups of the images.
     """
-    kernel = _style_kernel(_standardise(style))
-    same = (groups.member_of[:, None] == groups.member_of).to(kernel)
-    return hsic(kernel, same / same.mean())
+    with torch.autocast(style.device.type, enabled=False):
+        kernel = _style_kernel(_standardise(style.float()))
+        same = (groups.member_of[:, None] == groups.member_of).to(kernel)
+        return hsic(kernel, same / same.mean())
 
 
 def paired_dependence(style: Tensor, groups: Groups) -> Tensor:

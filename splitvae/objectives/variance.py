@@ -129,7 +129,7 @@ class LearnedVariance(VarianceModule):
 class OptimalVariance(VarianceModule):
     """Returns the batch's MSE, detached, as v; in evaluation mode that of the last training batch.
 
-    The gradient of the loss is the same as if v were not detached.
+    Without penalties on the split, the gradient of the loss is the same as if v were not detached.
     """
 
     def forward(self, mse: Tensor) -> Tensor:

@@ -67,7 +67,8 @@ class Column(NamedTuple):
         """Returns the mean over those records that have a number; None if none has.
 
         The standard error is the deviation over records by the root of their number. It is no less than what the
-        deviations of the measurements leave, since few seeds may agree by chance; for one record it is that alone.
+        deviations of the measurements leave, since few seeds may agree by chance, nor than what rounding leaves of counts,
+        √(1/12); for one record it is what the measurement leaves.
         """
         values = self.values(records)
         if not values:
@@ -76,6 +77,8 @@ class Column(NamedTuple):
         count = len(numbers)
         measured = sum(d * d for d in deviations) ** 0.5 / count
         if count > 1:
+            if not measured and all(number.is_integer() for number in numbers):
+                measured = (1 / 12 / count) ** 0.5
             return Estimate(statistics.fmean(numbers), max(statistics.stdev(numbers) / count**0.5, measured), count)
         return Estimate(numbers[0], measured or None, 1)
 

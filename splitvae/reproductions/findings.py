@@ -71,7 +71,7 @@ def is_clear(first: Estimate, second: Estimate) -> bool:
         return False
     a, b = first.error**2, second.error**2
     if a + b == 0:
-        return first.mean != second.mean
+        return False
     freedom = (a + b) ** 2 / (a**2 / (first.runs - 1) + b**2 / (second.runs - 1))
     return bool(abs(first.mean - second.mean) > t.ppf(1 - CHANCE / 2, freedom) * (a + b) ** 0.5)
 

@@ -10,6 +10,7 @@ from ..evaluation.tables import describe_images
 from ..utils.files import write_text
 from .columns import COLUMNS, Cell, score_of
 from .experiment import Experiment, Record, Records, Table
+from .findings import CHANCE
 from .measures import measure_section
 from .records import read_results, records_by_system
 
@@ -53,6 +54,7 @@ def render_page(experiment: Experiment, results: Mapping[str, Any], folder: Path
         "",
     ]
     if findings := [sentence for find in experiment.page.findings for sentence in find(experiment, records)]:
+        findings += _count_tests(findings)
         lines += ["## What the numbers say", "", *(f"- {sentence}" for sentence in findings), ""]
     for table in experiment.page.tables:
         lines += _render_table(experiment, table, records)
@@ -62,6 +64,14 @@ def render_page(experiment: Experiment, results: Mapping[str, Any], folder: Path
             lines += measure_section(name, results["measures"][name], folder.name)
     lines += _render_runs(experiment, records)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _count_tests(findings: Sequence[str]) -> list[str]:
+    """Returns a sentence on how many of all comparisons would be clear by chance alone; none for a few."""
+    tests = sum(sentence.count("(clear") + sentence.count("(may be chance)") for sentence in findings)
+    expected = round(tests * CHANCE)
+    text = f"Of these {tests} comparisons over seeds, about {expected} would be clear by chance alone."
+    return [text] if expected else []
 
 
 def _describe(experiment: Experiment, results: Mapping[str, Any], records: Records) -> Iterator[str]:

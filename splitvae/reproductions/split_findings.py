@@ -64,11 +64,11 @@ def count_types(experiment: Experiment, records: Records) -> list[str]:
 
 
 def _split_runs(records: Records) -> list[tuple[tuple[str, int], Record]]:
-    """Returns the runs of split models, each with the key of its system and its number among the seeds."""
+    """Returns the runs of split models, each with the key of its system and its seed."""
     return [
-        ((key, i), record)
+        ((key, record["evaluation"]["model"]["seed"]), record)
         for key, seeds in records.items()
-        for i, record in enumerate(seeds)
+        for record in seeds
         if record["evaluation"].get("split")
     ]
 

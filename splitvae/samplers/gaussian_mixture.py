@@ -109,11 +109,17 @@ class GaussianMixture(Sampler):
         open_covariances = [c for c in COVARIANCES if self.covariance in (None, c)]
         last_score = {c: -np.inf for c in open_covariances}
         best, chosen, scores = torch.full((len(held_out),), -torch.inf), (0, ""), []
+        failure: UserError | None = None
         for size in CANDIDATE_SIZES:
             open_covariances = [c for c in open_covariances if size == 1 or len(rest) >= size * min_codes[c]]
             clusters = self._cluster(rest, size) if open_covariances else rest
             for covariance in open_covariances.copy():
-                densities = log_density(self._fit_mixture(rest, clusters, size, covariance)[0], held_out)
+                try:
+                    densities = log_density(self._fit_mixture(rest, clusters, size, covariance)[0], held_out)
+                except UserError as error:  # other mixtures may fit
+                    failure = error
+                    open_covariances.remove(covariance)
+                    continue
                 score, gain = float(densities.mean()), densities - best
                 scores.append({"components": size, "covariance": covariance, "log_likelihood": score})
                 if not best.isfinite().all() or gain.mean() > gain.std(correction=0) / len(gain) ** 0.5:
@@ -121,6 +127,8 @@ class GaussianMixture(Sampler):
                 if score <= last_score[covariance]:
                     open_covariances.remove(covariance)
                 last_score[covariance] = score
+        if failure is not None and not chosen[0]:
+            raise failure
         return {"components": chosen[0], "covariance": chosen[1], "codes": len(order), "held_out": scores}
 
     def _cluster(self, means: Tensor, components: int) -> Tensor:
@@ -144,8 +152,9 @@ class GaussianMixture(Sampler):
                 means.to(device), clusters.to(device), components, covariance == "full", self.max_iterations
             )
         except torch.linalg.LinAlgError as error:
+            reason = str(error).splitlines()[0].rstrip(".")
             raise UserError(
-                f"no mixture of {components} components fits {len(means)} codes ({str(error).split('.')[0]}); "
+                f"no mixture of {components} components fits {len(means)} codes ({reason}); "
                 f"type a smaller {setting('components')}."
             ) from None
         return Mixture(*(value.cpu() for value in fitted)), convergence

@@ -64,12 +64,12 @@ class TrainingImages:
         self.seed, self.batch_size = config.training.seed, config.training.batch_size
         self.validation_batch_size = inference_batch_size(vae)
         self.mirror, self.group_members, self.needs_pairs = config.data.mirror, config.data.group_members, vae.needs_pairs
-        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(self.seed))
-        count = count_held_out(len(images), config)
+        labels = _group_labels(images, config, vae)
+        order, count = self._division(len(images), labels), count_held_out(len(images), config)
+        count -= count % 2 if self.needs_pairs else 0
         self.held_out_rows, self.training_rows = order[:count].sort().values, order[count:].sort().values
         # All pixels, which are never copied on the CPU: a set larger than memory lies in a file (data/mapped.py).
         self.pixels = images.pixels.to(pixel_storage_device(images.pixels, device))
-        labels = _group_labels(images, config, vae)
         self.labels = None if labels is None else labels[self.training_rows]
         self.held_out_labels = None if labels is None else labels[self.held_out_rows]
 
@@ -140,6 +140,15 @@ class TrainingImages:
         if members and not self.needs_pairs and (self.labels.unique(return_counts=True)[1] % members).any():
             place += members // 2  # in training a smaller group shifts those that follow it
         return EpochOrder(order.rows[place % count], order.groups[place % count])
+
+    def _division(self, count: int, labels: Tensor | None) -> Tensor:
+        """Returns the rows of all images in a random order, of which the first are held out: pairs, if these are needed."""
+        generator = torch.Generator().manual_seed(self.seed)
+        if labels is None or not self.needs_pairs:
+            return torch.randperm(count, generator=generator)
+        pairs = grouped_epoch_order(labels, 2, generator, whole_groups=True).rows
+        is_single = torch.ones(count, dtype=torch.bool).index_fill(0, pairs, False)
+        return torch.cat((pairs, is_single.nonzero().flatten()))
 
     def _read(self, rows: Tensor) -> Tensor:
         """Returns the pixels of some rows on the device. A GPU fetches them while the program goes on."""

@@ -105,6 +105,10 @@ def train(
                 given = {name: value for name, value in given.items() if value != Config().options().get(name)}
             given |= {} if settings is None else settings.options()
             config = resume_config(run, options, given, settings)
+            for name, (old, new) in run.changed_by_alarms.items():
+                if options.get(name) == old and config.options()[name] == new:
+                    note = f"an alarm changed {name} from {old:g} to {new:g}, which stays; any other value changes it."
+                    print_once(progress, f"Note: {note}")
             restore_lost_model(run, progress)
             # The first process may be writing a lost model from the checkpoint; the others must decide as it does.
             has_model = run.has_model() or (folder / STATE).exists()

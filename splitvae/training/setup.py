@@ -56,11 +56,12 @@ def resume_config(
 ) -> Config:
     """Returns the settings of a resumed run: its own, with changes that are compatible with the trained epochs.
 
+    What an alarm changed stays so if the user gives the value that the run was begun with, as the same command does.
+
     Arguments:
         run: The run.
         explicit: The settings that the user gave now, by flat name.
-        given: The settings of the objects that the user gave now, by flat name; what an alarm changed since the run was
-            begun with them stays changed.
+        given: The settings of the objects that the user gave now, by flat name.
         objective: The objective that the user gave now; its weights may be functions, which config.json cannot hold.
 
     Raises:
@@ -69,6 +70,7 @@ def resume_config(
     stored = {**run.config.options(), "preset": run.config.preset}
     changed = run.changed_by_alarms
     given = {k: v for k, v in (given or {}).items() if k not in changed or v != changed[k][0]}
+    explicit = {k: v for k, v in explicit.items() if k not in changed or [v, stored[k]] != changed[k]}
     values = {k: getattr(v, "name", v) for k, v in (given | explicit).items() if v is not None and not callable(v)}
     changes = {name: value for name, value in values.items() if value != stored.get(name)}
     choice = {"sampler": changes["sampler"]} if "sampler" in changes else {}

@@ -218,6 +218,12 @@ def test_a_seed_repeats_the_result_and_neither_random_state_nor_model_changes() 
     assert not vae.training
 
 
+def test_noise_does_not_depend_on_the_size_of_a_batch(vae: VAE) -> None:
+    whole = log_weights(vae, PIXELS, V, draws=3, size=500)
+    for size in (1, 2, 7, 16):
+        torch.testing.assert_close(log_weights(vae, PIXELS, V, draws=3, size=size), whole, rtol=1e-5, atol=1e-2)
+
+
 def test_a_result_holds_its_terms(vae: VAE) -> None:
     result = estimate_likelihood(vae, PIXELS, V, draws=(1, 2, 6), images=3)
     assert result is not None

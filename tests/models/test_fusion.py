@@ -126,6 +126,8 @@ def test_evidence_that_cannot_be_fused_is_refused(members: GaussianPosterior) ->
     broken[3, 1] = float("nan")
     with pytest.raises(UserError, match="NaN"):
         fuse_all(members.mean, broken, LABELS)
+    with pytest.raises(UserError, match="infinite"):
+        fuse_all(members.mean / 0.0, members.logvar, LABELS)
     with pytest.raises(UserError, match=r"5.*7 images"):
         fuse_all(*members, LABELS[:5])
     with pytest.raises(UserError, match="poe"):

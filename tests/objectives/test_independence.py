@@ -96,12 +96,13 @@ def test_large_styles_in_rare_groups_do_not_lower_the_information() -> None:
     assert moment_information(style, as_groups(labels, 400, CPU)) > 1
 
 
-def test_moment_information_is_computed_in_float32_under_autocast() -> None:
+@pytest.mark.parametrize("measure", [dependence, paired_dependence, moment_information])
+def test_every_dependence_is_computed_in_float32_under_autocast(measure: Callable[..., torch.Tensor]) -> None:
     torch.manual_seed(0)
     style, groups = torch.randn(60, 8), as_groups(torch.arange(60) % 4, 60, CPU)
     with torch.autocast("cpu", torch.bfloat16):
-        inside = moment_information(style, groups)
-    assert torch.equal(inside, moment_information(style, groups))
+        inside = measure(style, groups)
+    assert torch.equal(inside, measure(style, groups))
 
 
 def test_dependence_ignores_scale_order_and_names() -> None:

@@ -19,7 +19,9 @@ from splitvae.reproductions.records import first_warnings
 from splitvae.reproductions.split_findings import compare_components, count_types
 
 
-def record(gen: float, parts: dict[str, float], mse: float = 0.1, verdict: str = "semantic") -> dict[str, Any]:
+def record(
+    gen: float, parts: dict[str, float], mse: float = 0.1, verdict: str = "semantic", seed: int = 0, active: int = 7
+) -> dict[str, Any]:
     """A record with these distances; the mix is at 9."""
     columns = {"blend": gen, **parts, "mix": 9.0}
     bank = {name: {"fid": {"value": value, "deviation": 0.5}} for name, value in columns.items()}
@@ -27,7 +29,8 @@ def record(gen: float, parts: dict[str, float], mse: float = 0.1, verdict: str =
     evaluation = {
         "scores": {"paper gmm mnist": score},
         "reconstruction": {"mse": {"value": mse, "deviation": 0.01}},
-        "latent": {"active_units": 7},
+        "latent": {"active_units": active},
+        "model": {"seed": seed},
         "split": {"verdict": verdict},
     }
     return {"evaluation": evaluation, "options": {"split": 2}, "training": {"seconds": 60.0, "epochs": 3}, "command": ""}
@@ -37,7 +40,7 @@ def system(key: str, gen: float | None = None) -> System:
     return System(key, key.upper(), "digits-svae", published=None if gen is None else Published(gen, 2 * gen, 10))
 
 
-PAIR = [record(4.0, {"x1": 3.0, "x2": 5.0}), record(6.0, {"x1": 8.0, "x2": 2.0}, verdict="syntactic")]
+PAIR = [record(4.0, {"x1": 3.0, "x2": 5.0}), record(6.0, {"x1": 8.0, "x2": 2.0}, verdict="syntactic", seed=1)]
 
 
 def test_a_cell_of_seeds_is_their_mean_and_deviation() -> None:
@@ -101,9 +104,23 @@ def test_clear_is_what_the_t_test_of_welch_rejects_at_5_percent() -> None:
     assert not is_clear(Estimate(0.0, 0.1, 1), Estimate(9.0, 0.1, 3))
 
 
+def test_counts_of_few_seeds_that_agree_are_not_exact() -> None:
+    active = COLUMNS["active"]
+    seeds = {n: [record(1.0, {}, active=count) for count in (n, n)] for n in (2, 3, 9)}
+    estimates = {n: active.estimate(records) for n, records in seeds.items()}
+    assert all(e is not None and e.error == pytest.approx((1 / 24) ** 0.5) for e in estimates.values())
+    assert not is_clear(estimates[2], estimates[3]) and is_clear(estimates[2], estimates[9])
+
+
+def test_the_seed_of_a_run_is_its_own_where_another_is_missing() -> None:
+    second = record(6.0, {"x1": 8.0, "x2": 2.0}, seed=1)
+    (sentence,) = compare_components(experiment(system("a")), {"a": [second]})
+    assert "A (seed 1, by 4.00)" in sentence
+
+
 def test_a_component_counts_as_closer_from_two_deviations() -> None:
     near = record(4.0, {"x1": 3.0, "x2": 5.0})  # by 1.0, where the error of the difference is .71
-    far = record(6.0, {"x1": 8.0, "x2": 2.0})  # by 4.0
+    far = record(6.0, {"x1": 8.0, "x2": 2.0}, seed=1)  # by 4.0
     records = {"a": [near, far], "b": [record(5.0, {})]}
     (sentence,) = compare_components(experiment(system("a"), system("b")), records)
     assert sentence == "GEN x̂: in 1 of 2 runs a component alone is clearly closer to the images: A (seed 1, by 4.00)."

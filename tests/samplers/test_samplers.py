@@ -207,6 +207,16 @@ def test_the_size_and_shape_that_held_out_codes_prefer_are_chosen() -> None:
     assert chosen(noise[:60]) == (1, "diag")  # of 54 codes no five components are tried
 
 
+def test_mixtures_that_do_not_fit_are_not_chosen() -> None:
+    torch.manual_seed(0)
+    flat = 1e4 * torch.randn(2700, 10) @ torch.randn(10, 60)  # of rank 10, and too large for the floor of variances
+    with pytest.raises(UserError, match=r"\(linalg.*cholesky.*\); type a smaller"):
+        GaussianMixture(5, "full").fit(Codes(flat, None))
+    chosen = GaussianMixture(None).fit(Codes(flat, None)).fit_info["chosen"]
+    assert (chosen["components"], chosen["covariance"]) == (1, "full")
+    assert [row["components"] for row in chosen["held_out"] if row["covariance"] == "full"] == [1]
+
+
 def test_the_choice_is_made_on_some_codes_and_fitted_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("splitvae.samplers.gaussian_mixture.MAX_CODES_FOR_CHOICE", 300)
     codes = codes_of(2000)

@@ -72,6 +72,17 @@ def test_a_batch_cuts_a_group_in_two() -> None:
     assert group.sizes.sort().values.tolist() == [2, 2]
 
 
+def test_pairs_are_held_out_whole(tiny: dict[str, Any], images: splitvae.Images) -> None:
+    pairs = splitvae.Images(images.pixels[:60], labels=torch.arange(60) // 2, source="pairs")
+    options = tiny | {"validation": 6, "latent": "adaptive", "latent_dim": 4, "batch_size": 6, "split": 1}
+    for seed in range(5):
+        config = presets.find_preset("digits-svae", **options | {"seed": seed})
+        trainer = Trainer(presets.build_vae(config), config.objective, pairs, config).images
+        assert (len(trainer), trainer.held_out_count) == (54, 6)
+        assert sorted(trainer.held_out_order().rows.tolist()) == list(range(6))
+        assert sorted(trainer.epoch_order(0).rows.tolist()) == trainer.training_rows.tolist()  # all have their partner
+
+
 def test_training_copies_no_pixels_and_holds_out_the_same_images(tiny: dict[str, Any], images: splitvae.Images) -> None:
     config = presets.find_preset("digits-svae", **tiny | {"validation": 30})
     trainer = Trainer(presets.build_vae(config), config.objective, images, config).images

@@ -345,6 +345,21 @@ def test_other_seeds_do_not_begin_with_what_an_alarm_changed(
     assert main(words) == 0 and begun[1].objective.alpha == 0.3
 
 
+def test_what_an_alarm_changed_stays_when_the_same_options_are_given_again(
+    resume: Train, healthy: Path, images: splitvae.Images, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(healthy, out)
+    run = splitvae.Run(out)
+    begun = run.config.training.lr
+    run.reconfigure(run.config.override(lr=begun / 2), run.vae.counts(), ["lr"])
+    again = splitvae.train(run.config.preset, images, out=out, resume=True, epochs=2, lr=begun)
+    assert again.config.training.lr == begun / 2
+    assert f"an alarm changed lr from {begun:g} to {begun / 2:g}, which stays" in capsys.readouterr().out
+    assert resume(images, out, epochs=3, lr=begun / 4).config.training.lr == begun / 4
+    assert resume(images, out, epochs=4, lr=begun).config.training.lr == begun  # by hand, after another change by hand
+
+
 @pytest.mark.parametrize("built", [False, True])
 def test_what_an_alarm_changed_stays_when_the_same_functions_are_given_again(
     resume: Train, healthy: Path, images: splitvae.Images, tmp_path: Path, short_windows: None, built: bool
