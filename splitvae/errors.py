@@ -33,7 +33,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     "did you mean 'mnist-svae'?"
     """
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    close = [name for name in known if name.lower() == word.lower()]
+    close = close or difflib.get_close_matches(word, known, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(repr(name) for name in close) + "?"
     return "known are: " + ", ".join(known) + "."

@@ -16,14 +16,15 @@ from .presets.images import load_for_config
 __all__ = ["read_images_of_run"]
 
 
-def read_images_of_run(run: Path, config: Config, split: str, divided: int | None) -> Images:
-    """Returns images of a run's source in the model's shape, and notes if other images are held out than in its training.
+def read_images_of_run(run: Path, config: Config, split: str, divided: int | None, trained_on: str = "") -> Images:
+    """Returns images of a run's source in the model's shape, and prints a note where they are not those of its training.
 
     Arguments:
         run: The folder of the run.
         config: The settings of the run.
         split: The split, such as "train" or "test"; see `splitvae.load`.
         divided: The number of images of the source when the run was trained, if some of them were held out as test.
+        trained_on: The hash of the training images; "" where it is not known.
 
     Raises:
         UserError: If the run was trained on images from memory, or if its source is not there.
@@ -39,6 +40,8 @@ def read_images_of_run(run: Path, config: Config, split: str, divided: int | Non
     present = undivided_count(images.notes)
     if split == "test" and present is not None and divided is not None and present != divided:
         _say_that_the_source_changed(run, source, divided, present)
+    elif split == "train" and trained_on and images.sha256 != trained_on:
+        _say_that_other_images_are_read(run, source, len(images))
     return images
 
 
@@ -55,5 +58,15 @@ def _say_that_the_source_changed(run: Path, source: str, before: int, present: i
     print(
         f"Note: {source} had {before:,} images when {run} was trained, and has {present:,} now: other images are held out, "
         "and some of them are images that it was trained on. Bring the source back, or train anew.",
+        file=sys.stderr,
+    )
+
+
+@cache
+def _say_that_other_images_are_read(run: Path, source: str, count: int) -> None:
+    """Prints once that the training images of a source are not those of the training."""
+    print(
+        f"Note: {source} has {count:,} training images now, which are not those that {run} was trained on: a part of them "
+        "had been chosen, or they have changed. What is fitted to training images is fitted to those of now.",
         file=sys.stderr,
     )

@@ -87,7 +87,7 @@ class Run:
         UserError: For a folder without a run, and a config.json that is damaged or has a newer format.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], config: Config | None = None) -> None:
         self.path = Path(path)
         file = self.path / "config.json"
         if not file.is_file():
@@ -100,7 +100,7 @@ class Run:
         settings = {name: value for name, value in values.items() if name not in NON_SETTINGS}
         self.changed_by_alarms: dict[str, list[Any]] = values.get("changed_by_alarms", {})
         try:
-            self.config = Config.from_json(settings)
+            self.config = Config.from_json(settings) if config is None else config
         except UserError as error:
             raise UserError(f"{file} {error}{describe_newer(values.get('splitvae'))}") from None
         except (TypeError, ValueError, AttributeError) as error:
@@ -135,7 +135,7 @@ class Run:
             raise UserError(f"{folder} exists and holds no run; give another folder with {setting('out')}.")
         machine = {"device": describe_device(), "versions": describe_versions()}
         _write_config(folder, config, counts, images, divided, machine=machine)
-        return Run(folder)
+        return Run(folder, config)  # a network of the user's own may have no name by which it is read back
 
     def reconfigure(self, config: Config, counts: dict[str, int], alarmed: Sequence[str] = (), images: str = "") -> None:
         """Replaces the settings, also in config.json.
@@ -238,7 +238,7 @@ class Run:
         if data is not None:
             return load_for_config(self.config.override(data=data), split)
         if split not in self._images:
-            self._images[split] = read_images_of_run(self.path, self.config, split, self.divided)
+            self._images[split] = read_images_of_run(self.path, self.config, split, self.divided, self.training_sha256)
         return self._images[split]
 
     def push_to_hub(self, to: str, licence: str = "", **options: Any) -> str:

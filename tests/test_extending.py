@@ -19,6 +19,7 @@ from torch import Tensor, nn
 import splitvae
 from splitvae.cli import main
 from splitvae.config import Config
+from splitvae.errors import UserError
 from splitvae.metrics.registry import METRICS, Metric
 from splitvae.models.codes import Codes
 from splitvae.models.groups import Groups
@@ -224,6 +225,17 @@ def test_toys_train_and_describe_themselves_in_the_config(run: splitvae.Run) -> 
     assert stored["objective"]["variance"] == {"name": "toy-variance", "v": 0.2}
     assert stored["sampler"] == {"name": "toy-sampler", "toy_noise": 0.1}
     assert isinstance(run.config.objective, ToyObjective) and isinstance(run.config.model.net, ToyNetwork)
+
+
+def test_a_network_that_no_registry_knows_trains_until_its_run_is_read(tmp_path: Path) -> None:
+    class OwnNetwork(ToyNetwork):
+        name = "own-network"
+
+    options = {"latent_dim": 4, "split": 1, "epochs": 1, "batch_size": 100, "progress": False, "preview_every": 0}
+    run = splitvae.train("digits-svae", out=tmp_path / "run", net=OwnNetwork(toy_units=3), **options)
+    assert len(run.history) == 1
+    with pytest.raises(UserError, match="own-network"):
+        splitvae.open_run(tmp_path / "run")
 
 
 def test_a_resumed_toy_is_the_uninterrupted_one(run: splitvae.Run, words: list[str], tmp_path: Path) -> None:

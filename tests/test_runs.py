@@ -99,6 +99,18 @@ def test_a_model_is_not_written_over_its_run(run: splitvae.Run) -> None:
     assert open_run(run.path).config == run.config
 
 
+def test_images_of_which_a_part_was_trained_on_are_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], noise_file: Path
+) -> None:
+    images = splitvae.load(noise_file)
+    options = {"width": 4, "epochs": 1, "batch_size": 10, "progress": False, "split": 1}
+    splitvae.train(images=images[:20], out=tmp_path / "part", **options)
+    splitvae.train(images=images, out=tmp_path / "whole", **options)
+    for name, words in (("part", "which are not those that"), ("whole", "")):
+        splitvae.open_run(tmp_path / name).images("train")
+        assert words in (said := capsys.readouterr().err) and bool(words) == ("training images now" in said)
+
+
 def test_a_source_that_changed_since_the_training_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -1,4 +1,4 @@
-"""Files of images that a person names on the command line, in the shape of a run's model."""
+"""Images that a person names on the command line, in the shape of a run's model: files, or a part of a source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from .checks import check_image_file
 
-__all__ = ["ImageFile", "check_image_files", "read_image_files"]
+__all__ = ["ImageFile", "check_image_files", "read_image_files", "read_part"]
 
 ImageFile = Positional[Annotated[Path, arg(metavar="IMAGE", help="File of an image, such as a .png or .jpg file.")]]
 
@@ -19,6 +19,24 @@ def check_image_files(*paths: Path) -> None:
     """Raises UserError for the first path that is no file of an image."""
     for path in paths:
         check_image_file(path)
+
+
+def read_part(run: Any, part: str, data: str | None) -> Any:
+    """Returns a part of the run's images or of another source: by default all of that source, or its test part.
+
+    Arguments:
+        run: The run.
+        part: The part, or "".
+        data: The source; None is that of the run.
+    """
+    from ..data.splits import MissingPartError
+
+    if part or data is None:
+        return run.images(part or "test", data)
+    try:
+        return run.images("all", data)
+    except MissingPartError:
+        return run.images("test", data)
 
 
 def read_image_files(run: Any, paths: Sequence[Path]) -> Any:

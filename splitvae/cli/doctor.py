@@ -109,7 +109,7 @@ def _features() -> dict[str, Any]:
     facts = {}
     for extra, names in packages.items():
         missing = [name for name in dict.fromkeys(names) if _version(name) is None]
-        state = f"missing: {', '.join(missing)}; type pip install 'splitvae[{extra}]'" if missing else "ready"
+        state = f"missing: {', '.join(missing)}; in a clone type pip install -e '.[{extra}]'" if missing else "ready"
         facts[extra] = [FEATURES.get(extra, ""), state]
     return facts
 

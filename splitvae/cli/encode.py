@@ -5,6 +5,7 @@ from typing import Annotated
 
 from ..utils.text import count_noun
 from .checks import check_output_file, check_part, check_run
+from .chosen_images import read_part
 from .options import OtherImages, OutputFile, Part, RunFolder, print_notes, show_default
 
 __all__ = ["Encode"]
@@ -33,11 +34,10 @@ class Encode:
         from ..utils.files import atomic_write
 
         run = Run(self.run)
-        part = self.part or ("all" if self.data else "test")
-        images = run.images(part, self.data)
+        images = read_part(run, self.part, self.data)
         print_notes(images)
         codes = encode(run.vae, images)
-        out = self.out or run.path / f"codes-{part}.npz"
+        out = self.out or run.path / f"codes-{images.split}.npz"
         arrays = {name: value.numpy() for name, value in codes._asdict().items() if value is not None}
         with atomic_write(out) as draft, draft.open("wb") as file:
             np.savez(file, **arrays)

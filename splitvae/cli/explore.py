@@ -15,7 +15,7 @@ class Explore:
     """Explore runs in the browser: move latents, encode and split a picture of your own, blend and swap pictures.
 
     The page is served to this machine alone, and asks no other machine for anything. It needs the extra `explore`:
-    pip install 'splitvae[explore]'.
+    in a clone of the repository, pip install -e '.[explore]'.
     """
 
     runs: RunFolders = ()

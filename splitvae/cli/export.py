@@ -17,7 +17,7 @@ class Export:
     """Export the model of a run: as ONNX, for torch.export, or as a page that runs it in the browser.
 
     Give at least one of --onnx, --torch-export and --web. ONNX files and pages need the extra `export`:
-    pip install 'splitvae[export]'.
+    in a clone of the repository, pip install -e '.[export]'.
     """
 
     run: RunFolder

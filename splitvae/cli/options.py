@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import itertools
-import json
 import os
 import shutil
 import sys
@@ -17,6 +16,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from ..errors import UserError
+from ..utils.files import to_json
 
 __all__ = [
     "PARTS",
@@ -72,7 +72,7 @@ PARTS = ("train", "test", "validation", "all")
 Part = Annotated[
     str,
     arg(metavar="PART", help=f"Part of the images: {', '.join(PARTS[:-1])} or {PARTS[-1]}."),
-    show_default("test; all where --data is given"),
+    show_default("test; all of a --data without parts"),
 ]
 Json = Annotated[
     bool,
@@ -238,7 +238,7 @@ def print_result(as_json: bool, work: Callable[[], Any], *, only_json: bool = Fa
         return
     with redirect_stdout(io.StringIO() if only_json else sys.stderr):
         result = work()
-    print(json.dumps(result, indent=2, default=str))
+    print(to_json(result, indent=2, default=str))
 
 
 def print_notes(images: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from ..utils.text import count_noun
 from .checks import check_output_file, check_part, check_run
+from .chosen_images import read_part
 from .options import Count, OtherImages, OutputFile, Part, RunFolder, check_least, print_notes, show_default
 
 __all__ = ["Reconstruct"]
@@ -38,7 +39,7 @@ class Reconstruct:
         from ..runs import Run
 
         run = Run(self.run)
-        images = run.images(self.part or ("all" if self.data else "test"), self.data)
+        images = read_part(run, self.part, self.data)
         print_notes(images)
         first = dataclasses.replace(images, pixels=images.pixels[: self.n], labels=None)
         out = self.out or run.path / "reconstructions.png"

@@ -28,7 +28,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from .arrays import labels_from_array
 from .decode import image_to_array
 from .geometry import ResizeOptions, array_to_pixels, crop_and_resize, resize
@@ -56,6 +56,8 @@ def as_images(images: Any, shape: tuple[int, int, int] | None = None, pad: int =
     if shape is None or (result.shape == shape and not pad):
         return result
     channels, side, _ = shape
+    if not 0 <= 2 * pad < side:
+        raise UserError(f"{setting('pad', pad)} leaves nothing of {side} pixels; type a smaller number, at least 0.")
     pixels, notes = crop_and_resize(result.pixels, ResizeOptions(side - 2 * pad, None, channels))
     return replace(result, pixels=resize(pixels, shape, pad), notes=(*result.notes, *notes))
 

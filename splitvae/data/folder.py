@@ -82,8 +82,14 @@ def _list_files(root: Path, runs: list[str]) -> Iterator[str]:
         root: The folder.
         runs: Gets the folders of trainings, whose figures are left out.
     """
-    for folder, folders, files in os.walk(root):
-        inner = os.path.relpath(folder, root)
+    places: dict[str, list[str]] = {}  # of each folder, its real path and those of the folders that hold it
+    for folder, folders, files in os.walk(root, followlinks=True):
+        inner, place = os.path.relpath(folder, root), os.path.realpath(folder)
+        above = places.get(os.path.dirname(folder), [])
+        if any(os.path.commonpath((place, other)) == place for other in above):  # a link to a folder that holds the link
+            folders.clear()
+            continue
+        places[folder] = [*above, place]
         if "config.json" in files and _FILES_OF_RUNS.intersection(files) and inner != os.curdir:
             runs.append(inner)
             folders.clear()

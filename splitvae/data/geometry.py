@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import UserError
+from ..errors import UserError, setting
 from ..utils.text import count_noun
 from .mapped import new_pixels
 
@@ -165,9 +165,17 @@ def resize(pixels: Tensor, shape: tuple[int, int, int], pad: int = 0) -> Tensor:
         pad: The number of zeros added on each side before the resize.
 
     Raises:
-        UserError: If the channels are neither 1 nor 3.
+        UserError: If the channels are neither 1 nor 3, and for images that are not uint8.
     """
     channels, *size = shape
+    if not isinstance(pixels, Tensor) or pixels.dtype != torch.uint8 or pixels.ndim != 4:
+        what = f" of {pixels.dtype} and shape {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else ""
+        raise UserError(
+            f"resize takes a tensor of torch.uint8 and of shape (N, C, H, W), and not a {type(pixels).__name__}{what}; "
+            "`splitvae.as_images(images, shape)` takes images of any kind."
+        )
+    if pad < 0:
+        raise UserError(f"{setting('pad', pad)} is negative; type the number of pixels to add on each side, such as 2.")
     if channels not in (1, 3) or pixels.shape[1] not in (1, 3):
         raise UserError(f"Images of {pixels.shape[1]} channels cannot be given {channels}: only 1 and 3 are possible.")
     if not pad and pixels.shape[1:] == shape:

@@ -45,6 +45,19 @@ class Images:
     notes: tuple[str, ...] = ()
     crop: int | None = None
 
+    def __post_init__(self) -> None:
+        pixels, labels = self.pixels, self.labels
+        fits = isinstance(pixels, Tensor) and pixels.dtype == torch.uint8 and pixels.ndim == 4
+        if not fits or pixels.shape[1] not in (1, 3):
+            shape = f" of {pixels.dtype} and shape {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else ""
+            raise UserError(
+                "the pixels of Images are a tensor of torch.uint8 and of shape (N, C, H, W), where C is 1 or 3, and not a "
+                f"{type(pixels).__name__}{shape}; `splitvae.as_images(pixels)` converts arrays, and floats in [0, 1]."
+            )
+        if labels is not None and (not isinstance(labels, Tensor) or len(labels) != len(pixels)):
+            count = f"{len(labels)} of type {type(labels).__name__}"
+            raise UserError(f"the labels of {len(pixels)} Images are a tensor with one row for each, and not {count}.")
+
     def __len__(self) -> int:
         return len(self.pixels)
 

@@ -62,7 +62,7 @@ def serve(
     if find_spec("gradio") is None:
         raise UserError(
             "`splitvae explore` needs gradio, which is not installed; in a clone of the repository type "
-            "`pip install -c constraints.txt -e '.[explore]'`, elsewhere `pip install 'splitvae[explore]'`."
+            "`pip install -c constraints.txt -e '.[explore]'`."
         )
     _find_port(host, port)  # refuses one that cannot be used before runs are opened
     sessions = open_sessions(paths)

@@ -27,7 +27,7 @@ def check_installed() -> None:
     if missing:
         raise UserError(
             f"an export to ONNX needs packages that are not installed, {', '.join(missing)}; in a clone of the repository "
-            "type `pip install -c constraints.txt -e '.[export]'`, elsewhere `pip install 'splitvae[export]'`."
+            "type `pip install -c constraints.txt -e '.[export]'`."
         )
 
 

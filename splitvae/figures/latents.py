@@ -39,7 +39,7 @@ def plot_latent_spectrum(codes: Codes) -> Figure:
         lower.plot(ranks, explained, "o", color=OKABE_ITO[0], markersize=size, label=r"var $\mu$")
         lower.axhline(0.05, color=OKABE_ITO[0], linewidth=0.7, linestyle=(0, (4, 2)))
         lower.set_title("variance of the means, and mean variance" if noisy else "variance of the codes")
-        lower.set_ylim(0, 1.25 * max(1.0, float(total.max())))  # with room for the legend
+        lower.set_ylim(0, 1.25 * float(total[np.isfinite(total)].max(initial=1.0)))  # with room for the legend
         lower.legend(ncols=3, loc="upper left", handletextpad=0.4, columnspacing=1.2)
         for axes in (upper, lower):
             axes.set_xlabel("latents, by KL")

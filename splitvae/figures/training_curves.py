@@ -171,8 +171,8 @@ def _plot_panel(axes: Axes, runs: Mapping[str, History], names: Mapping[str, str
 
 
 def _points(history: Iterable[Mapping[str, Any]], key: str) -> list[tuple[int, float]]:
-    """Returns (epoch, value) of the rows that have a value."""
-    return [(row["epoch"], row[key]) for row in history if row.get(key) is not None]
+    """Returns (epoch, value) of the rows that have a finite value."""
+    return [(row["epoch"], row[key]) for row in history if row.get(key) is not None and np.isfinite(row[key])]
 
 
 def _marker(points: Sequence[object]) -> str:

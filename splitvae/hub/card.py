@@ -21,7 +21,9 @@ from ..report.sections import train_command
 from ..runs import Run
 from ..utils.machine import describe_versions
 
-__all__ = ["LICENCES", "check_licence", "write_card"]
+__all__ = ["CARD_MARK", "LICENCES", "check_licence", "write_card"]
+
+CARD_MARK = "library_name: splitvae"  # a line of every card
 
 LICENCES = (  # the identifiers of the hub that models have most often
     *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "unlicense"),
@@ -89,7 +91,7 @@ def hide_folders(text: str, run: Run) -> str:
 
 def _head(config: Config, licence: str) -> str:
     """Returns the part that the hub reads, in YAML."""
-    lines = [f"license: {licence}", "library_name: splitvae", "pipeline_tag: unconditional-image-generation", "tags:"]
+    lines = [f"license: {licence}", CARD_MARK, "pipeline_tag: unconditional-image-generation", "tags:"]
     lines += [f"- {tag}" for tag in TAGS]
     source = config.data.source or ""
     if source.startswith("hf://"):

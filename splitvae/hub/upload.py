@@ -20,12 +20,12 @@ import torch
 from ..errors import UserError, is_in_shell, setting
 from ..figures.io import read_fingerprint, save_figure
 from ..figures.samples import draw_components, draw_sheet
-from ..models.pretrained import write_model
+from ..models.pretrained import check_is_no_run, write_model
 from ..models.split import Canvas
 from ..models.vae import VAE
 from ..runs import Run
 from ..utils.files import write_text
-from .card import check_licence, write_card
+from .card import CARD_MARK, check_licence, write_card
 
 __all__ = ["push", "write_repository"]
 
@@ -89,8 +89,15 @@ def write_repository(source: Run | VAE, folder: Path, licence: str = "", name: s
         folder: The folder, which is created if it is missing; other files in it stay.
         licence: The licence of the model, such as "cc-by-4.0", which must be given.
         name: The name under which the card loads the model; by default the folder.
+
+    Raises:
+        UserError: For no licence, and for the folder of a run, or one with a README.md that is no card of this library.
     """
     check_licence(licence)
+    check_is_no_run(folder)
+    card = folder / "README.md"
+    if card.exists() and CARD_MARK not in card.read_text(encoding="utf-8", errors="replace"):
+        raise UserError(f"{card} is no model card of splitvae and would be overwritten; give another folder.")
     run = source if isinstance(source, Run) else None
     vae = source.vae if isinstance(source, Run) else source
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +108,6 @@ def write_repository(source: Run | VAE, folder: Path, licence: str = "", name: s
         pictures = _draw(vae, folder) + (_copy_samples(run, vae, folder) if run is not None else [])
     finally:
         vae.train(training)
-    card = folder / "README.md"
     write_text(card, write_card(vae, name or folder.name, licence, run, [picture.name for picture in pictures]))
     return [card, folder / "config.json", folder / "model.safetensors", *pictures]
 

@@ -20,11 +20,17 @@ from ..errors import UserError, nearest
 from ..utils.files import atomic_write, read_json, write_json
 from ..utils.versions import describe_newer, note_newer, own_version
 
-__all__ = ["CONFIG", "WEIGHTS", "find_model_folder", "read_model", "write_model"]
+__all__ = ["CONFIG", "WEIGHTS", "check_is_no_run", "find_model_folder", "read_model", "write_model"]
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 M = TypeVar("M", bound=nn.Module)
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+
+
+def check_is_no_run(folder: Path) -> None:
+    """Raises UserError for the folder of a run, whose own settings are in its config.json."""
+    if any((folder / name).exists() for name in ("model", "history.jsonl", "state.ckpt")):
+        raise UserError(f"{folder} is a run, which has its model in {folder / 'model'}; give another folder.")
 
 
 def write_model(model: Any, folder: Path) -> None:

@@ -25,7 +25,7 @@ from .inference import inference_batch_size
 from .inputs import to_images, to_latents
 from .latents import LATENTS, Gaussian, Latent
 from .posteriors import Posterior
-from .pretrained import find_model_folder, read_model, write_model
+from .pretrained import check_is_no_run, find_model_folder, read_model, write_model
 from .separate import build_separate
 from .split import Canvas, compose, count_logit_channels
 
@@ -245,8 +245,7 @@ class VAE(nn.Module):
         Raises:
             UserError: For the folder of a run, whose own settings are in its config.json.
         """
-        if any((Path(folder) / name).exists() for name in ("model", "history.jsonl", "state.ckpt")):
-            raise UserError(f"{folder} is a run, which has its model in {Path(folder) / 'model'}; give another folder.")
+        check_is_no_run(Path(folder))
         write_model(self, Path(folder))
 
     @classmethod

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 
 from ..config import Config
+from ..data.images import Images
 from ..errors import UserError
 from ..models.vae import VAE
 from ..objectives.base import Objective
 from ..objectives.registry import OBJECTIVES
+from ..utils.text import shorten_text
 from .registry import find_preset
 
 __all__ = ["build_config", "build_vae", "check_buildable", "create"]
@@ -68,8 +70,10 @@ def build_config(model: str | Config | VAE, objective: Objective | None = None, 
     elif isinstance(model, VAE | Config):
         config = Config(model=model.settings) if isinstance(model, VAE) else model
     else:
+        hint = ", and images are given as `images=`" if isinstance(model, Images) or hasattr(model, "shape") else ""
         raise UserError(
-            f"a model is the name of a preset, such as 'digits-svae', a splitvae.VAE or a splitvae.Config, not {model!r}."
+            "a model is the name of a preset, such as 'digits-svae', a splitvae.VAE or a splitvae.Config, "
+            f"not {shorten_text(repr(model), 60)}{hint}."
         )
     if objective is not None:
         config = dataclasses.replace(config, objective=OBJECTIVES.make(objective))

@@ -3,6 +3,7 @@
 | alarm               | what the means over a window show                 | remedy in IntroVAE (Soft-IntroVAE)             |
 | ------------------- | ------------------------------------------------- | ---------------------------------------------- |
 | `non-finite`        | a loss, gradient or weight is not a number        | lr / 2                                         |
+| `validation`        | a loss of held-out images is not a number         | lr / 2                                         |
 | `codes-empty`       | KL of images, styles or contents < 1 nat          | beta * 2 (beta_kl / 2)                         |
 | `one-picture`       | spread of reconstructions < 1/5 of that of images | alpha / 2, before fakes beta * 2 (beta_kl / 2) |
 | `reals-over-margin` | KL of images > margin                             | margin = 1.5 KL, or alpha > 1 to .25           |
@@ -11,12 +12,12 @@
 | `hinges-full`       | both hinges are full: KLs of fakes < margin / 100 | margin = 3 KL, or alpha_decoder / 2            |
 | `samples-alike`     | samples correlate by .15 more than images do      | beta * 2 (beta_kl / 2)                         |
 
-`non-finite` is checked within epochs too, the others at the end of a window of steps (training/windows.py).
-
-The alarms end the training of an introspective loss only, and `samples-alike` not even that: it is a warning, as all alarms
-are with other losses. Of these the ELBO has `codes-empty` and `one-picture`, a regularized autoencoder `one-picture`. They
-warn only, because codes may fill again by themselves (those of a convolutional network on MNIST were empty for two epochs,
-and then it learned), and a large beta may empty them on purpose. A warning is printed when it begins, and at the end.
+`non-finite` is checked within epochs too, `validation` after each, the others at the end of a window of steps
+(training/windows.py). The others end the training of an introspective loss only, and `samples-alike` not even that: it is
+a warning, as all of them are with other losses. Of these the ELBO has `codes-empty` and `one-picture`, a regularized
+autoencoder `one-picture`. They warn only, because codes may fill again by themselves (those of a convolutional network on
+MNIST were empty for two epochs, and then it learned), and a large beta may empty them on purpose. A warning is printed when
+it begins, and at the end.
 
 The setting `on_alarm` chooses the response (training/recovery.py). The last good checkpoint of a loss that may collapse is
 good.ckpt, which is written at the beginning and at the end of each window in which all terms were checked and none raised
@@ -33,12 +34,12 @@ between measured ones: samples correlate by .03 more than images do in a plain V
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import UserError, setting
 
-__all__ = ["Alarm", "Alarmed", "find_alarms", "non_finite_alarm"]
+__all__ = ["Alarm", "Alarmed", "find_alarms", "non_finite_alarm", "non_finite_validation_alarm"]
 
 MIN_KL = 1.0  # nats, of images
 MIN_KL_GAP = 1.0  # nats by which the KL of samples may be below that of images
@@ -103,6 +104,19 @@ def non_finite_alarm(what: str, step: int, lr: float) -> Alarm:
     cause = "a step was too long, or too small a number was divided by"
     remedy = f"Take a lower learning rate, or {setting('precision', '32')}"
     return Alarm("non-finite", observation, cause, remedy, {"lr": round_to_three_digits(lr / 2)})
+
+
+def non_finite_validation_alarm(terms: Sequence[str], lr: float) -> Alarm:
+    """Returns the alarm for a loss of held-out images that is not finite, where that of training images is.
+
+    Arguments:
+        terms: The terms that are not finite, such as "val_kl".
+        lr: The learning rate.
+    """
+    observation = f"{', '.join(terms)} of held-out images became non-finite"
+    cause = "in evaluation mode the network computes what it does not in training, as where images hardly differ in a batch"
+    remedy = f"Give images that differ more, or take a lower learning rate or {setting('norm', 'group')}"
+    return Alarm("validation", observation, cause, remedy, {"lr": round_to_three_digits(lr / 2)})
 
 
 def find_alarms(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -84,6 +85,8 @@ def train(
         settings = None if objective is None else OBJECTIVES.make(objective)
     if callback is not None and not callable(callback):
         raise UserError(f"callback={callback!r} is no function; give one that takes the epoch's row and the run.")
+    if callback is not None:
+        _check_takes_two(callback)
     model = Config() if model is None else model
     config = build_config(model, settings)
     parts: dict[str, Images] = {}
@@ -160,6 +163,20 @@ def train(
                 f"with {setting('resume', True)} and {setting('out', str(folder))} continues from there."
             ) from None
         return run
+
+
+def _check_takes_two(callback: Callable[..., Any]) -> None:
+    """Raises UserError for a function that does not take the row and the run."""
+    try:
+        parameters = inspect.signature(callback)
+    except (TypeError, ValueError):  # of some functions written in C nothing is known
+        return
+    try:
+        parameters.bind({}, None)
+    except TypeError:
+        raise UserError(
+            f"callback takes {parameters}; give a function of two arguments, the epoch's row and the run."
+        ) from None
 
 
 def _check_model_stays(model: VAE, options: Mapping[str, Any]) -> None:

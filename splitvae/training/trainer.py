@@ -13,6 +13,7 @@ processes act together: they stop after Ctrl-C, and write checkpoints, only at a
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -34,7 +35,7 @@ from ..utils.collectives import all_reduce, barrier
 from ..utils.machine import keep_freed_memory, needs_most_cores, shorten_time_slices
 from ..utils.random_streams import isolated_randomness
 from ..utils.turns import Turns
-from .alarms import Alarmed, non_finite_alarm
+from .alarms import Alarmed, non_finite_alarm, non_finite_validation_alarm
 from .batches import TrainingImages
 from .checkpoints import STATE, mark_good, save
 from .fabric import average_gradients, isolated_evaluation, launch_fabric
@@ -200,14 +201,23 @@ class Trainer:
         self.recompute_batchnorm()
         self.check_finite()  # before anything is written
         held_out = self.validate()
+        if lost := [name for name, value in held_out.items() if not math.isfinite(value)]:
+            alarm = non_finite_validation_alarm(lost, training.lr)
+            if monitoring.on_alarm != "warn":
+                raise Alarmed([alarm])
+            monitor.note(f"Warning: {alarm}")
+            held_out = {name: value for name, value in held_out.items() if name not in lost}
         self.turns.end()  # what follows may take minutes
         held_out |= self.measure_distances(run)
         lr = next(iter(self.optimizers.values())).param_groups[0]["lr"]
         self.epoch += 1
         monitor.close_epoch(self.epoch, self.step, lr, held_out, totals)
         for scheduler in self.schedulers:
-            scheduler.step(held_out["val_loss"]) if isinstance(scheduler, ReduceLROnPlateau) else scheduler.step()
-        is_better = held_out.get("val_loss", -float("inf")) < self.best
+            if not isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step()
+            elif "val_loss" in held_out:
+                scheduler.step(held_out["val_loss"])
+        is_better = held_out.get("val_loss", math.inf if lost else -math.inf) < self.best
         self.best = min(self.best, held_out.get("val_loss", self.best))
         if self.fabric.is_global_zero and (is_better or not training.best):
             run.save_model(self.saved_model)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["atomic_write", "code_beside_tensors", "read_json", "write_json", "write_json_lines", "write_text"]
+__all__ = ["atomic_write", "code_beside_tensors", "read_json", "to_json", "write_json", "write_json_lines", "write_text"]
 
 
 @contextmanager
@@ -46,14 +47,34 @@ def write_text(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
+def to_json(value: Any, **options: Any) -> str:
+    """Returns a value as JSON, with null in place of numbers that are not finite, which JSON has not.
+
+    >>> to_json({"a": float("nan"), "b": [1.0]})
+    '{"a": null, "b": [1.0]}'
+    """
+    try:
+        return json.dumps(value, allow_nan=False, **options)
+    except ValueError:
+        return json.dumps(_without_non_finite(value), allow_nan=False, **options)
+
+
+def _without_non_finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_non_finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_non_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as indented JSON atomically."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    write_text(path, to_json(value, indent=2) + "\n")
 
 
 def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
     """Writes values as JSON atomically, one in each line."""
-    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    write_text(path, "".join(to_json(row) + "\n" for row in rows))
 
 
 def read_json(path: Path) -> Any:

@@ -118,7 +118,7 @@ def test_the_doctor_names_what_is_missing_for_which_feature(command: Command, mo
     status, out, _ = command("doctor")
     assert status == 0
     line = next(line for line in out.splitlines() if line.split()[:1] == ["keras"])
-    assert "inception-keras" in line and "missing: nosuch; type pip install 'splitvae[keras]'" in line
+    assert "inception-keras" in line and "missing: nosuch; in a clone type pip install -e '.[keras]'" in line
     facts = json.loads(command("doctor", "--json").out)
     assert facts["versions"]["splitvae"] == splitvae.__version__
     assert {"device", "precision", "threads"} <= facts["devices"].keys() and "folder" in facts["caches"]

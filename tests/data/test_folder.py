@@ -23,6 +23,19 @@ def test_a_flat_folder_is_unlabelled_and_keeps_its_pixels(
     assert both == {image.tobytes() for image in originals} and len(test) == 2
 
 
+def test_linked_folders_are_read_and_loops_are_not(tmp_path: Path, save: Callable[..., None]) -> None:
+    for name in ("cat", "dog"):
+        for number in range(3):
+            save(tmp_path / "real" / name / f"{number}.png", np.full((8, 8), 9 * number, np.uint8))
+    (tmp_path / "linked").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "linked" / name).symlink_to(tmp_path / "real" / name)
+    (tmp_path / "real" / "cat" / "up").symlink_to(tmp_path / "real")
+    for folder in ("real", "linked"):
+        images = load(tmp_path / folder, "all")
+        assert (len(images), images.classes) == (6, ("cat", "dog"))
+
+
 def test_subfolders_are_classes_and_train_and_test_are_parts(
     tmp_path: Path, save: Callable[..., None], assert_refused: Callable[..., None]
 ) -> None:

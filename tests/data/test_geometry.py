@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,22 @@ import torch
 from PIL import Image
 
 from splitvae.data.geometry import remove_padding, resize
+from splitvae.data.images import Images
 from splitvae.data.mapped import MapOrigin, open_pixels
 from splitvae.errors import UserError
+
+
+@pytest.mark.parametrize("pixels", [torch.rand(2, 1, 8, 8), np.zeros((2, 1, 8, 8), np.uint8), torch.zeros(8, 8).byte()])
+def test_what_is_no_stack_of_bytes_is_refused(pixels: Any) -> None:
+    with pytest.raises(UserError, match=r"takes a tensor of torch\.uint8 .* and not a (Tensor of torch|ndarray)"):
+        resize(pixels, (1, 16, 16))
+    with pytest.raises(UserError, match=r"tensor of torch\.uint8 and of shape \(N, C, H, W\).*as_images"):
+        Images(pixels)
+
+
+def test_labels_of_other_images_are_refused() -> None:
+    with pytest.raises(UserError, match="labels of 3 Images are a tensor with one row for each, and not 2"):
+        Images(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))
 
 
 def test_resize_returns_the_very_tensor_where_nothing_is_to_be_done(noise: Callable[..., np.ndarray]) -> None:

@@ -49,7 +49,7 @@ def test_without_the_extra_it_says_what_to_type(
 ) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(server, "find_spec", lambda name: None if name == "gradio" else find_spec(name))
-    assert "pip install 'splitvae[explore]'" in answer_of(capsys, split_folder)
+    assert "-e '.[explore]'" in answer_of(capsys, split_folder)
 
 
 @pytest.mark.parametrize(

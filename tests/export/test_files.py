@@ -177,4 +177,4 @@ def test_without_the_extra_it_says_what_to_type(
     monkeypatch.setattr(onnx_files, "find_spec", lambda name: None)
     for words in (["--onnx", "m.onnx"], ["--web", "page"]):
         assert main(["export", str(tmp_path / "run"), *words]) == 2
-        assert "pip install 'splitvae[export]'" in capsys.readouterr().err
+        assert "-e '.[export]'" in capsys.readouterr().err

@@ -82,6 +82,20 @@ def test_a_model_is_pushed_without_a_run(hub: type[FakeHfApi]) -> None:
     assert sorted(os.listdir(hub.root / "me" / "mine")) == [name for name in FILES if name != "components.png"]
 
 
+def test_no_run_and_no_other_readme_is_overwritten(run: splitvae.Run, tmp_path: Path) -> None:
+    before = (run.path / "config.json").read_bytes()
+    with pytest.raises(UserError, match="is a run"):
+        write_repository(run, run.path, "mit")
+    assert (run.path / "config.json").read_bytes() == before
+    own = tmp_path / "README.md"
+    own.write_text("my notes", encoding="utf-8")
+    with pytest.raises(UserError, match="is no model card of splitvae"):
+        write_repository(run, tmp_path, "mit")
+    assert own.read_text(encoding="utf-8") == "my notes" and sorted(os.listdir(tmp_path)) == ["README.md", "runs"]
+    for _ in range(2):  # a card is replaced
+        write_repository(run, tmp_path / "out", "mit")
+
+
 def test_pictures_show_generated_images_alone(run: splitvae.Run, tmp_path: Path) -> None:
     figures = run.path / "figures"
     figures.mkdir()

@@ -40,6 +40,8 @@ def test_a_callback_sees_each_epoch_when_its_files_are_complete(
 def test_what_is_no_function_is_refused_before_the_training(train: Train, images: splitvae.Images, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="callback=3 is no function; give one that takes the epoch's row and the run"):
         train(images, tmp_path / "run", epochs=1, callback=3)
+    with pytest.raises(UserError, match=r"callback takes \(row\); give a function of two arguments"):
+        train(images, tmp_path / "run", epochs=1, callback=lambda row: None)
     assert not (tmp_path / "run").exists()
 
 

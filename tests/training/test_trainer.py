@@ -12,6 +12,7 @@ import torch
 
 import splitvae
 from splitvae import presets
+from splitvae.training.recovery import TrainingStopped
 from splitvae.training.trainer import Trainer
 
 Train = Callable[..., splitvae.Run]  # the type of the fixtures that train
@@ -105,6 +106,17 @@ def test_the_best_weights_are_those_of_the_lowest_validation_loss(
     run = train(images, tmp_path / "run", epochs=4, best=True)
     assert same(dict(run.vae.state_dict()), dict(weights[1]))  # of the second epoch
     assert not any(same(dict(run.vae.state_dict()), dict(other)) for other in (weights[0], *weights[2:]))
+
+
+def test_a_validation_that_is_not_finite_is_an_alarm(
+    train: Train, images: splitvae.Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terms = {"val_loss": float("nan"), "val_mse": 0.5, "val_kl": float("inf")}
+    monkeypatch.setattr(Trainer, "validate", lambda self: dict(terms))
+    with pytest.raises(TrainingStopped, match="val_loss, val_kl of held-out images became non-finite"):
+        train(images, tmp_path / "run", epochs=2)
+    run = train(images, tmp_path / "warned", epochs=2, on_alarm="warn", schedule="plateau", best=True)
+    assert all("val_kl" not in row and row["val_mse"] == 0.5 and "Warning" in row["notes"][0] for row in run.history)
 
 
 def test_validation_has_the_weight_of_the_kl_at_the_end_of_its_schedule(
