@@ -82,6 +82,7 @@ class Run:
 
     Arguments:
         path: The folder.
+        config: The settings, if the file names a choice that is in no registry, such as a network of the user's own.
 
     Raises:
         UserError: For a folder without a run, and a config.json that is damaged or has a newer format.
@@ -100,9 +101,11 @@ class Run:
         settings = {name: value for name, value in values.items() if name not in NON_SETTINGS}
         self.changed_by_alarms: dict[str, list[Any]] = values.get("changed_by_alarms", {})
         try:
-            self.config = Config.from_json(settings) if config is None else config
+            self.config = Config.from_json(settings)
         except UserError as error:
-            raise UserError(f"{file} {error}{describe_newer(values.get('splitvae'))}") from None
+            if config is None:
+                raise UserError(f"{file} {error}{describe_newer(values.get('splitvae'))}") from None
+            self.config = config
         except (TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{file} is damaged ({error}); restore it or train the run anew.") from None
         note_newer(values.get("splitvae"), file)
@@ -135,7 +138,7 @@ class Run:
             raise UserError(f"{folder} exists and holds no run; give another folder with {setting('out')}.")
         machine = {"device": describe_device(), "versions": describe_versions()}
         _write_config(folder, config, counts, images, divided, machine=machine)
-        return Run(folder, config)  # a network of the user's own may have no name by which it is read back
+        return Run(folder, config)
 
     def reconfigure(self, config: Config, counts: dict[str, int], alarmed: Sequence[str] = (), images: str = "") -> None:
         """Replaces the settings, also in config.json.

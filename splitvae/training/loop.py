@@ -152,7 +152,7 @@ def train(
             settings=config.override(data=None).to_json(),
             checkpoint=trainer.step,
         )
-        run = Run(folder)
+        run = Run(folder, config)
         for part, loaded in parts.items():
             run.remember(part, loaded if part == "train" else match_config(loaded, config))
         try:
