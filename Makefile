@@ -1,7 +1,7 @@
 # make demo   train a Split-VAE on the digits that scikit-learn carries and write its report
 # make test   lint, format, types and tests
 # make docs   build the documentation's site in build/site
-# make bench  run all benchmarks beside their peers (25 minutes on 2 cores) and write benchmarks/RESULTS.md
+# make bench  run all benchmarks beside their peers (17 minutes on 2 cores) and write benchmarks/RESULTS.md
 
 PYTHON ?= python3
 BIN = .venv/bin

@@ -51,7 +51,7 @@ PRESETS: dict[str, Config] = {
     "digits-svae": DIGITS,
     "digits-vae": DIGITS.override(split=1),
     "mnist-svae": MNIST,
-    "mnist-svae-semantic": MNIST.override(smoothness=0.0001),  # maps that follow strokes, in every run (docs/the-split.md)
+    "mnist-svae-semantic": MNIST.override(smoothness=0.0001),  # maps that follow strokes (docs/the-split.md)
     "fashion-svae": MNIST.override(data="fashion-mnist"),
     "kmnist-svae": MNIST.override(data="kmnist"),
     "cifar10-svae": CIFAR10,

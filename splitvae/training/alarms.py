@@ -27,7 +27,7 @@ References: pictures in the README of yukunchen113's public code, and conditions
 Tamar, 2021, https://arxiv.org/abs/2012.13253) under which it ends a training. Both show how trainings collapse. The
 threshold of one nat for `fakes-under-reals` is from the latter, and measurements confirm it: samples of faces turned into
 noise in the epochs in which their KL fell below that of images (results/introvae-trials.md). That of `samples-alike` lies
-between measured ones: samples correlate by .03 more than images do in a plain VAE of faces and in IntroVAEs of digits, by
+between measured ones: samples correlate by .06 more than images do in IntroVAEs of digits, by .13 in plain VAEs of them, by
 .26 in an IntroVAE of faces that lacked variety, by .62 before digits differ. The other thresholds were chosen here.
 """
 
