@@ -15,6 +15,7 @@ from ..utils.text import count_noun
 from .options import PARTS, SAMPLER_NAMES, check_least
 
 __all__ = [
+    "COPY_RUN",
     "check_components",
     "check_image_file",
     "check_output_file",
@@ -87,8 +88,11 @@ def check_output_file(path: Path | None, *suffixes: str) -> None:
     check_output_folder(path.parent)
 
 
-def check_output_folder(folder: Path | None) -> None:
-    """Raises UserError for a folder in which nothing can be written, or that cannot be created."""
+COPY_RUN = "Copy the run to a folder of your own, and give that."
+
+
+def check_output_folder(folder: Path | None, remedy: str = "Give another place with --out.") -> None:
+    """Raises UserError, which ends with the remedy, for a folder in which nothing can be written."""
     if folder is None:
         return
     present = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -97,7 +101,7 @@ def check_output_folder(folder: Path | None) -> None:
             pass
     except OSError as error:
         place = folder if present == folder else f"{folder}, in {present},"
-        raise UserError(f"{place} cannot be written: {error.strerror or error}. Give another place with --out.") from None
+        raise UserError(f"{place} cannot be written: {error.strerror or error}. {remedy}") from None
 
 
 def check_part(part: str) -> None:

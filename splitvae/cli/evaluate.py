@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import arg
 
 from ..errors import UserError
-from .checks import check_output_file, check_runs, check_sampler
+from .checks import COPY_RUN, check_output_file, check_output_folder, check_runs, check_sampler
 from .options import (
     Components,
     Count,
@@ -90,6 +90,8 @@ class Evaluate:
                 "--out is for --images; the numbers of a run go to RUN/evaluation.json, and --json prints them."
             )
         check_runs(self.runs)
+        for run in self.runs:
+            check_output_folder(run, COPY_RUN)
         check_sampler(self.sampler or "prior")
         if self.components and self.sampler not in ("", "gmm"):
             raise UserError("--components are those of a mixture; add --sampler gmm.")

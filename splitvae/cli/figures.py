@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import UserError
-from .checks import check_output_folder, check_runs
+from .checks import COPY_RUN, check_output_folder, check_runs
 from .options import RunFolders, Seed, check_least, check_not_empty
 
 __all__ = ["Figures"]
@@ -26,7 +26,7 @@ class Figures:
 
         folders = [path for paths in group_runs_by_seed(self.runs).values() for path in paths]
         for folder in folders:
-            check_output_folder(folder / "figures")
+            check_output_folder(folder / "figures", COPY_RUN)
         from ..evaluation.fitted_samplers import sampler_for
         from ..figures.run import draw_run
 

@@ -7,7 +7,7 @@
 | `introvae-readme64-low`  | the same at 64 pixels: beta times 16, the ratio of the pixels, with which the terms of the  |
 | `introvae-readme64-high` | loss have the same proportions, so that the margins stay; half the channels                 |
 | `mnist-soft-intro`       | measurements (docs/introspection.md): epochs of the plain VAE, a beta at which its latent   |
-| `celeba64-soft-intro`    | variables are informative (beta_rec = beta / 2), a rate that falls to zero, averaged weights     |
+| `celeba64-soft-intro`    | variables tell something (beta_rec = beta / 2), a rate that falls to zero, averaged weights |
 | `mnist-intro`            | the same networks; the margin 1.5 times to twice the KL of images in the plain VAE, and     |
 | `celeba64-intro`         | compared with the KL of each image; faces in dense layers up to maps of 16 pixels           |
 

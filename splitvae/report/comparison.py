@@ -15,6 +15,8 @@ from .sections import ReportEntry, format_setting, measurement_rows, render_orig
 
 __all__ = ["render_comparison"]
 
+MOST_NAMED_SETTINGS = 12  # that the first paragraph names
+OTHER_IMAGES_NOTE = "The runs were measured on different images, so that their numbers cannot be compared and none is best."
 BEST_NOTE = "Bold is best. Numbers that are closer than their deviations are not told apart by this measurement."
 
 
@@ -29,6 +31,8 @@ def render_comparison(entries: Sequence[ReportEntry]) -> str:
     options = dict.fromkeys(name for config in configs for name in config)
     differing = [name for name in options if any(config.get(name) != configs[0].get(name) for config in configs)]
     difference = f"They differ in {', '.join(differing)}." if differing else "Their settings are the same."
+    if len(differing) > MOST_NAMED_SETTINGS:
+        difference = f"They differ in {len(differing)} settings, which are the first in the table of settings."
     parts = [
         f"<h1>Comparison of {len(runs)} runs</h1>",
         f'<p class="lead">{escape(", ".join(names))}. {escape(difference)}</p>',
@@ -38,7 +42,10 @@ def render_comparison(entries: Sequence[ReportEntry]) -> str:
     places = {title: place for section in table_rows().values() for title, place in section.items()}
     rows = measurement_rows(entries, places)
     best = [find_best(cells, better_value(place)) for (_, cells), place in zip(rows, places.values(), strict=True)]
-    parts += ["<h2>Measurements</h2>", f'<p class="note">{BEST_NOTE}</p>', render_table(names, rows, best=best)]
+    has_same_images = len({entry.evaluation["data"]["sha256"] for entry in entries if "data" in entry.evaluation}) <= 1
+    note = BEST_NOTE if has_same_images else OTHER_IMAGES_NOTE
+    table = render_table(names, rows, best=best if has_same_images else ())
+    parts += ["<h2>Measurements</h2>", f'<p class="note">{note}</p>', table]
     parts += _render_distances(names, entries)
     if any(run.history for run in runs):
         curves = plot_training_curves({name: run.history for name, run in zip(names, runs, strict=True)})

@@ -1,8 +1,10 @@
 """The paper's Tables 1, 3 and 4: a Split-VAE, its unsplit twin and the baselines on MNIST, CIFAR-10 and CelebA.
 
 All systems of a table have the Split-VAE's network and training, so that they are compared at equal cost; the gradient
-penalty alone costs four to five times as much. Reference: Enhancing variational generation through self-decomposition (Asperti,
-Bugo, Filippini, 2022), https://doi.org/10.1109/ACCESS.2022.3185654
+penalty alone costs four to five times as much.
+
+Reference: Enhancing variational generation through self-decomposition (Asperti, Bugo, Filippini, 2022).
+https://doi.org/10.1109/ACCESS.2022.3185654
 """
 
 from __future__ import annotations

@@ -165,6 +165,17 @@ def test_the_best_of_several_runs_is_bold(split_run: Run, plain_run: Run, tmp_pa
     assert "<b>" not in row  # of which neither is better
 
 
+def test_nothing_is_best_of_runs_that_were_measured_on_other_images(plain_run: Run, tmp_path: Path) -> None:
+    other = copy_run(plain_run, tmp_path / "other")
+    evaluation = other.evaluation
+    evaluation["reconstruction"]["mse"] = {"value": 0.0001, "deviation": 0.00001}
+    evaluation["data"]["sha256"] = "0123456789abcdef"
+    write_json(other.path / "evaluation.json", evaluation)
+    text = write_report([plain_run, other], tmp_path / "comparison.html").read_text(encoding="utf-8")
+    (row,) = re.findall(r"<tr><th>test MSE, decoded from the posterior mean</th>(.*?)</tr>", text)
+    assert "<b>" not in row and "were measured on different images" in text
+
+
 def test_a_report_says_where_its_run_comes_from_and_what_to_cite(split_run: Run, tmp_path: Path) -> None:
     copy = copy_run(split_run, tmp_path / "copy")
     config = read_json(copy.path / "config.json")
