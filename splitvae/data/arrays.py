@@ -89,7 +89,10 @@ def _load_numpy_parts(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray | No
         reason = "it does not begin as one" if "pickled" in str(error) else error  # NumPy advises to load it as a pickle
         raise UserError(f"{path} is damaged, incomplete, or no NumPy file ({reason}): save or fetch it again.") from None
     if not parts:
-        raise UserError(f"{path} holds {names}, but no images: name the array 'images' (and its labels 'labels').")
+        raise UserError(
+            f"{path} holds {names}, but no images: name the array 'images' (and its labels 'labels'), "
+            "or arrays of parts 'images_train', 'labels_train', 'images_test' and so on."
+        )
     return parts
 
 

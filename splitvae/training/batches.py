@@ -173,7 +173,7 @@ class TrainingImages:
         return (
             f"{self.held_out_count} held-out images make smaller groups than those of training, whose contents count for "
             f"more images; the validation loss cannot be compared with that of training. Hold out more "
-            f"with {setting('validation')}."
+            f"with {setting('validation')}, at most a tenth of all images."
         )
 
     def _grouped_order(self, labels: Tensor, generator: torch.Generator) -> EpochOrder:
