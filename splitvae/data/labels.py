@@ -43,8 +43,6 @@ def get_group_labels(images: Images, attributes: str = "") -> Tensor:
             "one subfolder a group, an .npz file with `images` and `labels`, or splitvae.Images with labels; or train "
             f"without groups: {setting('latent', 'gaussian')}."
         )
-    if len(labels) != len(images):
-        raise UserError(f"{source} has {len(labels)} labels for {len(images)} images; give one label for each image.")
     if labels.ndim == 1:
         if attributes:
             raise UserError(

@@ -47,8 +47,8 @@ def test_labels_of_images_are_their_groups() -> None:
     assert get_group_labels(images(labels)) is labels
     with pytest.raises(UserError, match=r"no labels.*subfolder.*latent='gaussian'"):
         get_group_labels(images(None))
-    with pytest.raises(UserError, match="2 labels for 3 images"):
-        get_group_labels(dataclasses.replace(images(labels), labels=labels[:2]))
+    with pytest.raises(UserError, match="labels of 3 Images are a tensor with one row for each, and not 2"):
+        dataclasses.replace(images(labels), labels=labels[:2])
     with pytest.raises(UserError, match="`group_by`"):
         get_group_labels(images(labels), "Male")
 

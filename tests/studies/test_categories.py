@@ -158,7 +158,7 @@ def test_attributes_are_categories_without_growing_sets() -> None:
     ("train", "test", "count", "words"),
     [
         (replace(TRAIN, labels=None, classes=()), TEST, 9, "levels has no labels; categories need"),
-        (TRAIN, replace(TEST, pixels=TEST.pixels[:1]), 9, "the test part of levels has 1 image"),
+        (TRAIN, TEST[:1], 9, "the test part of levels has 1 image"),
         (replace(TRAIN, pixels=TRAIN.pixels[:1], labels=TRAIN.labels[:1]), TEST, 9, "the train part of levels has 1 image"),
         (TRAIN, replace(TEST, pixels=TEST.pixels[..., :5, :5]), 9, r"\(3, 6, 6\) and test images \(3, 5, 5\)"),
         (TRAIN, TEST, 1, "count=1 leaves nothing"),
