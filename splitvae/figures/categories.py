@@ -37,13 +37,13 @@ def plot_categories(result: Mapping[str, Any]) -> Figure:
         width = TWO_PANELS_INCHES if growing else ONE_PANEL_INCHES
         figure = new_chart(width, min(MAX_HEIGHT_INCHES, 1.2 + ROW_INCHES * len(categories)))
         panels = figure.subplots(1, 2 if growing else 1, sharey=True, sharex=True, squeeze=False)[0]
-        panels[0].set_title(f"Fréchet distance of each {'class' if growing else 'attribute'} from test images")
+        panels[0].set_title(f"distance of each {'class' if growing else 'attribute'}")
         panels[0].barh(range(len(categories)), _column(categories, "value"), height=0.72, color=OKABE_ITO[5])
         _plot_distances(panels[0], categories, (4, 0), va="center", fmt="none", ecolor=TEXT_COLOUR)
         panels[0].set_yticks(range(len(categories)), names)
         panels[0].set_ylim(len(categories) - 0.4, -0.6)
         if growing:
-            panels[1].set_title("of this class together with all those above")
+            panels[1].set_title("of it and all those above")
             _plot_distances(panels[1], growing, (3, -1.5), va="top", color=OKABE_ITO[0], marker="o", markersize=3)
         for axes in panels:
             _plot_reference_lines(axes, result)
@@ -51,7 +51,7 @@ def plot_categories(result: Mapping[str, Any]) -> Figure:
             axes.set_xlim(0)
             axes.tick_params("y", length=0)
             add_grid(axes, "x")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=len(panels))
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left")
     return figure
 
 
