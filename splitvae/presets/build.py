@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from ..config import Config
-from ..data.images import Images
 from ..errors import UserError
 from ..models.vae import VAE
 from ..objectives.base import Objective
@@ -70,7 +69,7 @@ def build_config(model: str | Config | VAE, objective: Objective | None = None, 
     elif isinstance(model, VAE | Config):
         config = Config(model=model.settings) if isinstance(model, VAE) else model
     else:
-        hint = ", and images are given as `images=`" if isinstance(model, Images) or hasattr(model, "shape") else ""
+        hint = ", and images are given as `images=`" if hasattr(model, "shape") else ""
         raise UserError(
             "a model is the name of a preset, such as 'digits-svae', a splitvae.VAE or a splitvae.Config, "
             f"not {shorten_text(repr(model), 60)}{hint}."

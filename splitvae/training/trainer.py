@@ -44,6 +44,7 @@ from .monitor import Monitor
 from .previews import SampleDistance, draw_preview, is_due
 from .schedules import build_learning_rate_schedule, scale_learning_rate, warmed_up
 from .state import check_continuable, random_state, restore_random_state
+from .validation import measure_held_out
 from .windows import check_window
 
 __all__ = ["Trainer"]
@@ -260,31 +261,11 @@ class Trainer:
         self.vae.train()
 
     def validate(self) -> dict[str, float]:
-        """Returns the mean terms of the loss on held-out images, in evaluation mode, with the same noise each time.
-
-        Those that the loss divides by the number of groups are per image, as in the history.
-        """
-        if not self.images.held_out_count:
-            return {}
-        count = len(self.images.held_out_order().rows)
-        per_group = self.loss.terms_per_group() if self.vae.has_group_terms else frozenset[str]()
-        model, step = self.saved_model.eval(), self.loss.validation_step(self.step)
-        self.loss.eval()
-        terms: dict[str, float] = {}
-        with isolated_evaluation(self.fabric, self.config.training.seed):
-            for x, group in self.images.held_out_batches():
-                self.turns.take()
-                for _ in self.loss(model, x, group, step):
-                    pass
-                for name in ("loss", "mse", "kl"):
-                    images = len(x) if group is None or name not in per_group else group.total
-                    terms[name] = terms.get(name, 0.0) + float(self.loss.logs[name]) * images / count
-        self.loss.train()
+        """Returns the mean terms of the loss on held-out images; see `measure_held_out`."""
+        seed, fabric = self.config.training.seed, self.fabric
+        terms = measure_held_out(self.loss, self.saved_model, self.images, self.step, seed, fabric, self.turns.take)
         self.vae.train()
-        if self.fabric.world_size > 1:  # a schedule decides by them, which must decide the same in each process
-            means = all_reduce(torch.tensor(list(terms.values()), device=self.fabric.device), "mean").tolist()
-            terms = dict(zip(terms, means, strict=True))
-        return {f"val_{name}": value for name, value in terms.items()}
+        return terms
 
     def measure_distances(self, run: Run) -> dict[str, float]:
         """Returns the Frechet distances of samples; nothing in epochs that do not measure them."""
