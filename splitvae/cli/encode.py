@@ -15,7 +15,8 @@ __all__ = ["Encode"]
 class Encode:
     """Encode images as latent codes.
 
-    The file is an .npz with the arrays mean, logvar (where the posterior has one) and labels (where the images have them).
+    The file is an .npz with the arrays mean, logvar (where the posterior has one), labels (where the images have them) and
+    names, the paths of the images in their folder (where they were read from one). All have one row for each image.
     """
 
     run: RunFolder
@@ -39,6 +40,8 @@ class Encode:
         codes = encode(run.vae, images)
         out = self.out or run.path / f"codes-{images.split}.npz"
         arrays = {name: value.numpy() for name, value in codes._asdict().items() if value is not None}
+        if images.names:
+            arrays["names"] = np.array(images.names)
         with atomic_write(out) as draft, draft.open("wb") as file:
             np.savez(file, **arrays)
         print(f"{count_noun(len(codes.mean), 'code')} of dimension {codes.mean.shape[1]}: {out}")

@@ -1,6 +1,5 @@
 """The command `reconstruct`: encodes images and decodes them again."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -41,7 +40,7 @@ class Reconstruct:
         run = Run(self.run)
         images = read_part(run, self.part, self.data)
         print_notes(images)
-        first = dataclasses.replace(images, pixels=images.pixels[: self.n], labels=None)
+        first = images[: self.n]
         out = self.out or run.path / "reconstructions.png"
         write_canvas(out, run.vae, encode(run.vae, first).mean, originals=first.pixels.to(torch.float32) / 255)
         print(f"{count_noun(len(first), 'reconstruction')}: {out}")

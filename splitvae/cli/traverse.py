@@ -1,6 +1,5 @@
 """The command `traverse`: draws what single latents change in an image of yours."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -70,8 +69,7 @@ class Traverse:
 
         try:
             images = run.images("test")
-            rows = evenly_spaced(len(images), CODED_IMAGES)
-            images = dataclasses.replace(images, pixels=images.pixels[rows], labels=None)
+            images = images[evenly_spaced(len(images), CODED_IMAGES)]
         except UserError as error:
             print(f"Note: the latents are ranked by this image alone: {error}")
             pixels = (255 * image[None]).round().byte().repeat(2, 1, 1, 1)

@@ -123,7 +123,8 @@ def read_celeba(folder: Path, split: str, options: ResizeOptions) -> LoadedSplit
     decoded = decode_once(paths, options, str(folder), selection.rows, chosen.__getitem__, origin)
     if labels is not None:
         labels = labels._replace(values=labels.values[decoded.rows])
-    return LoadedSplit(decoded.pixels, labels, (*selection.notes, *notes, *crop_notes, *decoded.notes))
+    notes = [*selection.notes, *notes, *crop_notes, *decoded.notes]
+    return LoadedSplit(decoded.pixels, labels, tuple(notes), [chosen[i] for i in decoded.rows])
 
 
 def _find_list(folder: Path, name: str) -> Path | None:

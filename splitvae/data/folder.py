@@ -44,6 +44,7 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
     paths = [path for path, _ in parts[selection.part]]
     origin = Origin(os.path.abspath(root), split, hash_files(root, paths))
     decoded = decode_once(_Files(root, paths), options, str(root), selection.rows, paths.__getitem__, origin)
+    names = [paths[i] for i in decoded.rows]
     notes = selection.notes + decoded.notes
     if other_files:
         notes += (f"skipped {count_noun(len(other_files), 'file')} of other kinds: {shorten_list(other_files)}",)
@@ -56,10 +57,10 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
     if "" in classes or len(classes) < 2:
         if len(classes) > 1:
             notes += ("the images are unlabelled, since some lie in subfolders and some do not",)
-        return LoadedSplit(decoded.pixels, None, notes)
+        return LoadedSplit(decoded.pixels, None, notes, names)
     number_of_class = {name: number for number, name in enumerate(classes)}
     values = np.array([number_of_class[parts[selection.part][i][1]] for i in decoded.rows])
-    return LoadedSplit(decoded.pixels, Labels(values, tuple(classes)), notes)
+    return LoadedSplit(decoded.pixels, Labels(values, tuple(classes)), notes, names)
 
 
 class _Files(Sequence[str]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import numbers
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,6 +35,7 @@ class Images:
         split: The part of the source: "train", "test", "validation", or "all".
         notes: One line for each thing that was done to the images: skipped, converted, resized, held out.
         crop: The side in pixels of the centre square that was cut out of each image; None without such a crop.
+        names: The path of each image in the folder that it was read from; () where images have no files of their own.
     """
 
     pixels: Tensor = field(repr=False)
@@ -44,6 +45,7 @@ class Images:
     split: str = "train"
     notes: tuple[str, ...] = ()
     crop: int | None = None
+    names: Sequence[str] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         pixels, labels = self.pixels, self.labels
@@ -57,6 +59,8 @@ class Images:
         if labels is not None and (not isinstance(labels, Tensor) or len(labels) != len(pixels)):
             count = f"{len(labels)} of type {type(labels).__name__}"
             raise UserError(f"the labels of {len(pixels)} Images are a tensor with one row for each, and not {count}.")
+        if self.names and len(self.names) != len(pixels):
+            raise UserError(f"{len(pixels)} Images have {len(self.names)} names: give one for each image, or names=().")
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -72,7 +76,9 @@ class Images:
         pixels = self.pixels[index]
         if pixels.ndim < 4:
             return pixels
-        return replace(self, pixels=pixels, labels=None if self.labels is None else self.labels[index])
+        labels = None if self.labels is None else self.labels[index]
+        names = [self.names[row] for row in torch.arange(len(self))[index].tolist()] if self.names else ()
+        return replace(self, pixels=pixels, labels=labels, names=names)
 
     def __repr__(self) -> str:
         labels = f", {len(self.classes)} classes" if self.labels is not None else ""

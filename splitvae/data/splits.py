@@ -61,11 +61,12 @@ class Labels(NamedTuple):
 
 
 class LoadedSplit(NamedTuple):
-    """What a reader of a source returns: the pixels of a split, uint8 (N, C, H, W), its labels, and notes."""
+    """What a reader of a source returns: the pixels of a split, uint8 (N, C, H, W), their labels, notes, and file names."""
 
     pixels: Tensor
     labels: Labels | None
     notes: tuple[str, ...]
+    names: Sequence[str] = ()
 
 
 class SplitSelection(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -99,7 +98,7 @@ def _draw_introspection(vae: VAE, images: Images, seed: int) -> dict[str, Figure
     """Draws the figures of introspective models. The corners of the plane are the first images of the reconstructions."""
     order = _shuffled(images, seed)
     first_three = order[torch.arange(3) % len(images)]  # some twice where there are fewer than three
-    corners = encode(vae, replace(images, pixels=images.pixels[first_three], labels=None)).mean
+    corners = encode(vae, images[first_three]).mean
     return {"plane": draw_plane(vae, corners), "deviations": draw_deviations(vae, _encode_evenly(vae, images))}
 
 
@@ -146,7 +145,7 @@ def _shuffled(images: Images, seed: int) -> Tensor:
 
 def _encode_evenly(vae: VAE, images: Images) -> Codes:
     """Encodes evenly spaced images, each by itself."""
-    return encode(vae, replace(images, pixels=images.pixels[evenly_spaced(len(images), CODED_IMAGES)], labels=None))
+    return encode(vae, images[evenly_spaced(len(images), CODED_IMAGES)])
 
 
 def _head(canvas: Canvas, count: int) -> Canvas:

@@ -53,11 +53,11 @@ def load_labelled_images(run: Run, group_by: str = "") -> tuple[LabelledImages, 
             )
         rows = evenly_spaced(len(images), limit)
         given.append(images.labels[rows])
-        parts.append(dataclasses.replace(images, pixels=images.pixels[rows], labels=given[-1]))
+        parts.append(images[rows])
     train, test = parts
     # Labels made of attributes are numbered within one set of images, so that both parts are numbered together.
     both = torch.cat(given)
-    bare = dataclasses.replace(train, pixels=torch.zeros(len(both), 1, 1, 1, dtype=torch.uint8), labels=both)
+    bare = dataclasses.replace(train, pixels=torch.zeros(len(both), 1, 1, 1, dtype=torch.uint8), labels=both, names=())
     labels = get_group_labels(bare, group_by)
     names = _label_names(bare, labels, group_by)
     return LabelledImages(train, labels[: len(train)], names), LabelledImages(test, labels[len(train) :], names)

@@ -6,7 +6,7 @@ epochs is the largest at which all trainings together fit the time that is given
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -101,7 +101,6 @@ def seconds_of_epoch(experiment: Experiment, system: System, train: Images, **op
     config = experiment.config(system, 0, 1, **options)
     batch = config.training.batch_size
     rows = torch.arange((TIMED_STEPS + 2) * batch) % len(train)
-    labels = None if train.labels is None else train.labels[rows]
-    some = match_config(replace(train, pixels=train.pixels[rows], labels=labels), config)  # a system may have other sizes
+    some = match_config(train[rows], config)  # a system may have other sizes
     trainer = Trainer(build_vae(config), config.objective, some, config.override(validation=0, best=False))
     return time_steps(trainer) * len(train) / batch

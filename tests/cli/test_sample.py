@@ -76,7 +76,9 @@ def test_other_images_are_encoded_and_reconstructed(command: Command, trained: P
     assert "5 reconstructions" in out
     assert np.load(tmp_path / "r.npz")["image"].shape == (5, 1, 16, 16)
     assert command("encode", trained, "--data", photos, "--out", tmp_path / "c.npz").status == 0
-    assert np.load(tmp_path / "c.npz")["mean"].shape == (20, 16)
+    codes = np.load(tmp_path / "c.npz")
+    assert codes["mean"].shape == (20, 16)
+    assert [(photos / name).is_file() for name in codes["names"]] == [True] * 20
 
 
 @pytest.mark.parametrize(

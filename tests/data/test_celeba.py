@@ -62,6 +62,7 @@ def test_parts_attributes_and_the_crop_of_the_paper(celeba: Path, jpegs: list[by
         for row in range(len(part)):
             assert torch.equal(part.pixels[row], paper(jpegs[first + row]))
             assert part.labels[row].tolist() == VALUES[first + row].tolist()
+        assert list(part.names) == [f"{first + row + 1:06}.jpg" for row in range(len(part))]
     assert "rows 45 to 172 and columns 25 to 152" in parts["train"].notes[0]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from PIL import Image
 
 from splitvae.data.sources import load
+from splitvae.errors import UserError
 
 
 def test_a_flat_folder_is_unlabelled_and_keeps_its_pixels(
@@ -68,6 +72,23 @@ def test_labels_of_a_held_out_part_belong_to_its_images(tmp_path: Path, save: Ca
     for split in ("train", "test"):
         images = load(tmp_path, split)
         assert (images.pixels[:, 0, 0, 0] == 50 * images.labels).all()
+
+
+def test_images_keep_the_names_of_their_files(
+    tmp_path: Path, noise: Callable[..., np.ndarray], save: Callable[..., None]
+) -> None:
+    for number, image in enumerate(noise(30, 8, 8)):
+        save(tmp_path / f"{number % 2}" / f"{number:02}.png", image)
+    (tmp_path / "1/05.png").write_bytes(b"\x89PNG broken")
+    train, test = load(tmp_path), load(tmp_path, "test")
+    assert len(train) + len(test) == 29 == len({*train.names, *test.names})
+    chosen = train[torch.tensor([7, 0, 3])]
+    for images in (train, test, chosen, train[5:9], train[train.labels == 1]):
+        for pixels, name in zip(images.pixels, images.names, strict=True):
+            np.testing.assert_array_equal(pixels[0], np.asarray(Image.open(tmp_path / name)))
+    assert load("digits")[:3].names == ()
+    with pytest.raises(UserError, match="2 Images have 26 names"):
+        dataclasses.replace(train, pixels=train.pixels[:2], labels=None)
 
 
 def test_other_and_damaged_files_are_named_and_skipped(
