@@ -157,7 +157,7 @@ def resize(pixels: Tensor, shape: tuple[int, int, int], pad: int = 0) -> Tensor:
     """Brings uint8 images (N, C, H, W) to another shape (C, H, W): pads with zeros, resizes, converts the channels.
 
     The resize is bilinear and antialiased, and rounds. Gray becomes RGB by repetition, RGB becomes gray by
-    .299 R + .587 G + .114 B (ITU-R BT.601). The same tensor is returned where nothing is to be done.
+    0.299 R + 0.587 G + 0.114 B (ITU-R BT.601). The same tensor is returned where nothing is to be done.
 
     Arguments:
         pixels: The images.

@@ -29,7 +29,7 @@ Chain = list[tuple[int, str]]  # the outputs and the kernel of each layer; of tw
 
 
 class FrozenBatchNorm(nn.Module):
-    """Batch normalisation by fixed statistics: weight (x - running_mean) / sqrt(running_var + .001) + bias."""
+    """Batch normalisation by fixed statistics: weight (x - running_mean) / sqrt(running_var + 0.001) + bias."""
 
     running_mean: Tensor
     running_var: Tensor

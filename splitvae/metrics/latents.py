@@ -22,17 +22,17 @@ __all__ = ["active_units", "inactive_by_mean", "inactive_by_variance", "kl_by_di
 
 
 def inactive_by_mean(mean: Tensor) -> int:
-    """Returns the number of latents with var_x(mu_j) < .05, the first count of the Split-VAE paper."""
+    """Returns the number of latents with var_x(mu_j) < 0.05, the first count of the Split-VAE paper."""
     return int((as_float64(mean).var(0, correction=0) < 0.05).sum())
 
 
 def inactive_by_variance(logvar: Tensor) -> int:
-    """Returns the number of latents with mean_x(sigma_j^2) > .95, the second count of the Split-VAE paper."""
+    """Returns the number of latents with mean_x(sigma_j^2) > 0.95, the second count of the Split-VAE paper."""
     return int((as_float64(logvar).exp().mean(0) > 0.95).sum())
 
 
 def active_units(mean: Tensor) -> int:
-    """Returns the number of latents with var_x(mu_j) > .01 (Burda et al., section 5.2)."""
+    """Returns the number of latents with var_x(mu_j) > 0.01 (Burda et al., section 5.2)."""
     return int((as_float64(mean).var(0, correction=0) > 0.01).sum())
 
 

@@ -51,7 +51,7 @@ def high_frequency_share(masks: Tensor) -> float | None:
     """Returns the share, in [0, 1], of the maps' spectral energy that lies above half the Nyquist frequency.
 
     Energies are summed over images and maps before the division, so that each map counts as much as it varies. A
-    checkerboard gives 1, white noise 1 - pi / 16 = .80, a slow ramp nearly 0, and constant maps give 0.
+    checkerboard gives 1, white noise 1 - pi / 16 = 0.80, a slow ramp nearly 0, and constant maps give 0.
     """
     if masks.shape[1] == 1:
         return None
@@ -60,7 +60,7 @@ def high_frequency_share(masks: Tensor) -> float | None:
 
 
 def map_contrast(masks: Tensor) -> float | None:
-    """Returns the standard deviation of a map over its pixels, root mean square over images and maps, in [0, .5]."""
+    """Returns the standard deviation of a map over its pixels, root mean square over images and maps, in [0, 0.5]."""
     if masks.shape[1] == 1:
         return None
     return float(as_float64(masks).var((-2, -1), correction=0).mean().sqrt())
@@ -107,13 +107,13 @@ def mean_ambiguity(canvas: Canvas) -> float | None:
 def classify_split(share: float, overlap: float) -> str:
     """Returns "syntactic", "semantic" or "mixed", from `high_frequency_share` and `edge_overlap`.
 
-    | split       | condition                                         | why                                              |
-    | ----------- | ------------------------------------------------- | ------------------------------------------------ |
-    | "syntactic" | share > .5; with overlap > .4 only if share > .75 | contours drawn as a map have a share up to .70,  |
-    |             |                                                   | a checkerboard that fades with the image has .99 |
-    | "semantic"  | overlap > .4, and not syntactic                   | another image overlaps up to .36, the image with |
-    |             |                                                   | a threshold at 1/2 overlaps .49 and more         |
-    | "mixed"     | neither                                           |                                                  |
+    | split       | condition                                          | why                                               |
+    | ----------- | -------------------------------------------------- | ------------------------------------------------- |
+    | "syntactic" | share > 0.5, or > 0.75 where also overlap > 0.4    | contours drawn as a map have a share up to 0.70,  |
+    |             |                                                    | a checkerboard that fades with the image 0.99     |
+    | "semantic"  | overlap > 0.4, and not syntactic                   | another image overlaps up to 0.36, the image with |
+    |             |                                                    | a threshold at 1/2 overlaps 0.49 and more         |
+    | "mixed"     | neither                                            |                                                   |
 
     The thresholds come from synthetic maps on digits, MNIST, CIFAR-10 and CelebA; no trained model was used to set them.
     """

@@ -127,14 +127,14 @@ METRICS: dict[str, Metric] = {
     ),
     "kl": Metric("latent", "KL, nats an image", lambda outputs: with_deviation(torch.mean, outputs.kl)),
     "inactive_by_mean": Metric(
-        "latent", "inactive by mean: var μ < .05", lambda outputs: inactive_by_mean(outputs.mean), "low"
+        "latent", "inactive by mean: var μ < 0.05", lambda outputs: inactive_by_mean(outputs.mean), "low"
     ),
     "active_units": Metric(
-        "latent", "active units: var μ > .01 (Burda et al.)", lambda outputs: active_units(outputs.mean), "high"
+        "latent", "active units: var μ > 0.01 (Burda et al.)", lambda outputs: active_units(outputs.mean), "high"
     ),
     "inactive_by_variance": Metric(
         "latent",
-        "inactive by variance: mean σ² > .95",
+        "inactive by variance: mean σ² > 0.95",
         lambda outputs: None if outputs.logvar is None else inactive_by_variance(outputs.logvar),
         "low",
     ),

@@ -4,7 +4,7 @@ r"""The IntroVAE's networks, for images of side 16 to 1024.
     decoder   a dense layer to 4x4; [block, doubling] ...; a block at full size; a convolution 5x5 to the logits
 
 With n scales, each of which has its own number of channels, the encoder halves the image n times, so that the side of the
-image is 4 * 2^n. A halving is a mean over 2x2 pixels, a doubling repeats each pixel, and rectifiers have slope .2 below
+image is 4 * 2^n. A halving is a mean over 2x2 pixels, a doubling repeats each pixel, and rectifiers have slope 0.2 below
 zero. In the official network, which has BatchNorm (or GroupNorm instead: `norm="group"`), a block is
 
     r(a) = s(BN(C_2 s(BN(C_1 a)) + P a)),     P = 1, or a 1x1 convolution where the channel numbers differ,

@@ -11,7 +11,7 @@ convolution that doubles the number of channels; then the mean over pixels and a
 features. The decoder maps z to a 4x4 map by two dense layers, then repeats a stride-2 transposed convolution and residual
 blocks until the map has the side of the image; a last convolution computes the logits.
 
-Stride-2 layers are aligned as TensorFlow's 'same' (padding at the bottom and right only), BatchNorm has momentum .999 and
+Stride-2 layers are aligned as TensorFlow's 'same' (padding at the bottom and right only), BatchNorm has momentum 0.999 and
 epsilon 1e-5, weights are initialised Glorot-uniform and biases to zero. The alignment is that of the authors, so that their
 trained weights fit this network without a shift of the image.
 

@@ -4,7 +4,7 @@ r"""A small network for introspective training: no transposed convolution, and n
     decoder   two dense layers to the smallest map, [convolution 3x3, rectifier, doubling] x scales, two convolutions 3x3
 
 The n scales halve the image down to `smallest_map` pixels. The i-th of the encoder has min(2^i, 4) `width` channels; the
-decoder's have the same in reverse, and `width` / 2 at the image's own scale. Rectifiers have slope .2 below zero. Weights
+decoder's have the same in reverse, and `width` / 2 at the image's own scale. Rectifiers have slope 0.2 below zero. Weights
 begin as He et al. (2015) for that slope, and Glorot-uniform in the last layer. With the latter in all layers, each halves
 the variance that codes cause.
 

@@ -7,13 +7,13 @@ The loss of an image of D values is
 Only if v is learned does the logarithm have a gradient; otherwise it makes losses at different v comparable. Without it
 only the product beta v matters: (v, beta) and (c v, beta / c) have the same optimum.
 
-| variance   | v_t                                                                                         |
-| ---------- | ------------------------------------------------------------------------------------------- |
-| `Fixed`    | a constant                                                                                  |
-| `Computed` | running minimum of the moving average of the MSE, from 1 (Split-VAE's public code)          |
-| `Ratchet`  | m <- min(m, .99 m + .01 MSE): the minimum inside the average (Asperti, Trentin, 2020)       |
-| `Learned`  | exp(2 log gamma), a parameter (Dai, Wipf, 2019)                                             |
-| `Optimal`  | the batch's own MSE (sigma-VAE: Rybkin, Daniilidis, Levine, 2021)                           |
+| variance   | v_t                                                                                     |
+| ---------- | --------------------------------------------------------------------------------------- |
+| `Fixed`    | a constant                                                                              |
+| `Computed` | running minimum of the moving average of the MSE, from 1 (Split-VAE's public code)      |
+| `Ratchet`  | m <- min(m, 0.99 m + 0.01 MSE): the minimum inside the average (Asperti, Trentin, 2020) |
+| `Learned`  | exp(2 log gamma), a parameter (Dai, Wipf, 2019)                                         |
+| `Optimal`  | the batch's own MSE (sigma-VAE: Rybkin, Daniilidis, Levine, 2021)                       |
 
 `Computed` and `Ratchet` are not interchangeable: if the MSE varies between batches, `Ratchet` drifts below its mean.
 
@@ -86,7 +86,7 @@ class FixedVariance(VarianceModule):
 
 
 class ComputedVariance(VarianceModule):
-    """Returns v, then updates m <- .99 m + .01 MSE and v <- min(v, m); both start at the given value."""
+    """Returns v, then updates m <- 0.99 m + 0.01 MSE and v <- min(v, m); both start at the given value."""
 
     mse_average: Tensor
 
@@ -104,7 +104,7 @@ class ComputedVariance(VarianceModule):
 
 
 class RatchetVariance(VarianceModule):
-    """Returns v, then updates v <- min(v, .99 v + .01 MSE)."""
+    """Returns v, then updates v <- min(v, 0.99 v + 0.01 MSE)."""
 
     def forward(self, mse: Tensor) -> Tensor:
         """Returns v before the update, a scalar."""

@@ -18,7 +18,7 @@ regularized autoencoders took 10 components.
 
 The settings differ from public code in these points. The authors' gradient penalty for CIFAR-10 has weight 0, here 1e-7.
 Their L2 penalty excludes dense layers for images of 32 pixels, here it includes all layers. The learned variance starts at
-1 in the authors' code, and at .05 with the Split-VAE's network, whose few thousand steps would otherwise pass before v is
+1 in the authors' code, and at 0.05 with the Split-VAE's network, whose few thousand steps would otherwise pass before v is
 small enough. For the same reason the second stage there is 256 wide and has ten times the authors' learning rate; theirs
 (1024 wide, 1e-4) needs hundreds of epochs.
 

@@ -2,8 +2,8 @@
 
 | preset                   | origin of the settings                                                                      |
 | ------------------------ | ------------------------------------------------------------------------------------------- |
-| `introvae-readme-low`    | a run in the README of yukunchen113's public code: 256 pixels, 500,000 steps, beta = .05    |
-| `introvae-readme-high`   | the other run in that README: beta = .75                                                    |
+| `introvae-readme-low`    | a run in the README of yukunchen113's public code: 256 pixels, 500,000 steps, beta = 0.05   |
+| `introvae-readme-high`   | the other run in that README: beta = 0.75                                                   |
 | `introvae-readme64-low`  | the same at 64 pixels: beta times 16, the ratio of the pixels, with which the terms of the  |
 | `introvae-readme64-high` | loss have the same proportions, so that the margins stay; half the channels                 |
 | `mnist-soft-intro`       | measurements (docs/introspection.md): epochs of the plain VAE, a beta at which its latent   |
@@ -12,9 +12,9 @@
 | `celeba64-intro`         | compared with the KL of each image; faces in dense layers up to maps of 16 pixels           |
 
 The README does not name its images; here they are those of CelebA, whose largest square has 178 pixels. Its pictures show
-that the run with beta = .05 collapsed between steps 134,000 and 145,000. The other presets have a small network for two CPU
-cores, whose decoder draws no checkerboards, and which has no BatchNorm: that would compute different statistics for images
-and for fakes.
+that the run with beta = 0.05 collapsed between steps 134,000 and 145,000. The other presets have a small network for two
+CPU cores, whose decoder draws no checkerboards, and which has no BatchNorm: that would compute different statistics for
+images and for fakes.
 """
 
 from __future__ import annotations

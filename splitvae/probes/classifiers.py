@@ -1,6 +1,6 @@
 """Probes: classifiers that are trained to predict labels from latent codes.
 
-    z - 256 - BatchNorm - LeakyReLU(.2) - 256 - BatchNorm - LeakyReLU(.2) - classes,    cross-entropy, Adam, batches of 128
+    z - 256 - BatchNorm - LeakyReLU(0.2) - 256 - BatchNorm - LeakyReLU(0.2) - classes,   cross-entropy, Adam, batches of 128
 
 Several probes of codes of one dimension are trained as one network whose weights have one slice per probe. The sum of the
 losses gives each probe its own gradient, and Adam treats every weight by itself, so that the result is that of separate

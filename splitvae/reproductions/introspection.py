@@ -63,8 +63,8 @@ def introspection(name: str, title: str, data: str, seeds: int, epochs: int, wid
 def introvae_readme() -> Experiment:
     """Returns the experiment on the two runs in the README of a public code, at 64 pixels."""
     systems = (
-        System("low", "low beta, .05 at 256 pixels", "introvae-readme64-low"),
-        System("high", "high beta, .75 at 256 pixels", "introvae-readme64-high"),
+        System("low", "low beta, 0.05 at 256 pixels", "introvae-readme64-low"),
+        System("high", "high beta, 0.75 at 256 pixels", "introvae-readme64-high"),
     )
     captions = {
         "plane": "the plane through the codes of three test images, which the README shows as generated",

@@ -53,7 +53,7 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
     by_decoder = [
         System("separate", "K = 2, separate decoders", preset, separate, fewer),
         System("separate-k3", "K = 3, separate decoders", preset, separate | {"split": 3}),
-        System("separate-ambiguity", "K = 2, separate, ambiguity .1", preset, separate | {"ambiguity": 0.1}),
+        System("separate-ambiguity", "K = 2, separate, ambiguity 0.1", preset, separate | {"ambiguity": 0.1}),
     ]
     systems = (*by_number, *by_ambiguity, *by_smoothness, *by_decoder)
     tables = (

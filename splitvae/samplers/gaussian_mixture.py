@@ -36,7 +36,7 @@ class GaussianMixture(Sampler):
             codes. In evaluations the protocol gives it (evaluation/protocols.py).
         covariance: Whether covariances are "full" or "diag"; None is full, or chosen along with the number of components.
         max_iterations: The largest number of iterations of expectation maximisation, which ends earlier when an iteration
-            changes the log-likelihood by less than .001 nats per code.
+            changes the log-likelihood by less than 0.001 nats per code.
         seed: The seed of k-means, whose clusters the fit starts from, and of the codes that are held out.
 
     The fit sets `weights_` (K,), `means_` (K, D) and `covariances_`, (K, D, D) or (K, D), in float64. `fit_info` holds the

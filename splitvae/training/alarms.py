@@ -6,11 +6,11 @@
 | `validation`        | a loss of held-out images is not a number         | lr / 2                                         |
 | `codes-empty`       | KL of images, styles or contents < 1 nat          | beta * 2 (beta_kl / 2)                         |
 | `one-picture`       | spread of reconstructions < 1/5 of that of images | alpha / 2, before fakes beta * 2 (beta_kl / 2) |
-| `reals-over-margin` | KL of images > margin                             | margin = 1.5 KL, or alpha > 1 to .25           |
+| `reals-over-margin` | KL of images > margin                             | margin = 1.5 KL, or alpha > 1 to 0.25          |
 | `fakes-under-reals` | KL of samples < KL of images - 1 nat              | alpha_decoder / 2 (beta_neg / 2)               |
-| `hinges-idle`       | both hinges are 0: KLs of fakes > margin          | margin = 1.5 KL, or alpha > 1 to .25           |
+| `hinges-idle`       | both hinges are 0: KLs of fakes > margin          | margin = 1.5 KL, or alpha > 1 to 0.25          |
 | `hinges-full`       | both hinges are full: KLs of fakes < margin / 100 | margin = 3 KL, or alpha_decoder / 2            |
-| `samples-alike`     | samples correlate by .15 more than images do      | beta * 2 (beta_kl / 2)                         |
+| `samples-alike`     | samples correlate by 0.15 more than images do     | beta * 2 (beta_kl / 2)                         |
 
 `non-finite` is checked within epochs too, `validation` after each, the others at the end of a window of steps
 (training/windows.py). The others end the training of an introspective loss only, and `samples-alike` not even that: it is
@@ -27,8 +27,8 @@ References: pictures in the README of yukunchen113's public code, and conditions
 Tamar, 2021, https://arxiv.org/abs/2012.13253) under which it ends a training. Both show how trainings collapse. The
 threshold of one nat for `fakes-under-reals` is from the latter, and measurements confirm it: samples of faces turned into
 noise in the epochs in which their KL fell below that of images (results/introvae-trials.md). That of `samples-alike` lies
-between measured ones: samples correlate by .06 more than images do in IntroVAEs of digits, by .13 in plain VAEs of them, by
-.26 in an IntroVAE of faces that lacked variety, by .62 before digits differ. The other thresholds were chosen here.
+between measured ones: samples correlate by 0.06 more than images do in IntroVAEs of digits, by 0.13 in plain VAEs of them,
+by 0.26 in an IntroVAE of faces that lacked variety, by 0.62 before digits differ. The other thresholds were chosen here.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def build_learning_rate_schedule(optimizer: torch.optim.Optimizer, training: Tra
     """Returns the schedule of an optimizer's learning rate, of which each epoch makes one step.
 
     The plateau rule is Keras's, as in the code of regularized autoencoders: an epoch counts as better if its loss is lower
-    than the best one by more than .0001, and the rate is halved at the end of the n-th epoch in a row that is not better.
+    than the best one by more than 0.0001, and the rate is halved at the end of the n-th epoch in a row that is not better.
     """
     if training.schedule == "plateau":
         patience = training.schedule_epochs - 1  # PyTorch halves the rate one epoch later than Keras

@@ -246,7 +246,7 @@ class Trainer:
         return bool(all_reduce(torch.tensor(float(condition), device=self.fabric.device), "max") > 0)
 
     def recompute_batchnorm(self) -> None:
-        """Recomputes the statistics of BatchNorm, which after a short run with momentum .999 are far from the true ones."""
+        """Recomputes the statistics of BatchNorm, which after a short run with momentum 0.999 are far from true."""
         is_last = self.epoch + 1 == self.config.training.epochs
         most = LAST_BATCHNORM_BATCHES if is_last else min(BATCHNORM_BATCHES, 4 + self.steps_per_epoch // 10)
         size = self.config.training.batch_size

@@ -72,7 +72,7 @@ def shorten_time_slices() -> None:
     """Asks Linux to give the threads of this process the processor more often and for shorter times.
 
     The threads of a parallel loop wait for each other, so that one which waits for its core behind another program holds up
-    all. With the shortest slice, .1 ms instead of about 3 ms, it waits less; the share of the processor is the same. Linux
+    all. With the shortest slice, 0.1 ms instead of about 3 ms, it waits less; the share of the processor is the same. Linux
     has this since 6.12; elsewhere, and where the scheduler or its settings were chosen by somebody, this does nothing.
     """
     numbers = {"x86_64": (314, 315), "aarch64": (274, 275)}.get(platform.machine())  # of sched_setattr and sched_getattr

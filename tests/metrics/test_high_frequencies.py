@@ -15,7 +15,7 @@ SIDE = 32
 
 
 def noise(seed: int, n: int = 400, channels: int = 1) -> Tensor:
-    """White noise of variance .01."""
+    """White noise of variance 0.01."""
     return 0.5 + 0.1 * torch.randn(n, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
 
 
@@ -24,7 +24,7 @@ def blurred(images: Tensor) -> Tensor:
 
 
 def test_white_noise_has_the_power_of_the_frequencies_outside_a_disc() -> None:
-    # A square of frequencies of area 1 without a disc of radius 1/4; 400 images: deviation .2 %.
+    # A square of frequencies of area 1 without a disc of radius 1/4; 400 images: deviation 0.2 %.
     power = high_frequency_power(noise(0))
     assert power.dtype == torch.float64 and power.shape == (400,)
     assert float(power.mean()) == pytest.approx(0.01 * (1 - math.pi / 16), rel=0.01)

@@ -16,8 +16,8 @@ def generator(seed: int = 0) -> torch.Generator:
 def test_the_counts_compare_variances_with_their_thresholds() -> None:
     signs = torch.tensor([-1.0, 1.0, -1.0, 1.0])[:, None]  # the variance of a column is its deviation squared
     mean = 3 + signs * torch.tensor([0.0, 0.09, 0.11, 0.22, 0.23, 1.0])
-    assert metrics.inactive_by_mean(mean) == 4  # .22^2 < .05 < .23^2
-    assert metrics.active_units(mean) == 4  # .09^2 < .01 < .11^2
+    assert metrics.inactive_by_mean(mean) == 4  # 0.22^2 < 0.05 < 0.23^2
+    assert metrics.active_units(mean) == 4  # 0.09^2 < 0.01 < 0.11^2
     logvar = torch.tensor([0.90, 0.94, 0.96, 1.0]).log().expand(4, 4) + signs * 1e-4
     assert metrics.inactive_by_variance(logvar) == 2
 

@@ -96,7 +96,7 @@ def test_the_bound_under_another_posterior_rises_with_draws_to_the_evidence() ->
     truth = float(model.evidence(dequantise(pixels, generator())).mean())
     assert bounds == sorted(bounds)
     assert bounds[0] < truth - 0.5
-    assert bounds[-1] == pytest.approx(truth, abs=0.02)  # over seeds it varies by .004
+    assert bounds[-1] == pytest.approx(truth, abs=0.02)  # over seeds it varies by 0.004
 
 
 def test_rate_and_distortion_are_in_closed_form_and_add_up_to_the_bound_of_one_draw() -> None:
@@ -111,10 +111,10 @@ def test_rate_and_distortion_are_in_closed_form_and_add_up_to_the_bound_of_one_d
     target = (dequantise(pixels, generator()) - 0.5).flatten(1) / 255
     sse = (target - q.mean @ WEIGHT.double().mT - 0.5).square().sum(1) + q.logvar.exp() @ WEIGHT.double().square().sum(0)
     distortion = float(sse.mean()) / (2 * V) + 2 * math.log(2 * math.pi * 255**2 * V)
-    assert result["distortion"]["value"] == pytest.approx(distortion, abs=0.04)  # 50,000 draws of deviation 2.3: .010
+    assert result["distortion"]["value"] == pytest.approx(distortion, abs=0.04)  # 50,000 draws of deviation 2.3: 0.010
     elbo = -(result["rate"]["value"] + result["distortion"]["value"])
     weights = log_weights(model, pixels, V, draws)
-    assert elbo == pytest.approx(float(weights.mean()), abs=0.02)  # the rate from 50,000 draws of deviation .93: .004
+    assert elbo == pytest.approx(float(weights.mean()), abs=0.02)  # the rate from 50,000 draws of deviation 0.93: 0.004
     bits = result["bits_per_dimension"]["value"]
     assert bits == pytest.approx(bits_per_dimension(-elbo, 4))
     one = result["draws"]["1"]

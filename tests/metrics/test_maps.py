@@ -72,7 +72,7 @@ def test_the_edges_of_an_affine_function_of_an_image_overlap_fully() -> None:
 
 def test_unrelated_edges_do_not_overlap() -> None:
     x = torch.rand(64, 3, SIDE, SIDE, generator=generator(1))
-    assert abs(metrics.edge_overlap(pair(NOISE), x) or 0) < 0.02  # 64 correlations of 961 values: deviation .004
+    assert abs(metrics.edge_overlap(pair(NOISE), x) or 0) < 0.02  # 64 correlations of 961 values: deviation 0.004
 
 
 def test_a_contour_overlaps_with_its_silhouette_and_a_checkerboard_does_not() -> None:

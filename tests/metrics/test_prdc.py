@@ -37,9 +37,9 @@ def test_blocks_of_rows_do_not_change_the_neighbours(monkeypatch: pytest.MonkeyP
 
 def test_neighbours_on_a_line_are_counted_by_hand() -> None:
     real = torch.tensor([[0.0], [1.0], [3.0], [7.0]])  # radii 1, 1, 2, 4 for k = 1
-    fake = torch.tensor([[0.5], [1.0], [20.0]])  # radii .5, .5, 19
-    # .5 lies in the balls of 0 and 1; 1 only in its own, since it is on the boundary of those of 0 and 3; 20 in none
-    # of the real rows, 1 lies in the ball of 1, 3 and 7 in that of 20, and 0 is nearest to .5, on its boundary
+    fake = torch.tensor([[0.5], [1.0], [20.0]])  # radii 0.5, 0.5, 19
+    # 0.5 lies in the balls of 0 and 1; 1 only in its own, since it is on the boundary of those of 0 and 3; 20 in none
+    # of the real rows, 1 lies in the ball of 1, 3 and 7 in that of 20, and 0 is nearest to 0.5, on its boundary
     assert precision_recall_density_coverage(real, fake, k=1) == pytest.approx(PRDC(2 / 3, 3 / 4, 3 / 3, 2 / 4))
 
 

@@ -178,7 +178,7 @@ def test_pairs_share_the_dimensions_that_differ_least() -> None:
     q = head(x, torch.tensor([4, 0, 4, 0]))
     assert type(q) is GaussianPosterior
     assert q.kl().shape == (4,)
-    # distances 1/2 (0, .09, 4, 16) and 1/2 (0, 0, 0, 1): below half of the largest is shared
+    # distances 1/2 (0, 0.09, 4, 16) and 1/2 (0, 0, 0, 1): below half of the largest is shared
     expected = torch.tensor([[0.05, 1.15, 3.0, 5.0], [7.0, 7.0, 7.0, 7.0], [0.05, 1.15, 3.0, 9.0], [7.0, 7.0, 7.0, 8.0]])
     torch.testing.assert_close(q.mean, expected)
     shared = torch.tensor([[1, 1, 1, 0]] * 4).bool()

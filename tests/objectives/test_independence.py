@@ -71,7 +71,7 @@ def test_moment_information_is_that_of_gaussians_to_second_order() -> None:
     torch.manual_seed(0)
     labels = torch.arange(4000) % 2
     groups = as_groups(labels, len(labels), CPU)
-    shifted = torch.randn(len(labels), 3) + 0.3 * (2 * labels[:, None] - 1)  # in units of the standard deviation, .287
+    shifted = torch.randn(len(labels), 3) + 0.3 * (2 * labels[:, None] - 1)  # in units of the standard deviation, 0.287
     torch.testing.assert_close(moment_information(shifted, groups), torch.tensor(3 * 0.287**2 / 2), atol=0.02, rtol=0)
 
 

@@ -114,7 +114,7 @@ def test_noise_lowers_the_accuracy_to_that_of_the_best_classifier() -> None:
     sets = [LabelledCodes(codes, labels, torch.full_like(codes, s)) for s in deviations]
     for s, accuracy in zip(deviations, fit(sets, sets, 150), strict=True):
         best = 0.5 * (1 + math.erf(1 / s / math.sqrt(2)))  # P(noise < distance to the middle)
-        assert accuracy.test == pytest.approx(best, abs=0.02)  # three standard errors of .007
+        assert accuracy.test == pytest.approx(best, abs=0.02)  # three standard errors of 0.007
         assert accuracy.train == pytest.approx(accuracy.test, abs=1e-9)  # the same rows and draws
 
 

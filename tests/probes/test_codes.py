@@ -107,7 +107,7 @@ def test_rows_of_another_label_are_drawn_uniformly() -> None:
     other = rows_of_other_label(labels)
     assert bool((labels[other] != labels).all())
     nine = labels[other][labels == 4] == 9
-    assert float(nine.double().mean()) == pytest.approx(1 / 3, abs=0.06)  # 100 of the 300 others; deviation .018
+    assert float(nine.double().mean()) == pytest.approx(1 / 3, abs=0.06)  # 100 of the 300 others; deviation 0.018
     assert torch.equal(rows_of_other_label(labels), other)
     with pytest.raises(UserError, match="two labels"):
         rows_of_other_label(torch.zeros(5, dtype=torch.long))

@@ -48,7 +48,7 @@ def test_a_cell_of_seeds_is_their_mean_and_deviation() -> None:
     assert cell.value == 5.0 and cell.text == f"5.00 ± {statistics.stdev([4, 6]):.1f}"
     assert COLUMNS["GEN"].cell(system("a"), PAIR[:1]).text == "4.00 ± 0.50"
     assert COLUMNS["GEN"].estimate(PAIR) == (5.0, 1.0, 2)  # the deviation by the root of two
-    agreeing = [record(4.0, {}), record(4.1, {})]  # closer than their measurements, whose errors are .5
+    agreeing = [record(4.0, {}), record(4.1, {})]  # closer than their measurements, whose errors are 0.5
     assert COLUMNS["GEN"].estimate(agreeing) == (pytest.approx(4.05), pytest.approx(0.5 / math.sqrt(2)), 2)
     assert COLUMNS["active"].estimate(PAIR[:1]) == (7.0, None, 1)
 
@@ -119,7 +119,7 @@ def test_the_seed_of_a_run_is_its_own_where_another_is_missing() -> None:
 
 
 def test_a_component_counts_as_closer_from_two_deviations() -> None:
-    near = record(4.0, {"x1": 3.0, "x2": 5.0})  # by 1.0, where the error of the difference is .71
+    near = record(4.0, {"x1": 3.0, "x2": 5.0})  # by 1.0, where the error of the difference is 0.71
     far = record(6.0, {"x1": 8.0, "x2": 2.0}, seed=1)  # by 4.0
     records = {"a": [near, far], "b": [record(5.0, {})]}
     (sentence,) = compare_components(experiment(system("a"), system("b")), records)
