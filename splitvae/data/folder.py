@@ -1,4 +1,7 @@
-"""A folder of images: files of any size and mode, subfolders as classes, and folders train, test and val as parts."""
+"""A folder of images: files of any size and mode, folders train, test and val as parts, and subfolders as classes.
+
+A table of labels (metadata.py) comes before subfolders.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from ..utils.text import count_noun
 from .cache import Origin, decode_once, hash_files
 from .decode import image_suffixes, shorten_list
 from .geometry import ResizeOptions
+from .metadata import TABLE, FolderLabels
 from .splits import PART_OF_NAME, Labels, LoadedSplit, select_split
 
 __all__ = ["is_hidden", "read_folder"]
@@ -46,13 +50,17 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
     decoded = decode_once(_Files(root, paths), options, str(root), selection.rows, paths.__getitem__, origin)
     names = [paths[i] for i in decoded.rows]
     notes = selection.notes + decoded.notes
-    if other_files:
-        notes += (f"skipped {count_noun(len(other_files), 'file')} of other kinds: {shorten_list(other_files)}",)
+    tables = [name for name in other_files if os.path.basename(name) == TABLE]
+    if skipped := [name for name in other_files if name not in tables]:
+        notes += (f"skipped {count_noun(len(skipped), 'file')} of other kinds: {shorten_list(skipped)}",)
     if runs:
         notes += (f"skipped {count_noun(len(runs), 'folder')} of trainings: {shorten_list(runs)}",)
     if images_beside_parts:
         count = count_noun(len(images_beside_parts), "image")
         notes += (f"skipped {count} beside the parts: {shorten_list(images_beside_parts)}",)
+    if tables:
+        labels = FolderLabels(root, tables, [path for part in parts.values() for path, _ in part])
+        return LoadedSplit(decoded.pixels, labels.of(names), notes + labels.notes, names)
     classes = sorted({name for part in parts.values() for _, name in part})
     if "" in classes or len(classes) < 2:
         if len(classes) > 1:
