@@ -19,8 +19,7 @@
 x_test of an `.npz`. splits.py selects the part that serves as the split, and holds out a test split where there is none.
 
 **Labels.** A folder of images may have a table of them, metadata.csv (metadata.py); otherwise its subfolders are classes if
-there are at least two. In an `.npz` the labels are the
-array `labels` or `y`.
+there are at least two. In an `.npz` the labels are the array `labels` or `y`.
 
 parquet.py describes the parts and labels of tables, decode.py how images of different sizes and modes are made alike.
 """
