@@ -48,8 +48,8 @@ def load_labelled_images(run: Run, group_by: str = "") -> tuple[LabelledImages, 
         if images.labels is None:
             raise UserError(
                 f"{images.source} has no labels, and a probe learns to predict labels from codes. Give the run's images "
-                f"with labels by {setting('data')}: a folder with one subfolder a class, or an .npz file with "
-                "`images` and `labels`."
+                f"with labels by {setting('data')}: a folder with one subfolder a class or a metadata.csv, or an .npz "
+                "file with `images` and `labels`."
             )
         rows = evenly_spaced(len(images), limit)
         given.append(images.labels[rows])
