@@ -40,8 +40,8 @@ def get_group_labels(images: Images, attributes: str = "") -> Tensor:
     if labels is None:
         raise UserError(
             f"{source} has no labels, and a grouped latent must know which images share their content. Give a folder with "
-            "one subfolder a group or a metadata.csv, an .npz file with `images` and `labels`, or splitvae.Images with labels; "
-            f"or train without groups: {setting('latent', 'gaussian')}."
+            "one subfolder a group or a metadata.csv, an .npz file with `images` and `labels`, or splitvae.Images with "
+            f"labels; or train without groups: {setting('latent', 'gaussian')}."
         )
     if labels.ndim == 1:
         if attributes:
