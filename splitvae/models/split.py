@@ -1,6 +1,7 @@
 r"""The split: a decoder generates K images x_k, the components, and K maps s_k, which blend them into one image xhat.
 
-The decoder's logits are K - 1 channels m_1 ... m_{K-1} for the maps, then K images of C channels. With m_K = 0,
+The decoder's logits are K - 1 channels for the maps, then K images of C channels. With m_1 ... m_{K-1} the former times the
+map scale, which is 1 in the paper, and m_K = 0,
 
     x_k = sigmoid(logits_k),   s_k = exp(m_k) / sum_j exp(m_j),   xhat = sum_k s_k x_k .
 
@@ -77,18 +78,19 @@ def count_logit_channels(channels: int, split: int) -> int:
     return split * channels + split - 1
 
 
-def compose(logits: Tensor, split: int) -> Canvas:
+def compose(logits: Tensor, split: int, map_scale: float = 1.0) -> Canvas:
     """Converts logits to a `Canvas`, in float32.
 
     Arguments:
         logits: The output of a decoder, shape (B, K C + K - 1, H, W), maps first.
         split: The number K of components.
+        map_scale: The factor on the logits of the maps.
     """
     maps, images = logits.float().tensor_split([split - 1], dim=1)
     images = torch.sigmoid(images).unflatten(1, (split, -1))
     if split == 1:
         return Canvas(images, torch.ones_like(images[:, :, :1]))
-    maps = torch.cat((maps, torch.zeros_like(maps[:, :1])), dim=1)
+    maps = map_scale * torch.cat((maps, torch.zeros_like(maps[:, :1])), dim=1)
     return Canvas(images, torch.softmax(maps, dim=1).unsqueeze(2))
 
 

@@ -38,8 +38,7 @@ def build_vae(config: Config) -> VAE:
         raise UserError(
             "the configuration has no shape; give one, such as shape=(3, 64, 64), or train on images, which have one."
         )
-    choices = model.net, model.latent, model.spectral_norm, model.split_decoder
-    return VAE(model.shape, model.latent_dim, model.split, *choices)
+    return VAE(**{field.name: getattr(model, field.name) for field in dataclasses.fields(model)})
 
 
 def check_buildable(config: Config) -> None:

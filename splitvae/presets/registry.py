@@ -51,11 +51,12 @@ PRESETS: dict[str, Config] = {
     "digits-svae": DIGITS,
     "digits-vae": DIGITS.override(split=1),
     "mnist-svae": MNIST,
-    "mnist-svae-semantic": MNIST.override(smoothness=0.0001),  # maps that follow strokes (docs/the-split.md)
+    "mnist-svae-semantic": MNIST.override(smoothness=0.0001),  # maps that follow strokes
     "fashion-svae": MNIST.override(data="fashion-mnist"),
     "kmnist-svae": MNIST.override(data="kmnist"),
     "cifar10-svae": CIFAR10,
     "celeba-svae": CELEBA,
+    "celeba-svae-semantic": CELEBA.override(smoothness=0.001, map_scale=8.0),  # maps that follow faces
     **baseline_presets("mnist", MNIST),
     **baseline_presets("cifar10", CIFAR10),
     **baseline_presets("celeba", CELEBA),

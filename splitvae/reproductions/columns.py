@@ -230,11 +230,11 @@ def _minutes(system: System, records: Sequence[Record]) -> Cell:
     return Cell(format_number(statistics.fmean(_seconds(record) for record in records) / 60))
 
 
-def _setting(name: str) -> Callable[[System, Sequence[Record]], Cell]:
-    """Returns a function that returns the cell of a setting of the runs."""
+def _setting(name: str, default: object = None) -> Callable[[System, Sequence[Record]], Cell]:
+    """Returns a function that returns the cell of a setting of the runs; records that lack it have the default."""
 
     def cell(system: System, records: Sequence[Record]) -> Cell:
-        value = records[0]["options"].get(name)
+        value = records[0]["options"].get(name, default)
         return Cell("-" if value is None else f"{value:g}" if isinstance(value, float) else str(value))
 
     return cell
@@ -256,6 +256,7 @@ COLUMNS: dict[str, Column] = {
     "ambiguity weight": Column("weight of ambiguity", _setting("ambiguity")),
     "smoothness weight": Column("weight of smoothness", _setting("smoothness")),
     "decoder": Column("decoder", _setting("split_decoder")),
+    "map scale": Column("scale of the map", _setting("map_scale", 1.0)),
     "REC": _number("REC x̂", _distance("REC"), "low"),
     "GEN": _number("GEN x̂", _distance("GEN"), "low"),
     "GEN nearest": _number("GEN nearest component", _component("GEN"), "low"),

@@ -1,4 +1,4 @@
-"""What controls the split: the number of components, the two weights, and the decoder, on digits and on faces.
+"""What controls the split: the number of components, the two weights, the scale of the maps, and the decoder.
 
 Everything else is equal: the network, which is half as wide as in the tables, the epochs and the images. Several seeds of
 the plain setting show what chance does.
@@ -15,7 +15,7 @@ __all__ = ["split_study"]
 WIDTH = 8
 AMBIGUITIES = (0.01, 0.03, 0.1, 0.3, 1.0)
 SMOOTHNESSES = (0.0001, 0.001, 0.01)
-SETTINGS = ("K", "ambiguity weight", "smoothness weight", "decoder", "seeds")
+SETTINGS = ("K", "ambiguity weight", "smoothness weight", "map scale", "decoder", "seeds")
 QUALITY = (
     "GEN",
     "GEN nearest",
@@ -49,20 +49,30 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
     by_smoothness = [
         System(f"smoothness-{s:g}", f"K = 2, smoothness {s:g}", preset, {"smoothness": s}, fewer) for s in SMOOTHNESSES
     ]
+    by_scale = [
+        System("scale-8", "K = 2, maps times 8", preset, {"map_scale": 8.0}, fewer),
+        System(
+            "scale-8-smooth",
+            "K = 2, maps times 8, smoothness 0.001",
+            preset,
+            {"map_scale": 8.0, "smoothness": 0.001},
+            fewer,
+        ),
+    ]
     separate = {"split_decoder": "separate"}
     by_decoder = [
         System("separate", "K = 2, separate decoders", preset, separate, fewer),
         System("separate-k3", "K = 3, separate decoders", preset, separate | {"split": 3}),
         System("separate-ambiguity", "K = 2, separate, ambiguity 0.1", preset, separate | {"ambiguity": 0.1}),
     ]
-    systems = (*by_number, *by_ambiguity, *by_smoothness, *by_decoder)
+    systems = (*by_number, *by_ambiguity, *by_smoothness, *by_scale, *by_decoder)
     tables = (
         Table("Distances and shares", SETTINGS + QUALITY),
         Table("Latent variables and reconstructions", SETTINGS + CODES),
         Table("The maps", SETTINGS + MAPS),
     )
     pairs = [("k2", "k1"), ("k3", "k1"), ("k3", "k2")]
-    pairs += [(key, "k2") for key in ("ambiguity-0.1", "ambiguity-1", "separate")]
+    pairs += [(key, "k2") for key in ("ambiguity-0.1", "ambiguity-1", "scale-8", "scale-8-smooth", "separate")]
     figures = [
         Figure(system.key, "components", "map, components and blend", seed)
         for system in systems
