@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -40,6 +43,38 @@ def test_swapping_the_components_and_the_map_leaves_the_blend() -> None:
     logits = torch.randn(4, 7, 8, 8)
     swapped = torch.cat((-logits[:, :1], logits[:, 4:], logits[:, 1:4]), dim=1)
     torch.testing.assert_close(compose(logits, 2).image, compose(swapped, 2).image, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("split", [2, 4])
+def test_the_map_scale_multiplies_the_logits_of_maps_alone(split: int) -> None:
+    logits = torch.randn(4, count_logit_channels(3, split), 8, 8)
+    scaled = torch.cat((5 * logits[:, : split - 1], logits[:, split - 1 :]), dim=1)
+    for one, other in zip(compose(logits, split, map_scale=5.0), compose(scaled, split), strict=True):
+        torch.testing.assert_close(one, other)
+    for one, other in zip(compose(logits, split, map_scale=1.0), compose(logits, split), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_model_keeps_its_map_scale(tmp_path: Path) -> None:
+    build = partial(splitvae.VAE, (3, 16, 16), 4, 2, width=4, scales=2, embedding=8)
+    plain, scaled = build(), build(map_scale=8)
+    scaled.load_state_dict(plain.state_dict())
+    z = torch.randn(2, 4)
+    expected = torch.sigmoid(8 * torch.logit(plain.eval().decode(z).masks[:, 0].double()))
+    torch.testing.assert_close(scaled.eval().decode(z).masks[:, 0].double(), expected, atol=1e-5, rtol=0)
+    scaled.save_pretrained(tmp_path)
+    again = splitvae.VAE.from_pretrained(tmp_path)
+    built = splitvae.presets.build_vae(splitvae.presets.build_config(scaled))
+    assert again.settings.map_scale == built.settings.map_scale == 8
+    assert torch.equal(again.decode(z).image, scaled.decode(z).image)
+
+
+def test_a_map_scale_that_is_none_is_refused() -> None:
+    for value in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(splitvae.UserError, match=r"map_scale=.* must be a positive number; 1 is the paper's"):
+            splitvae.VAE((3, 16, 16), map_scale=value)
+    with pytest.raises(splitvae.UserError, match="acts only with a split"):
+        splitvae.create("mnist-vae", map_scale=2.0)
 
 
 @pytest.mark.parametrize("split", [1, 2, 4])
