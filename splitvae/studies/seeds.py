@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config import Config
 from ..evaluation.diagnostics import diagnose
+from ..metrics.registry import METRICS
 from ..report.page import write_report
 from ..runs import Run
 from ..training.interrupts import Interrupted
@@ -16,8 +17,9 @@ from ..training.loop import train
 from ..utils.console import print_once
 from ..utils.files import write_json
 from ..utils.processes import is_main_process
+from ..utils.text import format_number
 
-__all__ = ["summarise_evaluations", "train_seeds"]
+__all__ = ["describe_summary", "summarise_evaluations", "train_seeds"]
 
 
 def train_seeds(
@@ -64,9 +66,10 @@ def train_seeds(
         return {}
     summary = summarise_evaluations([run.evaluation for run in runs])
     write_json(out / "summary.json", summary)
-    for name, value in summary.items():
-        print(f"  {name:<36} {value['mean']:.6g} ± {value['deviation']:.2g}")
-    print(f"Summary of {seeds} seeds: {out / 'summary.json'}")
+    print(f"Means of {seeds} seeds ± their standard deviation:")
+    for line in describe_summary(summary):
+        print(f"  {line}")
+    print(f"Summary of all numbers: {out / 'summary.json'}")
     if report:
         print(f"Report: {write_report(runs, out / 'report.html')}")
     return summary
@@ -84,6 +87,18 @@ def summarise_evaluations(evaluations: Sequence[Mapping[str, Any]]) -> dict[str,
         }
         for name in shared
     }
+
+
+def describe_summary(summary: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns a line for each metric of a summary: what the tables call it, its mean and its deviation over seeds."""
+    rows = []
+    for key, metric in METRICS.items():
+        name = f"{metric.group}.{key}"
+        found = next((summary[name + end] for end in ("", ".value", ".mean") if name + end in summary), None)
+        if found is not None:
+            rows.append((metric.title, f"{format_number(found['mean'])} ± {format_number(found['deviation'], 2)}"))
+    width = max((len(title) for title, _ in rows), default=0)
+    return [f"{title:<{width}}  {numbers}" for title, numbers in rows]
 
 
 def _flatten_numbers(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import splitvae
+from splitvae.utils.text import format_number
 
 SMALL = ["--width", "4", "--embedding", "32", "--epochs", "2", "--preview-every", "0"]
 
@@ -71,11 +72,15 @@ def test_a_folder_of_photos_trains_without_a_preset(command: Command, tmp_path: 
 
 def test_several_seeds_get_one_summary_with_deviations(command: Command, tmp_path: Path) -> None:
     words = ["train", "digits-svae", *SMALL, "--out", tmp_path / "seeds", "--seeds", 2, "--no-report"]
-    assert command(*words).status == 0
+    status, out, _ = command(*words)
+    assert status == 0
     summary = json.loads((tmp_path / "seeds" / "summary.json").read_text())
     value = next(v for name, v in summary.items() if name.startswith("reconstruction"))
     assert len(value["values"]) == 2
     assert value["mean"] == pytest.approx(sum(value["values"]) / 2)
+    kl = summary["latent.kl.value"]
+    shown = f"{format_number(kl['mean'])} ± {format_number(kl['deviation'], 2)}"
+    assert re.search(rf"  KL, nats an image +{re.escape(shown)}\n", out) and "latent.kl" not in out
     assert value["deviation"] == pytest.approx(abs(value["values"][0] - value["values"][1]) / 2**0.5)
     again = ["train", "--seeds", 3, "--resume", "--out", tmp_path / "seeds", "--no-report"]  # no preset
     assert command(*again, "--epochs", 3, "--lr", 5e-4).status == 0
