@@ -41,7 +41,7 @@ def compare_components(experiment: Experiment, records: Records) -> list[str]:
         if len(pairs) >= MIN_RUNS:
             ambiguities = [COLUMNS["map ambiguity"].read(record)["value"] for _, record, *_ in pairs]
             rank = _rank_correlation(ambiguities, [gain for _, _, gain, _ in pairs])
-            text += f". The rank correlation of that gain and of the measured ambiguity is {rank:.2f}"
+            text += f". The rank correlation of that gain and of the measured ambiguity is {format_number(rank, 2)}"
             text += f" over {len(pairs)} runs"
         sentences.append(text + ".")
     return sentences
