@@ -26,6 +26,7 @@ from ..samplers.base import Prior, Sampler
 from ..samplers.conditional_flow import ConditionalFlow
 from ..samplers.registry import load_sampler
 from ..utils.files import read_json
+from ..utils.text import shorten_path
 
 __all__ = ["Session"]
 
@@ -135,7 +136,7 @@ class Session:
         """Returns the run in a line: its components, latents, image and data."""
         shape = " × ".join(map(str, self.vae.shape))
         split = f"split into {self.vae.split}" if self.vae.split > 1 else "not split"
-        source = self.run.config.data.source or "images from memory"
+        source = shorten_path(self.run.config.data.source or "images from memory")
         return f"{split}, {self.vae.latent_dim} latents, images of {shape}, trained on {source}"
 
     @torch.no_grad()
