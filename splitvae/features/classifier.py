@@ -32,6 +32,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..errors import UserError, setting
 from .base import fingerprint
@@ -136,12 +137,20 @@ class Classifier(nn.Module):
                 f"the {self.name} features were learned from images of shape {self.shape} and cannot be taken of images "
                 f"of shape {tuple(x.shape[1:])}: resize the images to that shape, or learn the features from such images."
             )
+        if (times := x.shape[2] // self.shape[1]) > 1:
+            x = F.avg_pool2d(x, times)
         return self.features(self.stages(x).mean((2, 3)))
 
     def reads(self, shape: tuple[int, ...]) -> bool:
-        """Returns whether it reads images of a shape (C, H, W): its own, also with a border as padding adds it."""
+        """Returns whether it reads images of a shape (C, H, W).
+
+        These are its own, also with a border as padding adds it, and squares of a multiple of its side, which it shrinks by
+        means over blocks of pixels.
+        """
         if len(shape) != 3 or shape[0] != self.shape[0] or shape[1] - self.shape[1] != shape[2] - self.shape[2]:
             return False
+        if shape[1] == shape[2] and shape[1] % self.shape[1] == 0:
+            return True
         border, odd = divmod(shape[1] - self.shape[1], 2)
         return not odd and 0 <= border <= self.shape[1] // 4
 

@@ -106,7 +106,7 @@ def paper_table(data: str, title: str, introduction: str, seeds: int, epochs: in
                 "Another resolution",
                 SIZES,
                 ("svae", s.key),
-                "Distances at other sizes are to other images.",
+                "Features are of 32 pixels, to which those of 64 are shrunk; test images were enlarged before.",
                 comparable=False,
             )
             for s in sizes

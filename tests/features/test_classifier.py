@@ -82,10 +82,19 @@ def test_what_cannot_be_learned_is_refused_with_a_way_out(refused: Callable[...,
         load_or_train(dataclasses.replace(DIGITS, pixels=DIGITS.pixels[..., 1:7]), "rotation", CPU)
 
 
+def test_images_of_a_multiple_of_the_side_are_shrunk(digits_classifier: Classifier) -> None:
+    x = TEST.pixels[:20]
+    doubled = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    expected = extract_features(digits_classifier, x)
+    torch.testing.assert_close(extract_features(digits_classifier, doubled), expected, atol=1e-4, rtol=1e-4)
+    tripled = x.repeat_interleave(3, dim=2).repeat_interleave(3, dim=3)
+    torch.testing.assert_close(extract_features(digits_classifier, tripled), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_features_of_another_shape_are_refused(
     digits_classifier: Classifier, refused: Callable[..., AbstractContextManager[None]]
 ) -> None:
-    for shape in [(1, 16, 16), (1, 11, 11), (1, 7, 7), (1, 12, 10), (3, 12, 12)]:
+    for shape in [(1, 18, 18), (1, 11, 11), (1, 7, 7), (1, 12, 10), (3, 12, 12)]:
         with refused("(1, 8, 8)" if shape[0] == 1 else "of 1 channel", str(shape) if shape[0] == 1 else "3, 12, 12"):
             extract_features(digits_classifier, torch.zeros(2, *shape))
 
