@@ -37,8 +37,8 @@ def crossings(seeds: int, epochs: int) -> Experiment:
     )
     introduction = (
         "Any model can be split, by one integer. Each row of two differs in it alone, and all see each image as often. "
-        "Samples of the prior are no aim of a regularized autoencoder, which has no prior. The split "
-        "Multi-Level VAE is on the page groups.md."
+        "A regularized autoencoder has no prior: its GEN are decoded draws of N(0, I), for which it was not trained. The "
+        "split Multi-Level VAE is on the page groups.md."
     )
     page = Page("Crossings: split models of other kinds on MNIST", introduction, tables, tuple(pairs), tuple(figures))
     return Experiment("crossings", tuple(systems), page, epochs)

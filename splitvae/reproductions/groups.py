@@ -50,7 +50,7 @@ def groups(seeds: int, epochs: int) -> Experiment:
     introduction = (
         "Images of a group, here of a digit, share their content; the rest is style. A probe is a classifier of posterior "
         "means of test images: the content should tell the digit, the style should not (the most frequent digit: 11.3 %). "
-        "The independent style is what a flow of styles given the content makes of the style, without loss. "
+        "The independent style is what an invertible flow leaves of the style when it takes the content out. "
         "Probes that were stopped before they had converged are named below. The MSE is that of the images that a network "
         "sees: 32x32 with a black border for the convolutional ones, 28x28 for the dense one, whose MSE would be 1.31 "
         "times smaller with that border."
@@ -78,9 +78,9 @@ def groups_of_faces(epochs: int) -> Experiment:
     introduction = (
         "Faces with the same attributes (bangs, eyeglasses, a smile, a beard) are a group. No weight keeps the attributes "
         "out of the style in training, and the decoder takes nearly everything from it: with another content and the same "
-        "style a face stays as it is. The independent style is what a flow of styles given the content makes of it "
-        "afterwards; with another content it becomes another style. Compare it with the share of the most frequent group, "
-        "which a probe of nothing reaches, and the content with that of the untrained network."
+        "style a face stays as it is. Afterwards a flow takes the content out of the style; what is left is the "
+        "independent style. A probe that learns nothing reaches the share of the most frequent group; compare the content "
+        "with that of the untrained network."
     )
     tables = (Table("What the codes tell of the group", (*CODES, "majority")), Table("Distances and codes", SAMPLES))
     findings = (compare_pair("split-faces", "faces", COMPARED), list_probe_notes)

@@ -44,7 +44,7 @@ README_CAPTIONS = {
 }
 INTRODUCTION = (
     "The public code's models are trained and probed as in that code, beside an untrained network. All other systems are "
-    "judged by probes of posterior means."
+    "judged by probes of posterior means. That code calls the content class."
 )
 
 

@@ -32,7 +32,7 @@ def compare_components(experiment: Experiment, records: Records) -> list[str]:
             continue
         clear = [(name, gain) for name, _, gain, error in pairs if gain > 2 * error]
         text = f"{COLUMNS[blend].title}: in {len(clear)} of {len(pairs)} runs "
-        text += "a component alone is clearly closer to the images"
+        text += "a component alone is closer to the images than the blend by more than two errors of the measurement"
         if clear:
             names = [
                 f"{experiment.system(key).title} (seed {seed}, by {format_number(gain)})" for (key, seed), gain in clear
@@ -48,7 +48,7 @@ def compare_components(experiment: Experiment, records: Records) -> list[str]:
 
 
 def count_types(experiment: Experiment, records: Records) -> list[str]:
-    """Returns how many runs are syntactic and how many semantic, and the settings whose seeds went both ways."""
+    """Returns how many runs are syntactic and how many semantic, and the settings whose seeds differ."""
     types = [(key, record["evaluation"]["split"]["verdict"]) for (key, _), record in _split_runs(records)]
     if not types:
         return []
@@ -58,8 +58,8 @@ def count_types(experiment: Experiment, records: Records) -> list[str]:
     both = [key for key in seeds if len({verdict for k, verdict in types if k == key}) > 1]
     several = sum(n > 1 for n in seeds.values())
     if several:
-        names = f": {', '.join(experiment.system(key).title for key in both)}" if both else ""
-        text += f" Of {several} settings with several seeds, {len(both)} went both ways{names}."
+        names = f": {'; '.join(experiment.system(key).title for key in both)}" if both else ""
+        text += f" Of {several} settings with several seeds, {len(both)} differ between seeds{names}."
     return [text]
 
 
