@@ -157,17 +157,20 @@ def list_prepared() -> list[PreparedSet]:
     """Returns all sets in the cache, those of one source together."""
     sets = []
     for path in prepared_folder().glob("*-*-*/"):
-        files = [path / name for name in _FILES if (path / name).is_file()]
-        if not files:
+        stats = {}
+        for name in _FILES:
+            with suppress(OSError):  # it is not there, or the process that completes the set has just removed it
+                stats[path / name] = (path / name).stat()
+        if not stats:
             continue
-        stats = [file.stat() for file in files]
         ready = read_record(path / "set.json")
         begun = read_record(path / "begun.json") if ready is None else None
         state = "ready" if ready is not None else "outdated" if begun is None else "unfinished"
         if state == "unfinished" and (path.parent / f"{path.name}.lock").exists() and not _is_free(path):
             state = "being prepared"
-        record = ready or begun or _read_any_record(files)
-        sets.append(PreparedSet(path, state, record, sum(s.st_size for s in stats), max(s.st_mtime for s in stats)))
+        record = ready or begun or _read_any_record(list(stats))
+        size, time = sum(s.st_size for s in stats.values()), max(s.st_mtime for s in stats.values())
+        sets.append(PreparedSet(path, state, record, size, time))
     return sorted(sets, key=lambda each: (each.source, each.treatment))
 
 

@@ -99,6 +99,7 @@ class Sampler(Settings):
             provenance: Facts about the codes to which the sampler was fitted, as JSON values.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "sampler.json").unlink(missing_ok=True)  # until it is written anew there is no sampler
         with atomic_write(folder / "sampler.safetensors") as draft:
             draft.write_bytes(to_bytes(self.state_dict()))
         values = {

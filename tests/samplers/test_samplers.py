@@ -137,6 +137,18 @@ def test_damaged_samplers_are_refused_in_one_sentence(tmp_path: Path) -> None:
         load_sampler(tmp_path)
 
 
+def test_a_save_that_is_interrupted_leaves_no_sampler_of_two_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build("gmm").fit(codes_of()).save(tmp_path)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("splitvae.samplers.base.write_json", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        build("gmm", components=2).fit(codes_of()).save(tmp_path)
+    assert not (tmp_path / "sampler.json").exists()
+
+
 # ---------------------------------------------------------------- mixtures
 
 
