@@ -15,6 +15,7 @@ Nothing is trained here, and the model is measured in evaluation mode.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -66,7 +67,7 @@ def diagnose(run: Run, limit: int = 10_000, seed: int = 0, metrics: Collection[s
     values = {name: _checked_value(name, METRICS[name](outputs)) for name in names}
     saved = run.evaluation
     same_model = saved.get("model", {}).get("fingerprint") == result["model"]["fingerprint"]
-    if same_model and saved.get("data") == result["data"]:
+    if same_model and _are_same_images(saved.get("data", {}), result["data"]):
         values = measured_values(saved) | values
     result |= _by_group(values)
     if same_model and saved.get("data", {}).get("sha256") == result["data"]["sha256"]:
@@ -138,9 +139,11 @@ def cached_or_diagnose(run: Run) -> dict[str, Any]:
     if not missing:
         return saved
     try:
-        run.images("test")
+        images = run.images("test")
     except UserError:  # the images are gone: what is known of the model is still true
         return saved
+    if images.sha256 != saved["data"].get("sha256"):  # it is an evaluation on other images
+        return diagnose(run)
     return diagnose(run, saved["data"]["images"], saved["data"]["seed"], missing)
 
 
@@ -152,7 +155,12 @@ def saved_epoch_row(run: Run) -> dict[str, Any]:
     if not run.config.training.best:
         return rows[-1]
     first = max((i for i, row in enumerate(rows) if row.get("restored")), default=0)  # after the loss of a better one
-    return min(rows[first:], key=lambda row: row["val_loss"])
+    return min(rows[first:], key=lambda row: row.get("val_loss", math.inf))
+
+
+def _are_same_images(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Returns whether two descriptions are of the same images and draws; notes, such as of a download, may differ."""
+    return all(one.get(key) == other.get(key) for key in ("sha256", "images", "blocks", "seed"))
 
 
 # ---------------------------------------------------------------- metrics

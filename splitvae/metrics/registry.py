@@ -27,7 +27,7 @@ from .outputs import ModelOutputs
 __all__ = ["METRICS", "Metric", "Value", "with_deviation"]
 
 DEVIATION_BLOCKS = 10  # each holds every tenth image
-OTHER_KEYS = ("model", "data", "not_applicable", "likelihood", "scores")  # of evaluation.json
+OTHER_KEYS = ("model", "data", "not_applicable", "likelihood", "scores", "cautions")  # of evaluation.json
 Value = float | str | Mapping[str, float | None] | None
 
 

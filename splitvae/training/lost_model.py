@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..presets.build import build_vae
@@ -41,7 +42,7 @@ def restore_lost_model(run: Run, progress: bool) -> None:
         raise checkpoint_error(file, error) from None
     run.save_model(vae)
     which = f"the weights at step {state['step']}"
-    if run.config.training.best and rows[-1]["val_loss"] > best:
+    if run.config.training.best and rows[-1].get("val_loss", math.inf) > best:
         state["best"] = mark_restored(rows)
         save(file, state)
         write_json_lines(run.path / "history.jsonl", rows)
@@ -59,4 +60,4 @@ def mark_restored(rows: list[dict[str, Any]]) -> float:
         The validation loss of this row, below which a later epoch is better.
     """
     rows[-1]["restored"] = True
-    return float(rows[-1]["val_loss"])
+    return float(rows[-1].get("val_loss", math.inf))

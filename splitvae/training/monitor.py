@@ -109,7 +109,8 @@ class Monitor:
     def _sum(self, terms: dict[str, Tensor | float]) -> None:
         """Adds terms to their sums, and counts for each term the steps that logged it."""
         for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, torch.zeros((), device=self.device)) + value
+            before = self.sums.get(name)
+            self.sums[name] = value + (torch.zeros((), device=self.device) if before is None else before)
             self.counts[name] = self.counts.get(name, 0) + 1
 
     # -- between steps ---------------------------------------------------------------------------------------------

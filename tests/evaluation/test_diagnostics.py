@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,16 @@ def test_an_evaluation_is_used_again_until_the_model_changes(runs: dict[int, Run
     with torch.no_grad():
         runs[1].vae.encoder.latent.mean.bias.add_(1)
     assert cached_or_diagnose(runs[1])["data"]["images"] == 60
+
+
+def test_metrics_are_kept_for_the_same_images_whatever_was_noted_of_them(runs: dict[int, Run]) -> None:
+    run = runs[1]
+    file, saved = run.path / "evaluation.json", diagnose(run)
+    file.write_text(json.dumps(saved | {"data": saved["data"] | {"notes": ["downloaded from somewhere"]}}))
+    assert diagnose(run, metrics=["mse"])["latent"] == saved["latent"]
+    others = {key: value for key, value in saved.items() if key != "latent"}
+    file.write_text(json.dumps(others | {"data": saved["data"] | {"sha256": "of other images"}}))
+    assert cached_or_diagnose(run)["reconstruction"] == saved["reconstruction"]
 
 
 def test_a_limit_chooses_evenly_spaced_images_and_must_be_at_least_one(runs: dict[int, Run]) -> None:

@@ -32,6 +32,7 @@ def test_a_metric_cannot_be_changed_in_place() -> None:
         metrics.METRICS["mse"].title = "another"
 
 
-def test_a_group_that_would_replace_another_part_of_the_evaluation_is_refused() -> None:
-    with pytest.raises(UserError, match="group='scores'"):
-        metrics.Metric("scores", "a title", lambda outputs: 0.0)
+@pytest.mark.parametrize("group", ["scores", "cautions"])
+def test_a_group_that_would_replace_another_part_of_the_evaluation_is_refused(group: str) -> None:
+    with pytest.raises(UserError, match=f"group='{group}'"):
+        metrics.Metric(group, "a title", lambda outputs: 0.0)

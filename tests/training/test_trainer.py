@@ -12,6 +12,7 @@ import torch
 
 import splitvae
 from splitvae import presets
+from splitvae.evaluation.diagnostics import saved_epoch_row
 from splitvae.training.recovery import TrainingStopped
 from splitvae.training.trainer import Trainer
 
@@ -117,6 +118,7 @@ def test_a_validation_that_is_not_finite_is_an_alarm(
         train(images, tmp_path / "run", epochs=2)
     run = train(images, tmp_path / "warned", epochs=2, on_alarm="warn", schedule="plateau", best=True)
     assert all("val_kl" not in row and row["val_mse"] == 0.5 and "Warning" in row["notes"][0] for row in run.history)
+    assert saved_epoch_row(run)["epoch"] == 1  # none is better
 
 
 def test_validation_has_the_weight_of_the_kl_at_the_end_of_its_schedule(
