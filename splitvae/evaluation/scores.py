@@ -122,7 +122,8 @@ def score(
                 for column, fake in columns.items()
             }
     described = {"name": fitted.name, "parameters": fitted.parameters, "fit_info": fitted.fit_info}
-    return {"protocol": protocol.name, **origin, **conventions, "sampler": described, "notes": notes, "banks": banks}
+    about = {"protocol": protocol.name, "description": protocol.description}
+    return {**about, **origin, **conventions, "sampler": described, "notes": notes, "banks": banks}
 
 
 def _limit_components(sampler: Sampler, run: Run, protocol: Protocol, notes: list[str]) -> Sampler:

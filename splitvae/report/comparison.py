@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evaluation.protocols import PROTOCOLS
 from ..evaluation.tables import better_value, comparison_tables, table_rows
 from ..figures.io import encode_png
 from ..figures.training_curves import plot_training_curves
 from ..runs import Run
 from .best import find_best
 from .html import escape, render_figure, render_table
-from .sections import ReportEntry, format_setting, measurement_rows, render_origins
+from .sections import ReportEntry, describe_protocol, format_setting, measurement_rows, render_origins
 
 __all__ = ["render_comparison"]
 
@@ -68,11 +67,10 @@ def _render_distances(names: Sequence[str], entries: Sequence[ReportEntry]) -> l
     """Renders the tables of distances from test images, which only compare runs with the same images and features."""
     parts = []
     groups = {name: [entry.evaluation] for name, entry in zip(names, entries, strict=True)}
-    for name, protocol in PROTOCOLS.items():
-        tables = comparison_tables(groups, name)
-        if tables:
-            parts.append(f"<h2>Distance from test images, protocol {name}</h2><p>{escape(protocol.description)}</p>")
-        for table in tables:
+    scores = [score for entry in entries for score in entry.evaluation.get("scores", {}).values()]
+    for name, description in {score["protocol"]: describe_protocol(score) for score in scores}.items():
+        parts.append(f"<h2>Distance from test images, protocol {escape(name)}</h2><p>{escape(description)}</p>")
+        for table in comparison_tables(groups, name):
             columns = [table.headings.index(heading) for heading in table.compared]
             best = [find_best([row[j] for row in table.rows], table.best) for j in columns]
             bold = [{j - 1 for j, chosen in zip(columns, best, strict=True) if i in chosen} for i in range(len(table.rows))]

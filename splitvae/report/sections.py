@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ..config import Config
 from ..errors import UserError
 from ..evaluation.diagnostics import cached_or_diagnose
+from ..evaluation.protocols import PROTOCOLS
 from ..evaluation.tables import format_value
 from ..figures.io import read_fingerprint
 from ..figures.run import draw_run
@@ -23,6 +24,7 @@ __all__ = [
     "ReportEntry",
     "changed_fields",
     "collect_entry",
+    "describe_protocol",
     "format_setting",
     "measurement_rows",
     "render_data_notes",
@@ -113,6 +115,12 @@ def measurement_rows(entries: Sequence[ReportEntry], rows: Mapping[str, str]) ->
         model = {"parameters": vae.counts(), "latent_dim": vae.latent_dim, "split": vae.split}
         evaluations.append(entry.evaluation or {"model": model})
     return [(heading, [format_value(evaluation, place) for evaluation in evaluations]) for heading, place in rows.items()]
+
+
+def describe_protocol(score: Mapping[str, Any]) -> str:
+    """Returns the description of the protocol of a score, which may be one that a user made."""
+    described = score.get("description")  # not in scores of older versions, which had these protocols alone
+    return str(described or PROTOCOLS[score["protocol"]].description)
 
 
 def render_commands(runs: Sequence[Run]) -> str:

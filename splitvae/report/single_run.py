@@ -9,7 +9,6 @@ from typing import Any
 
 from ..evaluation.cautions import find_cautions, trained_too_briefly
 from ..evaluation.diagnostics import measured_values
-from ..evaluation.protocols import PROTOCOLS
 from ..evaluation.scores import BANKS
 from ..evaluation.tables import describe_score, score_rows, table_rows
 from ..objectives.introspective import Introspective
@@ -23,6 +22,7 @@ from .html import escape, render_figure, render_table
 from .sections import (
     ReportEntry,
     changed_fields,
+    describe_protocol,
     format_setting,
     measurement_rows,
     render_data_notes,
@@ -65,7 +65,7 @@ def _render_scores(evaluation: Mapping[str, Any]) -> list[str]:
     """Renders the distances from test images, one table for each protocol, with its images, features and sampler below."""
     parts = []
     for score in evaluation.get("scores", {}).values():
-        description = f"{PROTOCOLS[score['protocol']].description} Smaller distances are better, and larger shares."
+        description = f"{describe_protocol(score)} Smaller distances are better, and larger shares."
         headings = [f"{bank}: {BANKS[bank]}" for bank in score["banks"]]
         notes = [note for note in (*score["notes"], score["extractor"]["note"]) if note]
         parts += [

@@ -13,7 +13,10 @@ import pytest
 import torch
 
 from splitvae.errors import UserError
+from splitvae.evaluation.diagnostics import evaluate
+from splitvae.evaluation.protocols import Protocol
 from splitvae.evaluation.tables import evaluation_table
+from splitvae.features.base import ModuleFeatures
 from splitvae.figures.io import read_fingerprint
 from splitvae.presets.build import build_vae
 from splitvae.report.page import render_page, write_report
@@ -174,6 +177,16 @@ def test_nothing_is_best_of_runs_that_were_measured_on_other_images(plain_run: R
     text = write_report([plain_run, other], tmp_path / "comparison.html").read_text(encoding="utf-8")
     (row,) = re.findall(r"<tr><th>test MSE, decoded from the posterior mean</th>(.*?)</tr>", text)
     assert "<b>" not in row and "were measured on different images" in text
+
+
+def test_distances_of_a_protocol_of_ones_own_are_reported(split_run: Run, tmp_path: Path) -> None:
+    run = copy_run(split_run, tmp_path / "run")
+    quarters = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
+    features = ModuleFeatures(quarters, "quarters", shape=run.vae.shape)
+    evaluate(run, features, [Protocol("mine", "Ten images & no more.", generated=10)], "prior", draws=())
+    for runs in ([run], [run, copy_run(run, tmp_path / "other")]):
+        text = write_report(runs, tmp_path / "page.html").read_text(encoding="utf-8")
+        assert "protocol mine</h2>" in text and "Ten images &amp; no more." in text
 
 
 def test_a_report_says_where_its_run_comes_from_and_what_to_cite(split_run: Run, tmp_path: Path) -> None:
