@@ -178,7 +178,8 @@ def _settle_scale(experiment: Experiment, request: Request, file: Path, train: I
     for name in ("width", "epochs", "images"):
         asked, has = getattr(request, name), getattr(scale, name)
         if asked is not None and asked != has:
-            raise UserError(f"{file} was begun with {setting(name, has)}, and {asked} is asked for. {elsewhere}")
+            given = f"-n {has}" if name == "images" else setting(name, has)
+            raise UserError(f"{file} was begun with {given}, and {asked} is asked for. {elsewhere}")
     if stored["sha256"] != train.sha256:
         raise UserError(f"{file} was begun with other images ({stored['source']}, {stored['sha256']}). {elsewhere}")
     return scale

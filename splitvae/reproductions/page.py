@@ -13,6 +13,7 @@ from .experiment import Experiment, Record, Records, Table
 from .findings import CHANCE
 from .measures import measure_section
 from .records import read_results, records_by_system
+from .scale import TEST_IMAGES
 
 __all__ = ["render_page", "render_rows", "write_page"]
 
@@ -115,7 +116,8 @@ def _reproduce_command(experiment: Experiment, results: Mapping[str, Any]) -> st
     words = ["splitvae", "reproduce", experiment.name]
     if results["source"] != experiment.source:
         words += ["--data", results["source"], *(["--crop", str(crop)] if crop else [])]
-    return " ".join([*words, "--width", str(scale["width"]), "--epochs", str(scale["epochs"])])
+    words += ["--width", str(scale["width"]), "--epochs", str(scale["epochs"])]
+    return " ".join([*words, *(["-n", str(scale["images"])] if scale["images"] != TEST_IMAGES else [])])
 
 
 def _render_table(experiment: Experiment, table: Table, records: Records) -> list[str]:

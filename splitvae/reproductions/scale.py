@@ -23,9 +23,10 @@ from ..utils.machine import describe_device
 from ..utils.text import count_noun
 from .experiment import Experiment, System
 
-__all__ = ["DEFAULT_HOURS", "Scale", "choose_scale", "seconds_of_epoch"]
+__all__ = ["DEFAULT_HOURS", "TEST_IMAGES", "Scale", "choose_scale", "seconds_of_epoch"]
 
 DEFAULT_HOURS = 3.0
+TEST_IMAGES = 10_000
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def choose_scale(
     hours: float | None = None,
     width: int | None = None,
     epochs: int | None = None,
-    images: int = 10_000,
+    images: int = TEST_IMAGES,
     **options: Any,
 ) -> Scale:
     """Returns the scale of an experiment on this machine.

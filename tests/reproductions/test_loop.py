@@ -118,6 +118,7 @@ def test_the_page_shows_the_numbers_of_the_records(made: Path) -> None:
     assert f"**{format_number(gen)} ± " in row and "| 4 |" in row
     assert "![" in page and (made / "results" / "small" / "svae-0-components.png").exists()
     assert "## The mean image" in page and (made / "results" / "small" / "mean-image.png").exists()
+    assert "--width 4 --epochs 1 -n 100" in page
     assert "Split-VAE minus its twin, 2 and 1 seeds." in page and "runs are done" not in page
 
 
@@ -202,6 +203,7 @@ def test_a_run_of_another_process_is_left_to_it(
     [
         (Request(epochs=2, images=100), r"begun with epochs=1, and 2 is asked for"),
         (Request(epochs=1, width=8), r"begun with width=4, and 8 is asked for"),
+        (Request(images=200), r"begun with -n 100, and 200 is asked for"),
         (Request(systems=("svea",)), r"small has no system 'svea'; it has svae, vae"),
     ],
 )
