@@ -153,7 +153,7 @@ def main() -> None:
         "precision to coverage": lambda: precision_recall_density_coverage(a, b),
     }
     if options.limit:
-        whole["limit of many images"] = lambda: fid_infinity(a, b)
+        whole["limit of many images"] = lambda: fid_infinity(b, a)
     for name, work in whole.items():
         duration, result = measure(work)
         numbers = ", ".join(f"{x:.6g}" for x in (result if isinstance(result, tuple) else (result,)))

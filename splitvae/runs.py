@@ -136,7 +136,7 @@ class Run:
             raise UserError(f"{folder} already holds a run; give another folder with {setting('out')}.")
         if folder.exists() and (not folder.is_dir() or {file.name for file in folder.iterdir()} - {LOCK}):
             raise UserError(f"{folder} exists and holds no run; give another folder with {setting('out')}.")
-        machine = {"device": describe_device(), "versions": describe_versions()}
+        machine = {"device": describe_device(config.hardware.accelerator), "versions": describe_versions()}
         _write_config(folder, config, counts, images, divided, machine=machine)
         return Run(folder, config)
 

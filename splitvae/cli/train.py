@@ -145,7 +145,7 @@ def show_rehearsal(config: Any, explicit_fields: dict[str, Any], seeds: int) -> 
         "steps": f"{steps:,}: {count_noun(training.epochs, 'epoch')} of {plan.steps_per_epoch:,}, each of "
         f"{count_noun(training.batch_size, 'image')}",
         "time": f"about {format_duration(plan.seconds)}{runs}; {1000 * plan.seconds_per_step:.0f} ms a step on "
-        f"{describe_device()}",
+        f"{describe_device(plan.config.hardware.accelerator)}",
         "memory": f"about {format_bytes(plan.peak_bytes)}, and at most 1.1 GB more for the measurements at the end",
     }
     for name, text in rows.items():

@@ -10,6 +10,7 @@ tensors are the same; the file sampler.json holds them, or the hash of each.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from ..utils.console import Progress
 from ..utils.files import read_json
 from .protocols import AUTHORS_CODES, Protocol, configure_sampler, find_protocol
 
-__all__ = ["find_fitted_sampler", "sampler_for"]
+__all__ = ["find_fitted_sampler", "list_fitted_samplers", "sampler_for"]
 
 
 def sampler_for(
@@ -75,10 +76,20 @@ def find_fitted_sampler(run: Run, name: str, protocol: str = "clean") -> Sampler
         UserError: For damaged files.
     """
     folder = run.path / "samplers" / f"{name}-{protocol}"
-    saved: Any = read_json(folder / "sampler.json") if (folder / "sampler.json").exists() else None
-    known = SAMPLERS.get(name)
-    is_present = known is not None and _has_layout(saved, known) and saved.get("model") == run.vae.fingerprint()
-    return load_sampler(folder) if is_present else None
+    return load_sampler(folder) if (folder / "sampler.json").exists() and _is_present(folder, run) else None
+
+
+def list_fitted_samplers(run: Run) -> list[str]:
+    """Returns the names of the folders of all saved samplers that were fitted to the run's present model."""
+    folders = (file.parent for file in run.path.glob("samplers/*/sampler.json"))
+    return sorted(folder.name for folder in folders if _is_present(folder, run))
+
+
+def _is_present(folder: Path, run: Run) -> bool:
+    """Returns whether a saved sampler is one of this version, and of the run's present model."""
+    saved: Any = read_json(folder / "sampler.json")
+    known = SAMPLERS.get(saved.get("sampler", "")) if isinstance(saved, dict) else None
+    return known is not None and _has_layout(saved, known) and saved.get("model") == run.vae.fingerprint()
 
 
 def _has_layout(saved: Any, sampler: Sampler | type[Sampler]) -> bool:

@@ -42,12 +42,7 @@ LIKELIHOOD_ROWS = {
     "rate, nats an image": "likelihood rate",
     "distortion of the bytes, nats an image": "likelihood distortion",
     "bits a dimension, of rate and distortion": "likelihood bits_per_dimension",
-    "bound on the log-likelihood, 1 draw, nats": "likelihood draws 1",
-    "the same with 64 draws": "likelihood draws 64",
-    "the same with 1024 draws": "likelihood draws 1024",
 }
-
-LIKELIHOOD_BEST = {"bits_per_dimension": "low"} | dict.fromkeys(("1", "64", "1024"), "high")
 
 PARAMETER_ROWS = {
     "trainable parameters": "model parameters trainable",
@@ -76,35 +71,36 @@ def evaluation_table(evaluation: Mapping[str, Any]) -> str:
     """Returns an evaluation as lines of text, with its cautions at the end."""
     data = evaluation["data"]
     lines = [f"Measured on {count_noun(data['images'], data['part'] + ' image')} of {shorten_path(data['source'])}:"]
-    for rows in table_rows(evaluation).values():
+    for rows in table_rows([evaluation]).values():
         lines += [f"  {title:<{TITLE_WIDTH}}{format_value(evaluation, path)}" for title, path in rows.items()]
     return "\n".join([*lines, *(f"  Caution: {caution}" for caution in find_cautions(evaluation))])
 
 
-def table_rows(evaluation: Mapping[str, Any] | None = None) -> dict[str, dict[str, str]]:
-    """Returns the rows of an evaluation's table: {heading: {title: path in evaluation.json}}.
+def table_rows(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Returns the rows of a table of evaluations: {heading: {title: path in evaluation.json}}.
 
-    Arguments:
-        evaluation: The evaluation that the table shows. Its likelihood comes last, with the number of images, or is left
-            out if there is none. By default, the rows are those of any evaluation.
+    The likelihood comes last, with the number of images and every number of draws that was measured, or is left out if no
+    evaluation has it.
     """
     rows: dict[str, dict[str, str]] = {}
     for group in [*GROUP_HEADINGS, *(metric.group for metric in METRICS.values())]:
         metrics = {metric.title: f"{group} {name}" for name, metric in METRICS.items() if metric.group == group}
         rows[GROUP_HEADINGS.get(group, group.capitalize())] = (LATENT_ROWS if group == "latent" else {}) | metrics
-    if evaluation is None:
-        return rows | {"Likelihood": LIKELIHOOD_ROWS, "Parameters": PARAMETER_ROWS}
     rows["Parameters"] = PARAMETER_ROWS
-    if evaluation.get("likelihood"):
-        rows[f"Likelihood of {count_noun(evaluation['likelihood']['images'], 'image')}"] = LIKELIHOOD_ROWS
+    likelihoods = [evaluation["likelihood"] for evaluation in evaluations if evaluation.get("likelihood")]
+    if likelihoods:
+        images = " or ".join(map(str, sorted({likelihood["images"] for likelihood in likelihoods})))
+        draws = sorted({int(count) for likelihood in likelihoods for count in likelihood["draws"]})
+        bounds = {f"bound on the log-likelihood, nats, {count_noun(n, 'draw')}": f"likelihood draws {n}" for n in draws}
+        rows[f"Likelihood of {images} image{'' if images == '1' else 's'}"] = LIKELIHOOD_ROWS | bounds
     return rows
 
 
 def better_value(path: str) -> str:
     """Returns which value at a path of `table_rows` is better, "low" or "high"; "" where neither is."""
-    group, name = path.split()[0], path.split()[-1]
+    group, *_, name = path.split()
     if group == "likelihood":
-        return LIKELIHOOD_BEST.get(name, "")
+        return "low" if name == "bits_per_dimension" else "high" if " draws " in path else ""
     return METRICS[name].best if name in METRICS and METRICS[name].group == group else ""
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..data.images import Images
 from ..errors import UserError, nearest
+from ..evaluation.fitted_samplers import list_fitted_samplers
 from ..evaluation.informative_latents import (
     MAX_SLIDERS,
     InformativeLatents,
@@ -25,7 +25,6 @@ from ..runs import Run
 from ..samplers.base import Prior, Sampler
 from ..samplers.conditional_flow import ConditionalFlow
 from ..samplers.registry import load_sampler
-from ..utils.files import read_json
 from ..utils.text import shorten_path
 
 __all__ = ["Session"]
@@ -94,12 +93,7 @@ class Session:
     @cached_property
     def sampler_names(self) -> list[str]:
         """The prior, and the samplers of the run's folder that were fitted to this very model."""
-        names, fingerprint = ["prior"], self.vae.fingerprint()
-        for file in sorted(self.run.path.glob("samplers/*/sampler.json")):
-            saved: Any = read_json(file)
-            if isinstance(saved, dict) and saved.get("model") == fingerprint:
-                names.append(file.parent.name)
-        return names
+        return ["prior", *list_fitted_samplers(self.run)]
 
     def draw_latent(self, sampler: str = "prior", seed: int = 0, temperature: float = 1.0) -> Tensor:
         """Returns one draw of a sampler, shape (D,).

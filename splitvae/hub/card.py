@@ -165,7 +165,7 @@ def _training(run: Run, vae: VAE) -> str:
 def _results(evaluation: Mapping[str, Any]) -> list[str]:
     """Returns what was measured: the metrics of the model, its cautions, and a table for each protocol."""
     data = evaluation["data"]
-    places = [place for titles in table_rows(evaluation).values() for place in titles.items()]
+    places = [place for titles in table_rows([evaluation]).values() for place in titles.items()]
     rows = [[title, format_value(evaluation, path)] for title, path in places]
     rows = [row for row in rows if row[1] not in ("not measured", "not applicable")]
     parts = [

@@ -56,7 +56,7 @@ def measure_distances(real: Tensor, fake: Tensor, seed: int = 0) -> dict[str, di
     if len(fake) < needed:
         distances["fid_infinity"]["reason"] = f"needs {needed:,} generated images"
     else:
-        limit = fid_infinity(fake, real, seed=seed)
+        limit = fid_infinity(real, fake, seed=seed)
         distances["fid_infinity"] = {"value": limit.value, "deviation": limit.error}
     block_rows = min(KID_BLOCK_ROWS, rows // 2)  # blocks of all rows would be equal
     distances["kid"] = {"value": None, "deviation": None}

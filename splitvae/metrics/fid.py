@@ -229,12 +229,12 @@ class Extrapolation(NamedTuple):
     error: float
 
 
-def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = None, seed: int = 0) -> Extrapolation:
+def fid_infinity(real: Tensor, fake: Tensor, points: int = 15, smallest: int | None = None, seed: int = 0) -> Extrapolation:
     """Returns the Fréchet distance of infinitely many generated images: FID_N = FID_inf + c / N, a line fitted in 1 / N.
 
     Arguments:
-        a: The features of the generated images, (n, d); their number varies.
-        b: The features of the real images, (m, d); all of them are used each time.
+        real: The features of the real images, (m, d); all of them are used each time.
+        fake: The features of the generated images, (n, d); their number varies.
         points: The number of N, evenly spaced from `smallest` to n. Each uses the first N rows of a new shuffle.
         smallest: The smallest N; by default min(5000, n / 2), for at least 5 d rows, since the law holds for N far above d
             only.
@@ -249,8 +249,8 @@ def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = 
 
     Reference: Chong and Forsyth, 2020, section 3.1.
     """
-    a, b = check_matrices(a=a, b=b)
-    rows, dim = a.shape
+    real, fake = check_matrices(real=real, fake=fake)
+    rows, dim = fake.shape
     if points < 3:
         raise UserError(f"points={points} are too few for a line and its error; type points=15.")
     if smallest is None:
@@ -263,11 +263,11 @@ def fid_infinity(a: Tensor, b: Tensor, points: int = 15, smallest: int | None = 
     if not 2 <= smallest < rows:
         raise UserError(f"smallest={smallest} is not from 2 to {rows - 1}; type smallest={max(2, rows // 2)}.")
     sizes = torch.linspace(smallest, rows, points, dtype=torch.float64).round().long().tolist()
-    generator, real = torch.Generator().manual_seed(seed), Moments().update(b)
+    generator, moments = torch.Generator().manual_seed(seed), Moments().update(real)
     distances = []
     for size in sizes:
-        subset = torch.randperm(rows, generator=generator)[:size].to(a.device)
-        distances.append(frechet_from_streams(Moments().update(a[subset]), real))
+        subset = torch.randperm(rows, generator=generator)[:size].to(fake.device)
+        distances.append(frechet_from_streams(Moments().update(fake[subset]), moments))
     x = 1 / torch.tensor(sizes, dtype=torch.float64)
     y = torch.tensor(distances, dtype=torch.float64)
     centred = x - x.mean()

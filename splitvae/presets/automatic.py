@@ -23,7 +23,7 @@ LARGE_LATENT_DIM = 512  # for larger sides
 
 
 def suggest_settings(
-    shape: tuple[int, int, int], count: int, cuda: bool, config: Config, fixed: Set[str] = frozenset()
+    shape: tuple[int, int, int], count: int, has_gpu: bool, config: Config, fixed: Set[str] = frozenset()
 ) -> dict[str, Any]:
     """Returns settings by flat name that suit images.
 
@@ -36,7 +36,7 @@ def suggest_settings(
     Arguments:
         shape: The channels, height and width of the images.
         count: The number of images.
-        cuda: Whether there is a CUDA device.
+        has_gpu: Whether a CUDA device trains the model.
         config: The settings so far, whose network and objective are kept.
         fixed: The flat names of the settings that the user gave; other suggestions depend on them.
     """
@@ -52,7 +52,7 @@ def suggest_settings(
         "mirror": channels == 3,
         "latent_dim": LATENT_DIMS[channels].get(target, LARGE_LATENT_DIM),
         "scales": min(4, target.bit_length() - 2),
-        "width": 64 if cuda else 16,
+        "width": 64 if has_gpu else 16,
         "batch_size": batch_size,
         "epochs": max(5, min(250, round(TRAINING_STEPS * batch_size / count))),
     }

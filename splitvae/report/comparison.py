@@ -38,7 +38,8 @@ def render_comparison(entries: Sequence[ReportEntry]) -> str:
     ]
     for name, entry in zip(names, entries, strict=True):
         parts += [f'<p class="note">{escape(f"{name}: {note}")}</p>' for note in entry.notes]
-    places = {title: place for section in table_rows().values() for title, place in section.items()}
+    sections = table_rows([entry.evaluation for entry in entries])
+    places = {title: place for section in sections.values() for title, place in section.items()}
     rows = measurement_rows(entries, places)
     best = [find_best(cells, better_value(place)) for (_, cells), place in zip(rows, places.values(), strict=True)]
     has_same_images = len({entry.evaluation["data"]["sha256"] for entry in entries if "data" in entry.evaluation}) <= 1

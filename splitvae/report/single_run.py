@@ -50,7 +50,7 @@ def render_run(entry: ReportEntry) -> str:
     for name, file in entry.figures.items():
         caption = FIGURES.get(name, FigureCaption(f"Samples from {name.removeprefix('samples-')}", ""))
         parts.append(render_figure(file.read_bytes(), caption.title, _complete_caption(caption.text, run)))
-    for heading, rows in table_rows(evaluation).items():
+    for heading, rows in table_rows([evaluation]).items():
         parts += [f"<h2>{heading}</h2>", render_table([], measurement_rows([entry], rows))]
     parts += _render_scores(evaluation)
     if probes := read_cached_probes(run):

@@ -140,7 +140,7 @@ def make_record(
             "steps": history[-1]["step"],
             "seconds": round(seconds, 1),
             "images_per_second": round(len(history) * len(run.images("train")) / seconds, 1),
-            "device": describe_device(),
+            "device": describe_device(own.hardware.accelerator),
             "threads": torch.get_num_threads(),
         },
         "versions": versions(),

@@ -19,7 +19,7 @@ from ..presets.registry import find_preset
 from ..training.rehearsal import TIMED_STEPS, time_steps
 from ..training.trainer import Trainer
 from ..utils.console import print_once
-from ..utils.machine import describe_device
+from ..utils.machine import default_device, describe_device
 from ..utils.text import count_noun
 from .experiment import Experiment, System
 
@@ -75,7 +75,7 @@ def choose_scale(
     """
     if hours is not None and not hours > 0:
         raise UserError(f"hours={hours:g} leaves no time to train; give a number such as 3.")
-    has_gpu = torch.cuda.is_available()
+    has_gpu = default_device().type == "cuda"
     if width is None:
         width = int(find_preset(experiment.systems[0].preset).options()["width"]) if has_gpu else experiment.width
     if epochs is not None:

@@ -10,7 +10,7 @@ import torch
 
 from ..config import Hardware
 from ..errors import UserError, setting
-from ..utils.machine import default_device
+from ..utils.machine import find_device
 from ..utils.processes import RANKS, Launcher, find_launcher, is_main_process
 from ..utils.text import count_noun
 
@@ -85,5 +85,5 @@ def _how_to_launch(hardware: Hardware) -> str:
 
 def _count_devices(accelerator: str) -> int:
     """Returns the number of devices of a kind on this machine; 0 for kinds of which any number can be taken."""
-    kind = default_device().type if accelerator in ("auto", "gpu") else accelerator
+    kind = find_device(accelerator).type
     return torch.cuda.device_count() if kind == "cuda" else int(kind == "mps")

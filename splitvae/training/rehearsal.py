@@ -90,8 +90,8 @@ def time_steps(trainer: Trainer, count: int = TIMED_STEPS) -> float:
     for x, groups in trainer.batches():
         start = time.perf_counter()
         trainer.train_step(x, groups)
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        if torch.accelerator.is_available():
+            torch.accelerator.synchronize()
         seconds.append(time.perf_counter() - start)
         if len(seconds) == count + 2 or sum(seconds[1:]) > MAX_SECONDS:
             break

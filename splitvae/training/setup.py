@@ -6,8 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..config import Config
 from ..data.images import Images
 from ..data.sources import is_from_memory
@@ -17,6 +15,7 @@ from ..presets.automatic import suggest_settings
 from ..presets.images import load_for_config, match_config
 from ..runs import Run
 from ..utils.console import print_once
+from ..utils.machine import find_device
 from ..utils.text import count_noun
 from .batches import count_held_out
 
@@ -114,7 +113,8 @@ def prepare_images(
         if images.split not in ("train", "") and source is not None:
             print_once(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")
     if config.model.shape is None:
-        suggested = suggest_settings(loaded.shape, len(loaded), torch.cuda.is_available(), config, explicit)
+        has_gpu = find_device(config.hardware.accelerator).type == "cuda"
+        suggested = suggest_settings(loaded.shape, len(loaded), has_gpu, config, explicit)
         present, default = config.options(), _defaults(config)
         chosen = {k: v for k, v in suggested.items() if k not in explicit and present[k] == default[k]}
         config = config.override(**chosen)

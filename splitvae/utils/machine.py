@@ -14,6 +14,7 @@ __all__ = [
     "default_device",
     "describe_device",
     "describe_versions",
+    "find_device",
     "has_native_bf16",
     "keep_freed_memory",
     "needs_most_cores",
@@ -28,11 +29,16 @@ def default_device() -> torch.device:
     return accelerator or torch.device("cpu")
 
 
-def describe_device() -> str:
-    """Returns the name of the GPU on which models are computed, or the kind of the processor: "x86_64 CPU, AVX512"."""
-    if torch.cuda.is_available():
+def find_device(accelerator: str = "auto") -> torch.device:
+    """Returns the device on which a run with this setting `accelerator` computes: "auto", "gpu", "cpu", "cuda" or "mps"."""
+    return torch.device(accelerator) if accelerator in ("cpu", "cuda", "mps") else default_device()
+
+
+def describe_device(accelerator: str = "auto") -> str:
+    """Returns the name of the GPU of `find_device`, or the kind of the processor: "x86_64 CPU, AVX512"."""
+    device = find_device(accelerator).type
+    if device == "cuda":
         return torch.cuda.get_device_name()
-    device = default_device().type
     return device if device != "cpu" else f"{platform.machine()} CPU, {torch.backends.cpu.get_cpu_capability()}"
 
 

@@ -25,6 +25,7 @@ from splitvae.models.codes import encode
 from splitvae.presets.images import match_config
 from splitvae.runs import Run
 from splitvae.training import previews
+from splitvae.utils.text import format_number
 
 SETTINGS = {
     "width": 4,
@@ -197,7 +198,12 @@ def test_an_evaluation_keeps_its_scores_until_the_model_changes(runs: dict[str, 
     assert result["likelihood"]["draws"]["4"]["value"] < 0
     assert diagnose(run)["scores"] == result["scores"]
     assert json.loads((run.path / "evaluation.json").read_text())["scores"] == result["scores"]
-    assert "bits a dimension" in evaluation_table(result)
+    table = evaluation_table(result)
+    assert "bits a dimension" in table
+    for words, draws in (("1 draw ", "1"), ("4 draws ", "4")):  # those that were measured
+        bound = f"bound on the log-likelihood, nats, {words}"
+        assert f"{format_number(result['likelihood']['draws'][draws]['value'])} ± " in table.split(bound)[1].splitlines()[0]
+    assert table.count("bound on") == 2
     with torch.no_grad():
         next(run.vae.decoder.parameters()).add_(1e-3)
     assert "scores" not in diagnose(run)

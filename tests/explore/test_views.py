@@ -32,7 +32,7 @@ from splitvae.models.split import Canvas
 from splitvae.runs import Run
 from splitvae.samplers.conditional_flow import ConditionalFlow
 from splitvae.samplers.gaussian_mixture import GaussianMixture
-from splitvae.utils.files import write_json
+from splitvae.utils.files import read_json, write_json
 
 
 def images_of(html: str) -> dict[str, np.ndarray]:
@@ -163,6 +163,9 @@ def test_samplers_are_the_prior_and_those_fitted_to_this_model(session: Session)
     mixture = GaussianMixture(components=2, covariance="full").fit(encode(session.vae, run.images("train")))
     mixture.save(run.path / "samplers" / "gmm-clean", model=session.vae.fingerprint())
     mixture.save(run.path / "samplers" / "gmm-old", model="another model")
+    mixture.save(run.path / "samplers" / "gmm-paper", model=session.vae.fingerprint())
+    file = run.path / "samplers" / "gmm-paper" / "sampler.json"
+    write_json(file, read_json(file) | {"layout": mixture.layout + 1})  # one of another version
     assert session.sampler_names == ["prior", "gmm-clean"]
     assert torch.equal(session.draw_latent("gmm-clean", 3), mixture.sample(1, 3)[0])
     centre = mixture.sample(1000, 0).mean(0)

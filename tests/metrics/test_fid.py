@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -270,7 +271,7 @@ def test_the_distance_of_equal_distributions_is_inversely_proportional_to_the_nu
 
 def test_the_limit_of_equal_distributions_is_zero_where_the_distance_is_not() -> None:
     a, b = normal(2000, DIM), whitened(2000, seed=1)  # b has the exact moments of the law
-    distance, limit = frechet_distance(a, b), fid_infinity(a, b)
+    distance, limit = frechet_distance(a, b), fid_infinity(b, a)
     assert distance > 0.05
     assert abs(limit.value) < 0.15 * distance
     assert abs(limit.value) < 3 * limit.error < 0.3 * distance
@@ -281,7 +282,7 @@ def test_the_limit_errs_by_a_few_of_its_errors_from_five_rows_a_column_on_and_by
     real = whitened(20_000, seed=99)
 
     def ratio(rows: int, **options: int) -> float:
-        limits = [fid_infinity(normal(rows, DIM, seed=i), real, seed=i, **options) for i in range(8)]
+        limits = [fid_infinity(real, normal(rows, DIM, seed=i), seed=i, **options) for i in range(8)]
         return float(np.sqrt(np.mean([x.value**2 for x in limits])) / np.mean([x.error for x in limits]))
 
     assert ratio(5 * DIM) < 3.5
@@ -292,21 +293,21 @@ def test_the_limit_of_a_shift_is_the_shift_squared() -> None:
     shift = torch.full((DIM,), 0.5, dtype=torch.float64)
     a, b = normal(2000, DIM) + shift, whitened(2000, seed=1)
     exact = float((a.mean(0)).square().sum())  # the subsets scatter about the mean of the n rows
-    limit = fid_infinity(a, b).value
+    limit = fid_infinity(b, a).value
     assert limit == pytest.approx(exact, rel=0.02)
     assert frechet_distance(a, b) - limit > 0
 
 
 def test_the_limit_is_that_of_a_line_through_the_points() -> None:
     a, b = normal(400, DIM), normal(500, DIM, seed=1)
-    limit = fid_infinity(a, b, points=3, smallest=100, seed=7)
+    limit = fid_infinity(b, a, points=3, smallest=100, seed=7)
     random, sizes = torch.Generator().manual_seed(7), [100, 250, 400]
     y = [frechet_distance(a[torch.randperm(400, generator=random)[:n]], b) for n in sizes]
     coefficients, covariance = np.polyfit([1 / n for n in sizes], y, 1, cov=True)
     assert limit.value == pytest.approx(coefficients[1], rel=1e-9)
     assert limit.error == pytest.approx(covariance[1, 1] ** 0.5, rel=1e-9)
-    assert limit == fid_infinity(a, b, points=3, smallest=100, seed=7)
-    assert limit != fid_infinity(a, b, points=3, smallest=100, seed=8)
+    assert limit == fid_infinity(b, a, points=3, smallest=100, seed=7)
+    assert limit != fid_infinity(b, a, points=3, smallest=100, seed=8)
 
 
 # ---------------------------------------------------------------- what is refused
@@ -326,9 +327,13 @@ BAD = [
 
 @pytest.mark.parametrize(("a", "b", "words"), BAD)
 def test_arguments_that_are_no_pair_of_feature_matrices_are_refused(a: Tensor, b: Tensor, words: str) -> None:
-    for distance in (frechet_distance, fid_infinity, metrics.kernel_distance):
+    for distance in (frechet_distance, metrics.kernel_distance):
         with pytest.raises(UserError, match=words):
             distance(a, b)
+    with pytest.raises(
+        UserError, match=re.sub(r"\ba (?=has|holds)", "real ", re.sub(r"\bb (?=has|holds)", "fake ", words))
+    ):
+        fid_infinity(a, b)
 
 
 def test_moments_of_wrong_shapes_are_refused() -> None:
@@ -350,5 +355,5 @@ def test_extrapolations_from_too_few_points_are_refused() -> None:
         with pytest.raises(UserError, match=f"smallest={smallest}"):
             fid_infinity(a, a, smallest=smallest)
     with pytest.raises(UserError, match=f"give at least {5 * DIM}"):
-        fid_infinity(normal(5 * DIM - 1, DIM), normal(100, DIM))
-    assert math.isfinite(fid_infinity(normal(25, DIM), normal(100, DIM), smallest=10).value)
+        fid_infinity(normal(100, DIM), normal(5 * DIM - 1, DIM))
+    assert math.isfinite(fid_infinity(normal(100, DIM), normal(25, DIM), smallest=10).value)

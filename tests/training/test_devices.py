@@ -13,13 +13,14 @@ from splitvae.errors import UserError
 from splitvae.training import agreement, devices
 from splitvae.training.agreement import Disagreement, check_agreement
 from splitvae.training.devices import choose_devices
+from splitvae.utils import machine
 from splitvae.utils.processes import Launcher
 
 
 def start(monkeypatch: pytest.MonkeyPatch, launcher: Launcher | None, cuda_devices: int = 0) -> None:
     """Makes a launcher and a number of CUDA devices be found."""
     monkeypatch.setattr(devices, "find_launcher", lambda: launcher)
-    monkeypatch.setattr(devices, "default_device", lambda: torch.device("cuda" if cuda_devices else "cpu"))
+    monkeypatch.setattr(machine, "default_device", lambda: torch.device("cuda" if cuda_devices else "cpu"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda_devices)
 
 

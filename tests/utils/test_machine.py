@@ -12,12 +12,26 @@ import torch
 
 import splitvae
 from splitvae.utils import machine
-from splitvae.utils.machine import describe_versions, needs_most_cores, shorten_time_slices, versions
+from splitvae.utils.machine import (
+    describe_device,
+    describe_versions,
+    find_device,
+    needs_most_cores,
+    shorten_time_slices,
+    versions,
+)
 
 
 def test_versions_are_those_that_run() -> None:
     assert versions() == {"splitvae": splitvae.__version__, "torch": torch.__version__}
     assert describe_versions().endswith(f"torch {torch.__version__}, Python {platform.python_version()}")
+
+
+def test_a_run_on_the_processor_is_described_so_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "default_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    assert describe_device() == describe_device("gpu") == "a GPU"
+    assert find_device("cpu").type == "cpu" and describe_device("cpu").startswith(f"{platform.machine()} CPU")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux") or platform.machine() != "x86_64", reason="numbers of Linux")
