@@ -17,7 +17,7 @@ from ..utils.text import format_number
 from .columns import COLUMNS, Estimate
 from .experiment import Experiment, Records
 
-__all__ = ["compare_order", "compare_pair", "is_clear", "list_probe_notes"]
+__all__ = ["CHANCE", "Finding", "compare_order", "compare_pair", "is_clear", "list_probe_notes"]
 
 ONE_SEED = " Of a system with one seed the error is that of the measurement alone, so that no difference is called clear."
 Finding = Callable[[Experiment, Records], list[str]]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from .experiment import Experiment, Figure, Page, System, Table
 from .findings import compare_order, compare_pair
 from .published import PUBLISHED
+from .split_findings import compare_random_component
 
 __all__ = ["paper_table"]
 
@@ -53,6 +54,10 @@ COMPONENTS = (
 SHARES = tuple(f"{bank} {share}" for bank in ("GEN", "EX-POST") for share in ("precision", "density", "recall", "coverage"))
 LATENTS = ("latent dim", "inactive by mean", "inactive by variance", "active", "KL", "MSE", "bits", "sharpness", "power")
 SIZES = ("latent dim", "side", "seeds", "REC", "GEN", "EX-POST mixture", *LATENTS[1:4], "MSE", "bits")
+MAP_SCALES = (
+    *("map scale", "seeds", "GEN", "GEN nearest", "GEN mix", "EX-POST mixture", "EX-POST nearest", "EX-POST mix"),
+    *("MSE", "active", "type", "map contrast"),
+)
 TWIN_COLUMNS = (
     "GEN",
     "EX-POST mixture",
@@ -89,6 +94,8 @@ def paper_table(data: str, title: str, introduction: str, seeds: int, epochs: in
     )
     main = tuple(TITLES)
     sizes, dim = _other_sizes(data), USUAL_LATENT_DIMS[data]
+    sharp = System("svae-scale-8", "Split-VAE, maps times 8", f"{data}-svae", {"map_scale": 8.0}, seeds)
+    scales = (sharp,) if data == "mnist" else ()
     tables = (
         Table("Distances", DISTANCES, main),
         Table("The components of the split", COMPONENTS, ("svae",), "Components of different runs are exchangeable."),
@@ -112,15 +119,19 @@ def paper_table(data: str, title: str, introduction: str, seeds: int, epochs: in
             for s in sizes
             if "shape" in s.settings
         ),
+        *(Table("The scale of the maps", MAP_SCALES, ("svae", s.key)) for s in scales),
     )
     findings = (
         compare_order("GEN", "gen"),
         compare_order("EX-POST mixture", "ex_post"),
         compare_pair("svae", "vae", TWIN_COLUMNS),
+        *(compare_pair(s.key, "svae", TWIN_COLUMNS) for s in scales),
+        *(compare_random_component(key) for key in ("svae", *(s.key for s in scales))),
     )
+    figures = _figures(private) + tuple(Figure(s.key, "components", "map, components and blend") for s in scales)
     measures = ("means",) if data == "mnist" else ("categories", "means")
-    page = Page(title, introduction, tables, findings, _figures(private), measures)
-    return Experiment(data, systems + sizes, page, epochs)
+    page = Page(title, introduction, tables, findings, figures, measures)
+    return Experiment(data, (*systems, *sizes, *scales), page, epochs)
 
 
 def _other_sizes(data: str) -> tuple[System, ...]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..utils.text import format_number
+from ..utils.text import count_noun, format_number
 from .columns import COLUMNS
 from .experiment import Experiment, Record, Records
+from .findings import CHANCE, Finding
 
-__all__ = ["compare_components", "count_types"]
+__all__ = ["compare_components", "compare_random_component", "count_types"]
 
 MIN_RUNS = 4  # for a rank correlation over runs
 DISTANCES = {"GEN": "GEN nearest", "EX-POST mixture": "EX-POST nearest"}  # of the blend: of the nearest component
+RANDOM_COMPONENT = {"GEN": "GEN mix", "EX-POST mixture": "EX-POST mix"}  # of the blend: of a random component an image
 
 
 def compare_components(experiment: Experiment, records: Records) -> list[str]:
@@ -47,6 +50,36 @@ def compare_components(experiment: Experiment, records: Records) -> list[str]:
     return sentences
 
 
+def compare_random_component(key: str) -> Finding:
+    """Returns a finding on the distances of a system whose samples show a component drawn at random, minus the blend's.
+
+    Unlike the nearest component, which the distance itself chooses, it is not favoured. Differences are taken in each run;
+    one is clear where the t test of these few runs rejects chance at 5 percent.
+
+    Arguments:
+        key: The key of the system.
+    """
+
+    def find(experiment: Experiment, records: Records) -> list[str]:
+        from scipy.stats import t
+
+        texts, seeds = [], len(records.get(key, ()))
+        for blend, random in RANDOM_COMPONENT.items():
+            found = [_difference(record, blend, random) for record in records.get(key, ())]
+            differences = [-found[0] for found in found if found is not None]
+            if len(differences) < 2:
+                continue
+            mean, error = statistics.mean(differences), statistics.stdev(differences) / len(differences) ** 0.5
+            is_clear = abs(mean) > t.ppf(1 - CHANCE / 2, len(differences) - 1) * error
+            verdict = f"clear, {'better' if mean < 0 else 'worse'}" if is_clear else "may be chance"
+            bank, sign = COLUMNS[blend].title.replace(" x̂", ""), "+" if mean >= 0 else ""
+            texts.append(f"{bank}: {sign}{format_number(mean)} ± {format_number(error, 2)} ({verdict})")
+        title = experiment.system(key).title
+        return [f"{title}, a random component minus the blend, {seeds} seeds. {'; '.join(texts)}."] if texts else []
+
+    return find
+
+
 def count_types(experiment: Experiment, records: Records) -> list[str]:
     """Returns how many runs are syntactic and how many semantic, and the settings whose seeds differ."""
     types = [(key, record["evaluation"]["split"]["verdict"]) for (key, _), record in _split_runs(records)]
@@ -59,7 +92,7 @@ def count_types(experiment: Experiment, records: Records) -> list[str]:
     several = sum(n > 1 for n in seeds.values())
     if several:
         names = f": {'; '.join(experiment.system(key).title for key in both)}" if both else ""
-        text += f" Of {several} settings with several seeds, {len(both)} differ between seeds{names}."
+        text += f" Of {count_noun(several, 'setting')} with several seeds, {len(both)} differ between seeds{names}."
     return [text]
 
 
@@ -73,9 +106,9 @@ def _split_runs(records: Records) -> list[tuple[tuple[str, int], Record]]:
     ]
 
 
-def _difference(record: Record, blend: str, nearest: str) -> tuple[float, float] | None:
-    """Returns by how much the nearest component is closer than the blend, and the error of that; None without both."""
-    whole, part = COLUMNS[blend].read(record), COLUMNS[nearest].read(record)
+def _difference(record: Record, blend: str, component: str) -> tuple[float, float] | None:
+    """Returns by how much a component is closer than the blend, and the error of that; None without both."""
+    whole, part = COLUMNS[blend].read(record), COLUMNS[component].read(record)
     if whole is None or part is None:
         return None
     return whole["value"] - part["value"], float(np.hypot(whole["deviation"] or 0.0, part["deviation"] or 0.0))

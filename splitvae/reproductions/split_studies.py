@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .experiment import Experiment, Figure, Page, System, Table
 from .findings import compare_pair
-from .split_findings import compare_components, count_types
+from .split_findings import compare_components, compare_random_component, count_types
 
 __all__ = ["split_study"]
 
@@ -28,6 +28,8 @@ QUALITY = (
 )
 CODES = ("inactive by mean", "inactive by variance", "active", "KL", "MSE", "bits")
 MAPS = ("type", "map high", "map edges", "map contrast", "map ambiguity", "minutes")
+SHOWN_TWICE = ("k2", "scale-8", "scale-8-smooth")  # with two seeds
+ALONE = ("k2", "ambiguity-0.3", "ambiguity-1", "scale-8", "scale-8-smooth")  # whose components may be right alone
 COMPARED = ("GEN", "EX-POST mixture", "MSE", "inactive by mean", "active")
 
 
@@ -38,7 +40,7 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
         name: The name of the experiment.
         title: The heading of its page.
         preset: The preset of a Split-VAE.
-        seeds: The number of runs of K = 1 and K = 2; the others have one less.
+        seeds: The number of runs of K = 1, K = 2 and maps times 8; the others have one less.
         epochs: The number of epochs of the paper.
     """
     fewer = max(1, seeds - 1)
@@ -50,13 +52,13 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
         System(f"smoothness-{s:g}", f"K = 2, smoothness {s:g}", preset, {"smoothness": s}, fewer) for s in SMOOTHNESSES
     ]
     by_scale = [
-        System("scale-8", "K = 2, maps times 8", preset, {"map_scale": 8.0}, fewer),
+        System("scale-8", "K = 2, maps times 8", preset, {"map_scale": 8.0}, seeds),
         System(
             "scale-8-smooth",
             "K = 2, maps times 8, smoothness 0.001",
             preset,
             {"map_scale": 8.0, "smoothness": 0.001},
-            fewer,
+            seeds,
         ),
     ]
     separate = {"split_decoder": "separate"}
@@ -77,12 +79,13 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
         Figure(system.key, "components", "map, components and blend", seed)
         for system in systems
         if system.key != "k1"
-        for seed in range(min(system.seeds, 2 if system.key == "k2" else 1))
+        for seed in range(min(system.seeds, 2 if system.key in SHOWN_TWICE else 1))
     ]
     introduction = (
         "Is the paper's claim true that splitting keeps more latent variables alive and improves samples at equal cost? "
         "And what decides what the map means? Each row differs from K = 2 in the settings that it shows."
     )
     differences = (compare_pair(first, second, COMPARED) for first, second in pairs)
-    findings = (*differences, compare_components, count_types)
+    alone = (compare_random_component(key) for key in ALONE)
+    findings = (*differences, compare_components, *alone, count_types)
     return Experiment(name, systems, Page(title, introduction, tables, findings, tuple(figures)), epochs, WIDTH)

@@ -16,7 +16,7 @@ from splitvae.reproductions.experiment import Experiment, Page, Published, Syste
 from splitvae.reproductions.findings import compare_order, compare_pair, is_clear
 from splitvae.reproductions.page import render_page
 from splitvae.reproductions.records import first_warnings
-from splitvae.reproductions.split_findings import compare_components, count_types
+from splitvae.reproductions.split_findings import compare_components, compare_random_component, count_types
 
 
 def record(
@@ -128,6 +128,20 @@ def test_a_component_counts_as_closer_from_two_deviations() -> None:
         == "GEN x̂: in 1 of 2 runs a component alone is closer to the images than the blend by more than two errors of the "
         "measurement: A (seed 1, by 4.00)."
     )
+
+
+def test_a_random_component_is_compared_with_the_blend_of_the_same_run() -> None:
+    """Distances of runs differ more than a run's two, so that only paired differences are clear."""
+    runs = [record(9.0 + gain, {"x1": 3.0}, seed=seed) for seed, gain in enumerate((4.0, 5.0, 6.0))]
+    apart = [record(9.0 + gain, {"x1": 3.0}) for gain in (-4.0, 5.0, 6.0)]
+    find = compare_random_component("a")
+    error = statistics.stdev((4, 5, 6)) / math.sqrt(3)
+    assert scipy.stats.ttest_1samp((4, 5, 6), 0).pvalue < 0.05 < scipy.stats.ttest_1samp((-4, 5, 6), 0).pvalue
+    assert find(experiment(system("a")), {"a": runs}) == [
+        f"A, a random component minus the blend, 3 seeds. GEN: −5.00 ± {error:.2f} (clear, better)."
+    ]
+    assert "−2.33 ± 3.2 (may be chance)" in find(experiment(system("a")), {"a": apart})[0]
+    assert find(experiment(system("a")), {"a": runs[:1]}) == find(experiment(system("a")), {}) == []
 
 
 def test_the_gain_of_a_component_is_ranked_with_the_ambiguity() -> None:
