@@ -9,20 +9,19 @@ from pathlib import Path
 from .config import Config
 from .data.images import Images
 from .data.sources import check_source
-from .data.splits import undivided_count
 from .errors import UserError, is_in_shell, setting
 from .presets.images import load_for_config
 
 __all__ = ["read_images_of_run"]
 
 
-def read_images_of_run(run: Path, config: Config, split: str, divided: int | None, trained_on: str = "") -> Images:
+def read_images_of_run(run: Path, config: Config, part: str, divided: int | None, trained_on: str = "") -> Images:
     """Returns images of a run's source in the model's shape, and prints a note where they are not those of its training.
 
     Arguments:
         run: The folder of the run.
         config: The settings of the run.
-        split: The split, such as "train" or "test"; see `splitvae.load`.
+        part: The part, such as "train" or "test"; see `splitvae.load`.
         divided: The number of images of the source when the run was trained, if some of them were held out as test.
         trained_on: The hash of the training images; "" where it is not known.
 
@@ -36,11 +35,11 @@ def read_images_of_run(run: Path, config: Config, split: str, divided: int | Non
         check_source(source)
     except UserError:
         raise UserError(f"{run} was trained on {source}, which is not here; {_remedy()}.") from None
-    images = load_for_config(config, split)
-    present = undivided_count(images.notes)
-    if split == "test" and present is not None and divided is not None and present != divided:
+    images = load_for_config(config, part)
+    present = images.divided
+    if part == "test" and present is not None and divided is not None and present != divided:
         _say_that_the_source_changed(run, source, divided, present)
-    elif split == "train" and trained_on and images.sha256 != trained_on:
+    elif part == "train" and trained_on and images.sha256 != trained_on:
         _say_that_other_images_are_read(run, source, len(images))
     return images
 

@@ -228,21 +228,21 @@ class Run:
         except UserError:
             raise UserError(f"{file} is damaged; delete it, and `splitvae evaluate {self.path}` measures anew.") from None
 
-    def images(self, split: str = "train", data: str | None = None) -> Images:
+    def images(self, part: str = "train", data: str | None = None) -> Images:
         """Returns images in the model's shape; those of the run are read once.
 
         Arguments:
-            split: The split, such as "train" or "test"; see `splitvae.load`.
+            part: The part, such as "train" or "test"; see `splitvae.load`.
             data: Another source of images; None is that of the run.
 
         Raises:
             UserError: If the run was trained on an array, so that it has no source.
         """
         if data is not None:
-            return load_for_config(self.config.override(data=data), split)
-        if split not in self._images:
-            self._images[split] = read_images_of_run(self.path, self.config, split, self.divided, self.training_sha256)
-        return self._images[split]
+            return load_for_config(self.config.override(data=data), part)
+        if part not in self._images:
+            self._images[part] = read_images_of_run(self.path, self.config, part, self.divided, self.training_sha256)
+        return self._images[part]
 
     def push_to_hub(self, to: str, licence: str = "", **options: Any) -> str:
         """Puts the model on the Hugging Face hub with a model card that is written from the run; returns the address.
@@ -269,21 +269,21 @@ class Run:
 
     @property
     def images_in_memory(self) -> frozenset[str]:
-        """The splits whose images were read already."""
+        """The parts whose images were read already."""
         return frozenset(self._images)
 
-    def remember(self, split: str, images: Images) -> None:
-        """Keeps the images of a split in memory, so that they are not read again.
+    def remember(self, part: str, images: Images) -> None:
+        """Keeps the images of a part in memory, so that they are not read again.
 
         Arguments:
-            split: The split.
+            part: The part.
             images: The images, in the model's shape.
         """
-        self._images[split] = images
+        self._images[part] = images
 
-    def codes(self, split: str = "train") -> Codes:
-        """Returns the posterior means and log-variances of the images of a split, on the CPU."""
-        return encode(self.vae, self.images(split))
+    def codes(self, part: str = "train") -> Codes:
+        """Returns the posterior means and log-variances of the images of a part, on the CPU."""
+        return encode(self.vae, self.images(part))
 
 
 @cache

@@ -29,7 +29,7 @@ def read_part(run: Any, part: str, data: str | None) -> Any:
         part: The part, or "".
         data: The source; None is that of the run.
     """
-    from ..data.splits import MissingPartError
+    from ..data.parts import MissingPartError
 
     if part or data is None:
         return run.images(part or "test", data)

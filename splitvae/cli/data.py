@@ -72,7 +72,7 @@ class Prepare:
         from ..data.prepared import format_bytes
 
         shape = "x".join(map(str, images.shape))
-        text = f"{images.split}: {count_noun(len(images), 'image')} of {shape}, {format_bytes(images.pixels.nbytes)}"
+        text = f"{images.part}: {count_noun(len(images), 'image')} of {shape}, {format_bytes(images.pixels.nbytes)}"
         origin = find_origin(images.pixels)
         if origin is None:
             print(f"{text}; {self.source} is not kept in the cache.")

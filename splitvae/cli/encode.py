@@ -38,7 +38,7 @@ class Encode:
         images = read_part(run, self.part, self.data)
         print_notes(images)
         codes = encode(run.vae, images)
-        out = self.out or run.path / f"codes-{images.split}.npz"
+        out = self.out or run.path / f"codes-{images.part}.npz"
         arrays = {name: value.numpy() for name, value in codes._asdict().items() if value is not None}
         if images.names:
             arrays["names"] = np.array(images.names)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .geometry import ResizeOptions, array_to_pixels, crop_and_resize
-from .splits import MAX_CLASSES, Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
+from .parts import MAX_CLASSES, Labels, LoadedPart, PartSelection, make_class_labels, select_part
 
 __all__ = ["labels_from_array", "read_array", "read_digits", "read_numpy_file"]
 
@@ -26,34 +26,35 @@ _SUFFIXES = (  # of the names of the arrays of a part
 
 
 def read_array(
-    images: np.ndarray | Tensor, labels: Labels | None, selection: SplitSelection, source_name: str, options: ResizeOptions
-) -> LoadedSplit:
+    images: np.ndarray | Tensor, labels: Labels | None, selection: PartSelection, source_name: str, options: ResizeOptions
+) -> LoadedPart:
     """Returns the selected rows of an array of images and of its labels, cropped and resized."""
     pixels = array_to_pixels(images, source_name)
     rows = selection.rows_of(len(pixels))
     pixels, notes = crop_and_resize(pixels[rows], options)
-    return LoadedSplit(pixels, labels and labels._replace(values=labels.values[rows]), selection.notes + notes)
+    chosen = labels and labels._replace(values=labels.values[rows])
+    return LoadedPart(pixels, chosen, selection.notes + notes, divided=selection.divided)
 
 
-def read_digits(split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of the 1,797 digits of 8x8 pixels that scikit-learn carries."""
+def read_digits(part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of the 1,797 digits of 8x8 pixels that scikit-learn carries."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8); scikit-learn's values are 0 ... 16
-    selection = select_split({"all": len(pixels)}, split, "digits")
+    selection = select_part({"all": len(pixels)}, part, "digits")
     return read_array(pixels, Labels(digits.target, tuple("0123456789")), selection, "digits", options)
 
 
-def read_numpy_file(path: Path, source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of a .npy or .npz file.
+def read_numpy_file(path: Path, source_name: str, part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of a .npy or .npz file.
 
     Raises:
         UserError: If the file is damaged, holds pickled objects or no images, or if its labels do not fit the images.
     """
     parts = _load_numpy_parts(path)
     sizes = {part: images.shape[0] if images.ndim else 0 for part, (images, _) in parts.items()}
-    selection = select_split(sizes, split, source_name)
+    selection = select_part(sizes, part, source_name)
     images, values = parts[selection.part]
     labels = None if values is None else labels_from_array(values, len(images), source_name)
     loaded = read_array(images, labels, selection, source_name, options)

@@ -1,6 +1,6 @@
 """Images are decoded once: `decode_once` keeps the pixels on the disk (prepared.py) and opens them there from then on.
 
-A set is recognised by what is decoded: the names, sizes and times of the files, the rows of the split, and the crop. So a
+A set is recognised by what is decoded: the names, sizes and times of the files, the rows of the part, and the crop. So a
 folder in which a file was changed, added or removed is decoded anew, and the set of the old one is removed.
 
 Sets of fewer than `LEAST_IMAGES` images are decoded each time. SPLITVAE_CACHE=0 in the environment switches the cache off.
@@ -40,7 +40,7 @@ class Origin(NamedTuple):
 
     Arguments:
         source: The source as a person knows it: the whole path of a folder or file, or a name.
-        part: The split.
+        part: The part that is asked for.
         content: The hash of what is decoded, from `hash_files`.
     """
 

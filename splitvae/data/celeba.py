@@ -32,7 +32,7 @@ from ..utils.text import count_noun
 from .cache import Origin, decode_once, hash_files
 from .decode import image_suffixes, shorten_list
 from .geometry import ResizeOptions
-from .splits import Labels, LoadedSplit, select_split
+from .parts import Labels, LoadedPart, select_part
 
 __all__ = ["explain_celeba_file", "is_celeba", "read_celeba"]
 
@@ -81,8 +81,8 @@ def explain_celeba_file(path: Path) -> str:
     return ""
 
 
-def read_celeba(folder: Path, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of CelebA.
+def read_celeba(folder: Path, part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of CelebA.
 
     Raises:
         UserError: If a list or the photographs are missing, or a list is cut or damaged.
@@ -100,16 +100,16 @@ def read_celeba(folder: Path, split: str, options: ResizeOptions) -> LoadedSplit
         )
     part_of_image = _read_partition(partition)
     present = {entry.name for entry in os.scandir(images) if Path(entry.name).suffix.lower() in image_suffixes()}
-    names: dict[str, list[str]] = {part: [] for part in PARTS.values()}
-    for name, part in part_of_image.items():
+    names: dict[str, list[str]] = {own: [] for own in PARTS.values()}
+    for name, own in part_of_image.items():
         if name in present:
-            names[part].append(name)
-    names = {part: members for part, members in names.items() if members}
+            names[own].append(name)
+    names = {own: members for own, members in names.items() if members}
     if not names:
         raise UserError(
             f"None of the {len(part_of_image)} images in {partition.name} is in {images}: check the names there."
         )
-    selection = select_split({part: len(members) for part, members in names.items()}, split, str(folder))
+    selection = select_part({own: len(members) for own, members in names.items()}, part, str(folder))
     chosen = names[selection.part]
     notes = [*_describe_missing(part_of_image, present, partition.name, images.name)]
     labels = None
@@ -117,14 +117,14 @@ def read_celeba(folder: Path, split: str, options: ResizeOptions) -> LoadedSplit
         labels = _read_attributes(attributes, chosen)
     else:
         notes.append(f"{folder} has no {ATTRIBUTES}.txt (or .csv), so the images are unlabelled")
-    options, crop_notes = _choose_crop([images / name for part in names.values() for name in part], options)
-    origin = Origin(os.path.abspath(folder), split, hash_files(images, chosen))
+    options, crop_notes = _choose_crop([images / name for members in names.values() for name in members], options)
+    origin = Origin(os.path.abspath(folder), part, hash_files(images, chosen))
     paths = [images / name for name in chosen]
     decoded = decode_once(paths, options, str(folder), selection.rows, chosen.__getitem__, origin)
     if labels is not None:
         labels = labels._replace(values=labels.values[decoded.rows])
     notes = [*selection.notes, *notes, *crop_notes, *decoded.notes]
-    return LoadedSplit(decoded.pixels, labels, tuple(notes), [chosen[i] for i in decoded.rows])
+    return LoadedPart(decoded.pixels, labels, tuple(notes), [chosen[i] for i in decoded.rows], selection.divided)
 
 
 def _find_list(folder: Path, name: str) -> Path | None:

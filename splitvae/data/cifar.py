@@ -27,7 +27,7 @@ from ..errors import UserError, setting
 from ..utils.download import Checksum, cache_dir, fetch
 from .arrays import read_array
 from .geometry import ResizeOptions
-from .splits import Labels, LoadedSplit, select_split
+from .parts import Labels, LoadedPart, select_part
 
 __all__ = [
     "CIFAR",
@@ -145,26 +145,26 @@ def explain_cifar_file(path: Path) -> str:
     return ""
 
 
-def read_cifar_folder(folder: Path, cifar: Cifar, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of the binary files in a folder.
+def read_cifar_folder(folder: Path, cifar: Cifar, part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of the binary files in a folder.
 
     Raises:
         UserError: If a file is missing, cut or damaged.
     """
     present = {name for name in (*cifar.files, cifar.names) if (folder / name).is_file()}
     _check_complete(present, cifar, str(folder))
-    wanted = _files_of(split, cifar, str(folder))
+    wanted = _files_of(part, cifar, str(folder))
     contents = {name: (folder / name).read_bytes() for name in wanted if name in present}
-    return _read_records(contents, cifar, split, str(folder), options)
+    return _read_records(contents, cifar, part, str(folder), options)
 
 
-def read_cifar_archive(path: Path, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of the archive as published, without unpacking it to disk.
+def read_cifar_archive(path: Path, part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of the archive as published, without unpacking it to disk.
 
     Raises:
         UserError: If it is damaged, holds no data set of this family, or lacks a file.
     """
-    wanted = {name for cifar in CIFAR.values() for name in _files_of(split, cifar, str(path))}
+    wanted = {name for cifar in CIFAR.values() for name in _files_of(part, cifar, str(path))}
     present, contents = set(), {}
     try:
         with tarfile.open(path) as archive:
@@ -187,11 +187,11 @@ def read_cifar_archive(path: Path, split: str, options: ResizeOptions) -> Loaded
             f"{path} is an archive of neither CIFAR-10 nor CIFAR-100 in the binary form: unpack it, and give the folder."
         )
     _check_complete(present, cifar, str(path))
-    return _read_records(contents, cifar, split, str(path), options)
+    return _read_records(contents, cifar, part, str(path), options)
 
 
-def read_cifar_by_name(name: str, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of "cifar10" or "cifar100" from the cache, into which the archive is downloaded if it is not there.
+def read_cifar_by_name(name: str, part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of "cifar10" or "cifar100" from the cache, into which the archive is downloaded if it is not there.
 
     Raises:
         UserError: If it cannot be downloaded. The message says where to get the file and what to do with it.
@@ -207,7 +207,7 @@ def read_cifar_by_name(name: str, split: str, options: ResizeOptions) -> LoadedS
         )
         fetch([url], path, Checksum("md5", cifar.md5), title=cifar.archive, advice=advice)
         notes = (f"downloaded {name} to {path}",)
-    loaded = read_cifar_archive(path, split, options)
+    loaded = read_cifar_archive(path, part, options)
     return loaded._replace(notes=notes + loaded.notes)
 
 
@@ -227,16 +227,16 @@ def _check_complete(present: Collection[str], cifar: Cifar, source_name: str) ->
         raise UserError(f"{source_name} lacks {', '.join(missing)} of {cifar.title}: fetch {_SITE}{cifar.archive} again.")
 
 
-def _files_of(split: str, cifar: Cifar, source_name: str) -> tuple[str, ...]:
-    """Returns the names of the files that a split is read from; raises UserError if there is no such part."""
-    part = select_split({"train": 2, "test": 2}, split, source_name).part
-    return (*(cifar.train if part == "train" else (cifar.test,)), cifar.names)
+def _files_of(part: str, cifar: Cifar, source_name: str) -> tuple[str, ...]:
+    """Returns the names of the files that a part is read from; raises UserError if there is no such part."""
+    own = select_part({"train": 2, "test": 2}, part, source_name).part
+    return (*(cifar.train if own == "train" else (cifar.test,)), cifar.names)
 
 
 def _read_records(
-    contents: dict[str, bytes], cifar: Cifar, split: str, source_name: str, options: ResizeOptions
-) -> LoadedSplit:
-    """Returns the images and labels in the contents of a split's files."""
+    contents: dict[str, bytes], cifar: Cifar, part: str, source_name: str, options: ResizeOptions
+) -> LoadedPart:
+    """Returns the images and labels in the contents of the files of a part."""
     names = contents.pop(cifar.names, b"").decode(errors="replace").split()
     if names and len(names) != cifar.classes:
         raise UserError(
@@ -251,17 +251,17 @@ def _read_records(
                 f"{name} of {source_name} has {len(content)} bytes, no whole number of records of {size}: it is cut, "
                 "or no file of this data set; fetch it again."
             )
-        part = np.frombuffer(content, np.uint8).reshape(-1, size)
-        labels = part[:, cifar.label_bytes - 1]
+        rows = np.frombuffer(content, np.uint8).reshape(-1, size)
+        labels = rows[:, cifar.label_bytes - 1]
         if (wrong := np.flatnonzero(labels >= cifar.classes)).size:
             raise UserError(
                 f"Image {wrong[0]} of {name} of {source_name} has the label {labels[wrong[0]]}, but the classes "
                 f"of {cifar.title} are 0 to {cifar.classes - 1}: the file is damaged or of another set; fetch it again."
             )
-        records.append(part)
+        records.append(rows)
     whole = np.concatenate(records)
     classes = tuple(names) or (_CLASSES if cifar.classes == len(_CLASSES) else tuple(map(str, range(cifar.classes))))
-    selection = select_split({"train": len(whole), "test": len(whole)}, split, source_name)
+    selection = select_part({"train": len(whole), "test": len(whole)}, part, source_name)
     images = whole[:, cifar.label_bytes :].reshape(-1, 3, 32, 32)
     return read_array(
         images, Labels(whole[:, cifar.label_bytes - 1].astype(np.int64), classes), selection, source_name, options

@@ -13,7 +13,7 @@ resized to `side` with an antialiased bilinear filter. A JPEG of more than four 
 file (prepared.py) can be continued after an interruption.
 
 **Side.** `choose_side` (geometry.py) chooses it where none is given, from all images of the source, including those of a
-held-out split.
+held-out part.
 
 An image that cannot be read is left out and named in a note. So is one that Pillow takes for a decompression bomb.
 """

@@ -18,7 +18,7 @@ from .cache import Origin, decode_once, hash_files
 from .decode import image_suffixes, shorten_list
 from .geometry import ResizeOptions
 from .metadata import TABLE, FolderLabels
-from .splits import PART_OF_NAME, Labels, LoadedSplit, select_split
+from .parts import PART_OF_NAME, Labels, LoadedPart, select_part
 
 __all__ = ["is_hidden", "read_folder"]
 
@@ -31,11 +31,11 @@ def is_hidden(path: Path) -> bool:
     return any(map(_is_clutter, path.parts))
 
 
-def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of the images in a folder.
+def read_folder(root: Path, part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of the images in a folder.
 
     Raises:
-        UserError: If the folder holds no images, or if none of the split can be read.
+        UserError: If the folder holds no images, or if none of those of the part can be read.
     """
     images, other_files, runs = list[str](), list[str](), list[str]()
     for path in _list_files(root, runs):
@@ -43,10 +43,10 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
     if not images:
         content = f"only {shorten_list(other_files)}" if other_files else "no files at all"
         raise UserError(f"{root} holds no images, {content}: give a folder of PNG, JPEG or other images.")
-    parts, images_beside_parts = _split_into_parts(images)
-    selection = select_split({name: len(part) for name, part in parts.items()}, split, str(root))
+    parts, images_beside_parts = _divide_into_parts(images)
+    selection = select_part({own: len(members) for own, members in parts.items()}, part, str(root))
     paths = [path for path, _ in parts[selection.part]]
-    origin = Origin(os.path.abspath(root), split, hash_files(root, paths))
+    origin = Origin(os.path.abspath(root), part, hash_files(root, paths))
     decoded = decode_once(_Files(root, paths), options, str(root), selection.rows, paths.__getitem__, origin)
     names = [paths[i] for i in decoded.rows]
     notes = selection.notes + decoded.notes
@@ -60,15 +60,15 @@ def read_folder(root: Path, split: str, options: ResizeOptions) -> LoadedSplit:
         notes += (f"skipped {count} beside the parts: {shorten_list(images_beside_parts)}",)
     if tables:
         labels = FolderLabels(root, tables, [path for part in parts.values() for path, _ in part])
-        return LoadedSplit(decoded.pixels, labels.of(names), notes + labels.notes, names)
+        return LoadedPart(decoded.pixels, labels.of(names), notes + labels.notes, names, selection.divided)
     classes = sorted({name for part in parts.values() for _, name in part})
     if "" in classes or len(classes) < 2:
         if len(classes) > 1:
             notes += ("the images are unlabelled, since some lie in subfolders and some do not",)
-        return LoadedSplit(decoded.pixels, None, notes, names)
+        return LoadedPart(decoded.pixels, None, notes, names, selection.divided)
     number_of_class = {name: number for number, name in enumerate(classes)}
     values = np.array([number_of_class[parts[selection.part][i][1]] for i in decoded.rows])
-    return LoadedSplit(decoded.pixels, Labels(values, tuple(classes)), notes, names)
+    return LoadedPart(decoded.pixels, Labels(values, tuple(classes)), notes, names, selection.divided)
 
 
 class _Files(Sequence[str]):
@@ -113,7 +113,7 @@ def _is_clutter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _CLUTTER
 
 
-def _split_into_parts(images: Sequence[str]) -> tuple[dict[str, list[tuple[str, str]]], list[str]]:
+def _divide_into_parts(images: Sequence[str]) -> tuple[dict[str, list[tuple[str, str]]], list[str]]:
     """Returns the images of each part with the names of their classes ("" if none), and the images beside the parts."""
     top_folders = {path.split(os.sep, 1)[0].lower() for path in images if os.sep in path}
     names_of_parts = bool(top_folders) and top_folders <= set(PART_OF_NAME)

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 from ..errors import UserError
 from ..utils.download import cache_dir
 from ..utils.files import read_json, write_json
-from .splits import PART_OF_NAME, MissingPartError, SplitSelection, select_split
+from .parts import PART_OF_NAME, MissingPartError, PartSelection, select_part
 
-__all__ = ["open_hub_split", "parse_hub_name"]
+__all__ = ["open_hub_part", "parse_hub_name"]
 
 _INFO = "dataset_info.json"  # `datasets` writes it last
 _REASON_CHARACTERS = 400
@@ -78,12 +78,12 @@ def parse_hub_name(source_name: str) -> _HubName:
     return _HubName(source_name, "/".join(names[:2]), names[2] if len(names) > 2 else None, split or None)
 
 
-def open_hub_split(source_name: str, split: str) -> tuple[Any, SplitSelection]:
-    """Opens what serves as the split "train", "test", "validation" or "all" of a set, from the cache or from the network.
+def open_hub_part(source_name: str, part: str) -> tuple[Any, PartSelection]:
+    """Opens what serves as the part "train", "test", "validation" or "all" of a set, from the cache or from the network.
 
     Arguments:
         source_name: The name of the set, which `parse_hub_name` explains.
-        split: The split.
+        part: The part.
 
     Returns:
         The `datasets.Dataset` of one split of the set, and which of its rows are asked for.
@@ -98,7 +98,7 @@ def open_hub_split(source_name: str, split: str) -> tuple[Any, SplitSelection]:
     try:
         builder = datasets.load_dataset_builder(name.repository, *([name.config] if name.config else []))
         layout = _read_layout(builder, name)
-        chosen, parts = _choose_split(name, layout.splits, split)
+        chosen, parts = _choose_split(name, layout.splits, part)
         dataset = _open_prepared(name, layout, chosen) or _prepare(builder, name, layout, chosen)
     except UserError:
         raise
@@ -106,7 +106,7 @@ def open_hub_split(source_name: str, split: str) -> tuple[Any, SplitSelection]:
         reason = " ".join(str(error).split())[:_REASON_CHARACTERS] or type(error).__name__
         recorded = _recall_layout(name)
         if recorded is not None:
-            chosen, parts = _choose_split(name, recorded.splits, split)
+            chosen, parts = _choose_split(name, recorded.splits, part)
             dataset = _open_prepared(name, recorded, chosen)
         if recorded is None or dataset is None:
             raise UserError(
@@ -114,9 +114,9 @@ def open_hub_split(source_name: str, split: str) -> tuple[Any, SplitSelection]:
                 "elsewhere and give their folder."
             ) from None
     if len(parts) == 1:
-        return dataset, select_split({"all": len(dataset)}, split, source_name)
-    part = PART_OF_NAME.get(chosen, chosen)
-    return dataset, select_split({each: len(dataset) if each == part else 2 for each in parts}, split, source_name)
+        return dataset, select_part({"all": len(dataset)}, part, source_name)
+    own = PART_OF_NAME.get(chosen, chosen)
+    return dataset, select_part({each: len(dataset) if each == own else 2 for each in parts}, part, source_name)
 
 
 def _read_layout(builder: Any, name: _HubName) -> _Layout:
@@ -139,8 +139,8 @@ def _recall_layout(name: _HubName) -> _Layout | None:
     return None
 
 
-def _choose_split(name: _HubName, splits: Sequence[str], split: str) -> tuple[str, tuple[str, ...]]:
-    """Returns the split of a set that is asked for, and the parts of the source."""
+def _choose_split(name: _HubName, splits: Sequence[str], part: str) -> tuple[str, tuple[str, ...]]:
+    """Returns the split of a set that serves as a part, and the parts of the source."""
     known = ", ".join(splits) or "none"
     if name.split is not None:
         if name.split not in splits:
@@ -152,7 +152,7 @@ def _choose_split(name: _HubName, splits: Sequence[str], split: str) -> tuple[st
     if "train" not in parts:
         example = f"{name.source_name}:{splits[0]}" if splits else "another set"
         raise MissingPartError(f"{name.source_name} has the splits {known}, but no train: name one, such as {example}.")
-    return parts[select_split(dict.fromkeys(parts, 2), split, name.source_name).part], tuple(parts)
+    return parts[select_part(dict.fromkeys(parts, 2), part, name.source_name).part], tuple(parts)
 
 
 def _open_prepared(name: _HubName, layout: _Layout, split: str) -> Any | None:

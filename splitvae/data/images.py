@@ -32,20 +32,22 @@ class Images:
         labels: None, or int64 labels: classes with shape (N,), or binary attributes with shape (N, A).
         classes: The names of the classes or of the attributes; () where there are no labels.
         source: The name, path or description of what the images were read from.
-        split: The part of the source: "train", "test", "validation", or "all".
+        part: The part of the source: "train", "test", "validation", or "all".
         notes: One line for each thing that was done to the images: skipped, converted, resized, held out.
         crop: The side in pixels of the centre square that was cut out of each image; None without such a crop.
         names: The path of each image in the folder that it was read from; () where images have no files of their own.
+        divided: The number of images of the source, if it has no parts, so that some of them are held out as test.
     """
 
     pixels: Tensor = field(repr=False)
     labels: Tensor | None = field(default=None, repr=False)
     classes: tuple[str, ...] = ()
     source: str = "images in memory"
-    split: str = "train"
+    part: str = "train"
     notes: tuple[str, ...] = ()
     crop: int | None = None
     names: Sequence[str] = field(default=(), repr=False)
+    divided: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         pixels, labels = self.pixels, self.labels
@@ -82,7 +84,7 @@ class Images:
 
     def __repr__(self) -> str:
         labels = f", {len(self.classes)} classes" if self.labels is not None else ""
-        return f"Images({len(self):,} of shape {self.shape}{labels}, source={self.source!r}, split={self.split!r})"
+        return f"Images({len(self):,} of shape {self.shape}{labels}, source={self.source!r}, part={self.part!r})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Returns the pixels as an array, uint8 (N, C, H, W)."""

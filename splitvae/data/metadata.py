@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import UserError
 from ..utils.text import count_noun
 from .decode import shorten_list
-from .splits import Labels, make_class_labels
+from .parts import Labels, make_class_labels
 
 __all__ = ["TABLE", "FolderLabels"]
 

@@ -106,7 +106,7 @@ def find_idx_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def read_idx_pair(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+def read_idx_pair(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Reads the images, uint8 (N, H, W), and labels, int64 (N,), of "train" or "test" in a folder of four IDX files.
 
     Raises:
@@ -115,7 +115,7 @@ def read_idx_pair(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     files = find_idx_files(folder)
     if missing := [name for name in IDX_FILES if name not in files]:
         raise UserError(f"{folder} lacks {', '.join(missing)} (each may end in .gz): put all four IDX files there.")
-    images_file, labels_file = (files[name] for name in (IDX_FILES[:2] if split == "train" else IDX_FILES[2:]))
+    images_file, labels_file = (files[name] for name in (IDX_FILES[:2] if part == "train" else IDX_FILES[2:]))
     images, labels = read_idx(images_file, rank=3), read_idx(labels_file, rank=1)
     if len(images) != len(labels):
         raise UserError(

@@ -23,8 +23,8 @@ from ..errors import UserError
 from .cache import Origin, decode_once, hash_files
 from .encoded import ColumnImages, FileImages
 from .geometry import ResizeOptions
-from .hub import open_hub_split
-from .splits import PART_OF_NAME, Labels, LoadedSplit, SplitSelection, make_class_labels, select_split
+from .hub import open_hub_part
+from .parts import PART_OF_NAME, Labels, LoadedPart, PartSelection, make_class_labels, select_part
 
 __all__ = ["find_parquet_parts", "read_hub_dataset", "read_parquet"]
 
@@ -43,13 +43,13 @@ def find_parquet_parts(files: Sequence[Path], root: Path) -> dict[str, list[Path
     return parts or {"all": list(files)}
 
 
-def read_parquet(parts: Mapping[str, Sequence[Path]], source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of parquet files.
+def read_parquet(parts: Mapping[str, Sequence[Path]], source_name: str, part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of parquet files.
 
     Arguments:
         parts: The files of each part.
         source_name: The path of the file or folder.
-        split: The split to read.
+        part: The part to read.
         options: The side, crop and channels of the images.
 
     Raises:
@@ -58,11 +58,11 @@ def read_parquet(parts: Mapping[str, Sequence[Path]], source_name: str, split: s
     file = Path(source_name)
     try:
         row_counts: dict[str, list[int]] = {}
-        for part, files in parts.items():
-            row_counts[part] = []
+        for own, files in parts.items():
+            row_counts[own] = []
             for file in files:
-                row_counts[part].append(pq.read_metadata(file).num_rows)
-        selection = select_split({part: sum(counts) for part, counts in row_counts.items()}, split, source_name)
+                row_counts[own].append(pq.read_metadata(file).num_rows)
+        selection = select_part({own: sum(counts) for own, counts in row_counts.items()}, part, source_name)
         files, tables, images = parts[selection.part], [], set()
         for file in files:
             image, *columns = _select_columns(pq.read_schema(file), str(file))
@@ -84,21 +84,21 @@ def read_parquet(parts: Mapping[str, Sequence[Path]], source_name: str, split: s
 
     root = Path(os.path.abspath(source_name))
     names = [os.path.relpath(os.path.abspath(path), root.parent) for path in files]
-    origin = Origin(str(root), split, hash_files(root.parent, names))
+    origin = Origin(str(root), part, hash_files(root.parent, names))
     items = FileImages(files, first_rows, images.pop(), Path(source_name).parent)
     return _decode_table(items, table, selection, origin, options, source_name=source_name, row_name=row_name)
 
 
-def read_hub_dataset(source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of a data set of the hub (hub.py).
+def read_hub_dataset(source_name: str, part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of a data set of the hub (hub.py).
 
     Raises:
         UserError: If the name is wrong, the data set cannot be loaded, or it has no column of images.
     """
-    dataset, selection = open_hub_split(source_name, split)
+    dataset, selection = open_hub_part(source_name, part)
     table = dataset.with_format("arrow")[:]
     image, *columns = _select_columns(table.schema, source_name)
-    origin = Origin(source_name, split, str(dataset._fingerprint))
+    origin = Origin(source_name, part, str(dataset._fingerprint))
     items, table = ColumnImages(table.column(image)), table.select(columns)
     return _decode_table(
         items, table, selection, origin, options, source_name=source_name, row_name=lambda row: f"row {row}"
@@ -144,13 +144,13 @@ def _select_columns(schema: pa.Schema, source_name: str) -> list[str]:
 def _decode_table(
     items: ColumnImages | FileImages,
     table: pa.Table,
-    selection: SplitSelection,
+    selection: PartSelection,
     origin: Origin,
     options: ResizeOptions,
     *,
     source_name: str,
     row_name: Callable[[int], str],
-) -> LoadedSplit:
+) -> LoadedPart:
     """Decodes the selected rows of a column of encoded images; the table has their labels or attributes."""
     schema = table.schema
     decoded = decode_once(items, options, source_name, selection.rows, row_name, origin)
@@ -164,4 +164,4 @@ def _decode_table(
     elif attributes := schema.names:
         values = np.stack([table.column(each).fill_null(False).to_numpy() for each in attributes], 1)
         labels = Labels(values[decoded.rows], tuple(attributes))
-    return LoadedSplit(decoded.pixels, labels, notes)
+    return LoadedPart(decoded.pixels, labels, notes, divided=selection.divided)

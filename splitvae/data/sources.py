@@ -9,14 +9,14 @@
 | a folder                                | its four IDX files, CIFAR's .bin files (cifar.py), CelebA (celeba.py),      |
 |                                         | parquet files, or images (folder.py)                                        |
 | a .parquet, .npy or .npz file           | encoded images (parquet.py), or arrays (arrays.py)                          |
-| "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub, or with ":split" one split of it        |
+| "hf://org/name", "hf://org/name/config" | a data set of the Hugging Face hub, or with ":split" one split of it       |
 |                                         | (hub.py, parquet.py)                                                        |
 | an array                                | itself: (N, H, W), (N, H, W, C) or (N, C, H, W)                             |
 | a data set of PyTorch                   | its items, each read once (torch_dataset.py)                                |
 | images of Pillow, a list, a batch       | themselves (convert.py)                                                     |
 
 **Parts.** The parts of a source are the train, test and validation subfolders of a folder, and the arrays x_train and
-x_test of an `.npz`. splits.py selects the part that serves as the split, and holds out a test split where there is none.
+x_test of an `.npz`. parts.py says what serves as a part that a source lacks.
 
 **Labels.** A folder of images may have a table of them, metadata.csv (metadata.py); otherwise its subfolders are classes if
 there are at least two. In an `.npz` the labels are the array `labels` or `y`.
@@ -57,7 +57,7 @@ from .geometry import ResizeOptions
 from .images import Images, evenly_spaced
 from .mnist import HOSTED_DATASETS, fetch_dataset, find_idx_files, read_idx_pair
 from .parquet import find_parquet_parts, read_hub_dataset, read_parquet
-from .splits import Labels, LoadedSplit, MissingPartError, make_class_labels, select_split
+from .parts import Labels, LoadedPart, MissingPartError, make_class_labels, select_part
 from .torch_dataset import is_torch_dataset, name_dataset, read_torch_dataset
 
 __all__ = ["SOURCE_NAMES", "Source", "check_source", "is_from_memory", "load", "load_all"]
@@ -86,12 +86,12 @@ def load_all(source: Source) -> Images:
     with suppress(MissingPartError):
         return load(source, "all")
     images = load(source, "test")
-    return replace(images, notes=(*images.notes, f"{images.source} has parts, of which the {images.split} part is taken"))
+    return replace(images, notes=(*images.notes, f"{images.source} has parts, of which the {images.part} part is taken"))
 
 
 def load(
     source: Source,
-    split: str = "train",
+    part: str = "train",
     *,
     side: int | None = None,
     crop: int | None = None,
@@ -104,7 +104,7 @@ def load(
         source: A name, a path, "hf://org/name", an array (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or
             floating-point in [0, 1], a data set of PyTorch whose items are such images or (image, label) pairs, or what
             else `splitvae.as_images` takes, such as a list of images.
-        split: "train" or "test"; "validation" where the source has such a part; "all" where it has no parts.
+        part: "train" or "test"; "validation" where the source has such a part; "all" where it has no parts.
         side: The height and width of the result in pixels. By default the images decide, for each part anew: to read a
             test part in the shape of its train part, pass the side and channels of the train part.
         crop: The side in pixels of the centre square to cut out; smaller images are cut to their shorter side.
@@ -114,8 +114,8 @@ def load(
     Raises:
         UserError: If the source cannot be read; the message says what is wrong with it, and what to do.
     """
-    if split not in ("train", "test", "validation", "all"):
-        raise UserError(f"split={split!r} is unknown: type 'train', 'test', 'validation' or 'all'.")
+    if part not in ("train", "test", "validation", "all"):
+        raise UserError(f"part={part!r} is unknown: type 'train', 'test', 'validation' or 'all'.")
     if channels not in (None, 1, 3):
         raise UserError(f"channels={channels} is impossible: images are gray (1) or RGB (3).")
     for name, value in (("side", side), ("crop", crop)):
@@ -123,7 +123,9 @@ def load(
             raise UserError(f"{name}={value} is impossible: give a number of pixels, such as {name}=64.")
     source_name = _name_source(source)
     try:
-        pixels, labels, notes, names = _read_source(source, source_name, split, ResizeOptions(side, crop, channels, cache))
+        pixels, labels, notes, names, divided = _read_source(
+            source, source_name, part, ResizeOptions(side, crop, channels, cache)
+        )
     except OSError as error:
         raise UserError(f"{source_name} cannot be read: {error}.") from None
     values = torch.from_numpy(labels.values.astype(np.int64)) if labels else None
@@ -132,7 +134,7 @@ def load(
             f"these images are nearly black, with no value above {brightest} of 255: if they are masks or have 12 bits, "
             "stretch their values first",
         )
-    return Images(pixels, values, labels.classes if labels else (), source_name, split, notes, crop, names)
+    return Images(pixels, values, labels.classes if labels else (), source_name, part, notes, crop, names, divided)
 
 
 def is_from_memory(images: Images) -> bool:
@@ -157,46 +159,46 @@ def _name_source(source: Source) -> str:
     )
 
 
-def _read_source(source: Source, source_name: str, split: str, options: ResizeOptions) -> LoadedSplit:
-    """Reads a split of a source with the reader for its kind."""
+def _read_source(source: Source, source_name: str, part: str, options: ResizeOptions) -> LoadedPart:
+    """Reads a part of a source with the reader for its kind."""
     if isinstance(source, np.ndarray | Tensor):
-        selection = select_split({"all": source.shape[0] if source.ndim else 0}, split, source_name)
+        selection = select_part({"all": source.shape[0] if source.ndim else 0}, part, source_name)
         return read_array(source, None, selection, source_name, options)
     if is_collection(source):
         images = as_images(source)
-        selection = select_split({"all": len(images)}, split, source_name)
+        selection = select_part({"all": len(images)}, part, source_name)
         labels = None if images.labels is None else Labels(images.labels.numpy(), images.classes)
         loaded = read_array(images.pixels, labels, selection, source_name, options)
         return loaded._replace(notes=images.notes + loaded.notes)
     if not isinstance(source, str | os.PathLike):
-        return read_torch_dataset(source, split, options)
+        return read_torch_dataset(source, part, options)
     if source_name == "digits":
-        return read_digits(split, options)
+        return read_digits(part, options)
     if source_name in HOSTED_DATASETS:
         folder, notes = fetch_dataset(source_name)
-        loaded = _read_idx_folder(folder, split, options, HOSTED_DATASETS[source_name].classes)
+        loaded = _read_idx_folder(folder, part, options, HOSTED_DATASETS[source_name].classes)
         return loaded._replace(notes=notes + loaded.notes)
     if source_name in CIFAR:
-        return read_cifar_by_name(source_name, split, options)
+        return read_cifar_by_name(source_name, part, options)
     if source_name.startswith("hf://"):
-        return read_hub_dataset(source_name, split, options)
+        return read_hub_dataset(source_name, part, options)
     path = Path(os.path.expanduser(source_name))  # unlike Path.expanduser it does not raise for an unknown user
     if path.is_dir():
         if find_idx_files(path):
-            return _read_idx_folder(path, split, options)
+            return _read_idx_folder(path, part, options)
         if cifar := find_cifar(path):
-            return read_cifar_folder(path, cifar, split, options)
+            return read_cifar_folder(path, cifar, part, options)
         if is_celeba(path):
-            return read_celeba(path, split, options)
+            return read_celeba(path, part, options)
         if tables := sorted(file for file in path.rglob("*.parquet") if not is_hidden(file.relative_to(path))):
-            return read_parquet(find_parquet_parts(tables, path), source_name, split, options)
-        return read_folder(path, split, options)
+            return read_parquet(find_parquet_parts(tables, path), source_name, part, options)
+        return read_folder(path, part, options)
     if path.suffix == ".parquet" and path.is_file():
-        return read_parquet({"all": [path]}, source_name, split, options)
+        return read_parquet({"all": [path]}, source_name, part, options)
     if path.suffix in (".npy", ".npz") and path.is_file():
-        return read_numpy_file(path, source_name, split, options)
+        return read_numpy_file(path, source_name, part, options)
     if is_archive(path) and path.is_file():
-        return read_cifar_archive(path, split, options)
+        return read_cifar_archive(path, part, options)
     _explain_missing(source_name, path)
     raise UserError(explain_cifar_file(path) or explain_celeba_file(path) or _UNKNOWN_KIND.format(source_name))
 
@@ -219,8 +221,8 @@ def _explain_missing(source_name: str, path: Path) -> None:
     )
 
 
-def _read_idx_folder(folder: Path, split: str, options: ResizeOptions, classes: tuple[str, ...] = ()) -> LoadedSplit:
-    images, values = read_idx_pair(folder, split)
-    selection = select_split({"train": len(images), "test": len(images)}, split, str(folder))
+def _read_idx_folder(folder: Path, part: str, options: ResizeOptions, classes: tuple[str, ...] = ()) -> LoadedPart:
+    images, values = read_idx_pair(folder, part)
+    selection = select_part({"train": len(images), "test": len(images)}, part, str(folder))
     labels = make_class_labels(values, classes)
     return read_array(images, labels, selection, str(folder), options)

@@ -26,7 +26,7 @@ from .arrays import labels_from_array
 from .decode import image_to_array, shorten_list
 from .geometry import ResizeOptions, array_to_pixels, choose_side, crop_and_resize, describe_geometry, resize
 from .images import evenly_spaced
-from .splits import Labels, LoadedSplit, make_class_labels, select_split
+from .parts import Labels, LoadedPart, make_class_labels, select_part
 
 __all__ = ["is_torch_dataset", "name_dataset", "read_torch_dataset"]
 
@@ -70,12 +70,12 @@ def name_dataset(dataset: Any) -> str:
     return f"torch data set {type(dataset).__name__}{count}"
 
 
-def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions, name: str = "") -> LoadedSplit:
-    """Reads the items of a split in the order of their numbers.
+def read_torch_dataset(dataset: Any, part: str, options: ResizeOptions, name: str = "") -> LoadedPart:
+    """Reads the items of a part in the order of their numbers.
 
     Arguments:
         dataset: A data set of PyTorch, or an object with `__len__` and `__getitem__`.
-        split: The split; a data set has no parts, so that a tenth of it is held out as test.
+        part: The part; a data set has no parts, so that a tenth of it is held out as test.
         options: The side, crop and channels of the result.
         name: What messages call the data set; by default its class.
 
@@ -83,7 +83,7 @@ def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions, name: s
         UserError: If no item can be read, or if items are no images or have values out of range.
     """
     reader = _Reader(dataset, name or name_dataset(dataset))
-    selection = select_split({"all": len(dataset)}, split, reader.name)
+    selection = select_part({"all": len(dataset)}, part, reader.name)
     rows = selection.rows_of(len(dataset)).tolist()
     sample = {}
     for row in [rows[i] for i in evenly_spaced(len(rows), _SAMPLE).tolist()]:
@@ -120,7 +120,7 @@ def read_torch_dataset(dataset: Any, split: str, options: ResizeOptions, name: s
         failures = shorten_list(reader.describe_failures())
         notes.append(f"skipped {count_noun(len(reader.failures), 'item')} that cannot be read: {failures}")
     values, label_notes = _make_labels(labels, dataset)
-    return LoadedSplit(result[: len(labels)], values, (*notes, *label_notes))
+    return LoadedPart(result[: len(labels)], values, (*notes, *label_notes), divided=selection.divided)
 
 
 class _Item(NamedTuple):

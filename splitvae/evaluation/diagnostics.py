@@ -232,7 +232,7 @@ def _describe_model(run: Run, vae: VAE) -> dict[str, Any]:
 def _describe_data(images: Images, count: int, seed: int) -> dict[str, Any]:
     return {
         "source": images.source,
-        "part": images.split,
+        "part": images.part,
         "images": count,
         "available": len(images),
         "sha256": images.sha256,

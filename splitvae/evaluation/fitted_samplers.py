@@ -102,7 +102,7 @@ def _encode(run: Run, protocol: Protocol) -> Codes:
     if not protocol.follows_code:
         return run.codes("train")
     test = run.images("test")
-    first = Images(test.pixels[:AUTHORS_CODES], None, (), test.source, test.split, ())
+    first = Images(test.pixels[:AUTHORS_CODES], None, (), test.source, test.part, ())
     return encode(run.vae.eval(), first)
 
 

@@ -113,7 +113,7 @@ def read_some_images(run: Run, most: int = MAX_IMAGES) -> Images | None:
             continue
         rows = evenly_spaced(len(images), most)
         labels = None if images.labels is None else images.labels[rows]
-        return Images(images.pixels[rows], labels, images.classes, images.source, images.split, ())
+        return Images(images.pixels[rows], labels, images.classes, images.source, images.part, ())
     return None
 
 

@@ -82,10 +82,10 @@ def score(
     count, pad = min(images, len(test)), run.config.data.pad if protocol.padding == "cut" else 0
     generated = protocol.generated or count
     rows = torch.arange(count) if protocol.follows_code else evenly_spaced(len(test), count)
-    subset = Images(test.pixels[rows], None, (), test.source, test.split, ())
+    subset = Images(test.pixels[rows], None, (), test.source, test.part, ())
     notes: list[str] = list(test.notes)
     if count < images:
-        notes.append(f"{images:,} images were asked for, the {test.split} part has {count:,}")
+        notes.append(f"{images:,} images were asked for, the {test.part} part has {count:,}")
     fitted = sampler_for(run, _limit_components(sampler, run, protocol, notes), protocol, progress=show_fit(sampler.name))
     notes += _describe_convergence(fitted)
     latents = {
@@ -98,7 +98,7 @@ def score(
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
         "real": {
             "source": test.source,
-            "part": test.split,
+            "part": test.part,
             "images": count,
             "shape": list(remove_padding(subset.pixels[:1], pad).shape[1:]),
             "sha256": subset.sha256,

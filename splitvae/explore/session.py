@@ -58,7 +58,7 @@ class Session:
     @property
     def has_data(self) -> bool:
         """Whether the images are those of the run's data."""
-        return self.images.split != "samples"
+        return self.images.part != "samples"
 
     @cached_property
     def latents(self) -> InformativeLatents:

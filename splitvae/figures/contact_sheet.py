@@ -38,7 +38,7 @@ def draw_contact_sheet(images: Images) -> Figure:
 
 def describe_labels(images: Images) -> str:
     """Returns a sentence with the number of images of each class, or that have each attribute."""
-    text = f"{images.source}, {images.split}: {count_noun(len(images), 'image')} of {'x'.join(map(str, images.shape))}"
+    text = f"{images.source}, {images.part}: {count_noun(len(images), 'image')} of {'x'.join(map(str, images.shape))}"
     if images.labels is None:
         return f"{text} without labels."
     counts = [(len(_members(images.labels, number)), name) for number, name in enumerate(images.classes)]

@@ -16,21 +16,21 @@ from ..utils.text import count_noun
 __all__ = ["load_for_config", "match_config"]
 
 
-def load_for_config(config: Config, split: str) -> Images:
-    """Returns a split of the images of a configuration, padded and resized to its shape.
+def load_for_config(config: Config, part: str) -> Images:
+    """Returns a part of the images of a configuration, padded and resized to its shape.
 
     Arguments:
         config: The configuration, whose `data.source` is not None.
-        split: The split, such as "train" or "test"; see `splitvae.load`.
+        part: The part, such as "train" or "test"; see `splitvae.load`.
     """
     data, shape = config.data, config.model.shape
     assert data.source is not None
     side = channels = None
     if shape is not None:
         side = shape[1] - 2 * data.pad
-        # Training images must have the channels of the network, but a test split may be gray where they have colours.
-        channels = None if split == "train" else shape[0]
-    images = load(data.source, split, side=side, crop=data.crop, channels=channels)
+        # Training images must have the channels of the network, but a test part may be gray where they have colours.
+        channels = None if part == "train" else shape[0]
+    images = load(data.source, part, side=side, crop=data.crop, channels=channels)
     return match_config(images, config)
 
 

@@ -281,12 +281,12 @@ def _describe_groups(parts: tuple[LabelledCodes, LabelledCodes], count: int) -> 
     return {"members": count, "groups": groups, "majority": majority_accuracy(train.labels, test.labels)}
 
 
-def _describe_data(run: Run, split: str, part: LabelledImages) -> dict[str, Any]:
-    images = run.images(split)
+def _describe_data(run: Run, part: str, labelled: LabelledImages) -> dict[str, Any]:
+    images = run.images(part)
     return {
         "source": images.source,
-        "part": images.split,
-        "images": len(part.labels),
+        "part": images.part,
+        "images": len(labelled.labels),
         "available": len(images),
         "sha256": images.sha256,
         "notes": list(images.notes),

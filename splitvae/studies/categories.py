@@ -69,10 +69,10 @@ def compare_categories(
             f"training images have the shape {train.shape} and test images {test.shape}: load(source, 'test', "
             f"side={train.shape[1]}, channels={train.shape[0]}) brings the latter to the shape of the former."
         )
-    for part in (train, test):
-        if len(part) < 2:
-            held = count_noun(len(part), "image")
-            raise UserError(f"the {part.split} part of {part.source} has {held}: at least 2 are needed.")
+    for images in (train, test):
+        if len(images) < 2:
+            held = count_noun(len(images), "image")
+            raise UserError(f"the {images.part} part of {images.source} has {held}: at least 2 are needed.")
     notes = list(dict.fromkeys((*train.notes, *test.notes)))
     test_rows = evenly_spaced(len(test), MAX_TEST_IMAGES)
     real = cached_features(extractor, test.pixels[test_rows], notes=notes)
@@ -99,8 +99,8 @@ def compare_categories(
     return {
         "labels": "classes" if classes else "attributes",
         "extractor": {"name": extractor.name, "fingerprint": extractor.fingerprint, "note": extractor.note},
-        "train": {"source": train.source, "part": train.split, "images": len(train)},
-        "test": {"source": test.source, "part": test.split, "images": len(test_rows)},
+        "train": {"source": train.source, "part": train.part, "images": len(train)},
+        "test": {"source": test.source, "part": test.part, "images": len(test_rows)},
         "count": count,
         "mirror": mirror,
         "seed": seed,

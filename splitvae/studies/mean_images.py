@@ -66,7 +66,7 @@ def measure_mean_images(sets: Sequence[Images]) -> dict[str, Any]:
         results.append(
             {
                 "source": images.source,
-                "part": images.split,
+                "part": images.part,
                 "images": len(images),
                 "shape": list(images.shape),
                 "contrast": float((mean - colour).square().mean().sqrt()),

@@ -140,7 +140,7 @@ def _train_system(folder: Path, system: System, fields: dict[str, Any], progress
 
 def _describe_images(images: Images) -> dict[str, Any]:
     """Returns which images were read: their source, part, number, hash and notes."""
-    described = {"source": images.source, "part": images.split, "images": len(images), "sha256": images.sha256}
+    described = {"source": images.source, "part": images.part, "images": len(images), "sha256": images.sha256}
     return described | {"notes": list(images.notes)}
 
 

@@ -13,7 +13,6 @@ import torch
 from ..config import Config
 from ..data.images import Images
 from ..data.sources import Source, load
-from ..data.splits import undivided_count
 from ..errors import UserError, setting
 from ..models.vae import VAE
 from ..objectives.base import Loss, Objective
@@ -142,7 +141,7 @@ def train(
             print_once(progress, f"{folder} has no checkpoint yet; starting anew.")
         if trainer.fabric.is_global_zero:
             if run is None:
-                Run.begin(folder, config, vae.counts(), parts["train"].sha256, undivided_count(parts["train"].notes))
+                Run.begin(folder, config, vae.counts(), parts["train"].sha256, parts["train"].divided)
             else:
                 run.reconfigure(config, vae.counts(), images=parts["train"].sha256)
         check_agreement(

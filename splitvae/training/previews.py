@@ -48,7 +48,7 @@ class SampleDistance:
         self.real = cached_features(self.extractor, cropped.pixels[evenly_spaced(len(images), IMAGES_PER_SET)])
         self.provenance = {
             "extractor": {name: getattr(self.extractor, name) for name in ("name", "fingerprint", "note")},
-            "real": {"source": images.source, "part": images.split, "images": len(self.real), "sha256": images.sha256},
+            "real": {"source": images.source, "part": images.part, "images": len(self.real), "sha256": images.sha256},
             "generated": len(self.real),
             "seed": self.seed,
         }

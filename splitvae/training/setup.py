@@ -110,8 +110,8 @@ def prepare_images(
         loaded = images
         source = None if is_from_memory(images) else images.source
         config = config.override(data=source, crop=images.crop)  # so that test images are cropped in the same way
-        if images.split not in ("train", "") and source is not None:
-            print_once(progress, f"Note: these are the {images.split} images of {source}; test images may be among them.")
+        if images.part not in ("train", "") and source is not None:
+            print_once(progress, f"Note: these are the {images.part} images of {source}; test images may be among them.")
     if config.model.shape is None:
         has_gpu = find_device(config.hardware.accelerator).type == "cuda"
         suggested = suggest_settings(loaded.shape, len(loaded), has_gpu, config, explicit)

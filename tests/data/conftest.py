@@ -35,9 +35,9 @@ def save() -> Callable[..., None]:
 def assert_refused() -> Callable[..., None]:
     """Returns a function: assert_refused(source, *words) asserts that `load` answers with one line that has the words."""
 
-    def assert_load_fails(source: object, *words: str, split: str = "train", **options: int) -> None:
+    def assert_load_fails(source: object, *words: str, part: str = "train", **options: int) -> None:
         with pytest.raises(UserError) as error:
-            load(source, split, **options)
+            load(source, part, **options)
         for word in words:
             assert word in str(error.value)
         assert "\n" not in str(error.value)

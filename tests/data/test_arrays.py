@@ -116,7 +116,7 @@ def test_npy_and_npz_files_are_read(tmp_path: Path, noise: Callable[..., np.ndar
     np.savez(tmp_path / "d.npz", images)
     np.savez(tmp_path / "e.npz", x=images, y=np.array(["cat", "dog"] * 10))
     assert load(tmp_path / "a.npy").labels is None and len(load(tmp_path / "d.npz", "test")) == 2
-    parts = [load(tmp_path / "b.npz", split) for split in ("train", "test")]
+    parts = [load(tmp_path / "b.npz", part) for part in ("train", "test")]
     assert sum((part.labels == 3).sum() for part in parts) == 5 and parts[0].classes == ("0", "1", "2", "3")
     assert load(tmp_path / "c.npz").labels.tolist() == labels[:15].tolist() and len(load(tmp_path / "c.npz", "test")) == 5
     assert load(tmp_path / "e.npz").classes == ("cat", "dog")

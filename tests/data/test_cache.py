@@ -68,11 +68,11 @@ def assert_same(a: Images, b: Images) -> None:
 def test_prepared_images_are_those_of_a_direct_decode_and_decoded_once(
     photos: Path, decoded: list[str], options: dict[str, int]
 ) -> None:
-    for split in ("train", "test"):
-        direct = load(photos, split, cache=False, **options)
-        assert_same(load(photos, split, cache=True, **options), direct)
+    for part in ("train", "test"):
+        direct = load(photos, part, cache=False, **options)
+        assert_same(load(photos, part, cache=True, **options), direct)
         decoded.clear()
-        assert_same(load(photos, split, **options), direct)
+        assert_same(load(photos, part, **options), direct)
         assert decoded == []
 
 

@@ -55,7 +55,7 @@ def paper(content: bytes, crop: tuple[int, int, int, int] = (25, 45, 153, 173), 
 
 
 def test_parts_attributes_and_the_crop_of_the_paper(celeba: Path, jpegs: list[bytes]) -> None:
-    parts = {split: load(celeba, split) for split in ("train", "validation", "test")}
+    parts = {part: load(celeba, part) for part in ("train", "validation", "test")}
     assert [len(part) for part in parts.values()] == [6, 2, 4]
     for part, first in zip(parts.values(), (0, 6, 8), strict=True):
         assert part.shape == (3, 64, 64) and part.classes == tuple(ATTRIBUTES)
@@ -128,7 +128,7 @@ def test_a_part_that_is_wholly_absent_is_no_part(celeba: Path, assert_refused: C
     for name in NAMES[6:8]:
         (celeba / "img_align_celeba" / name).unlink()
     assert len(load(celeba)) == 6
-    assert_refused(celeba, "no validation part, only train and test", split="validation")
+    assert_refused(celeba, "no validation part, only train and test", part="validation")
 
 
 @pytest.mark.parametrize(

@@ -49,14 +49,14 @@ def test_a_folder_of_binary_files_is_read(folder: Path, assert_refused: Callable
     assert train.pixels[19].flatten().tolist() == record[1:].tolist()  # red, green, blue, each row by row
     assert train.labels.tolist() == [i + j for j in range(5) for i in range(4)] and test.labels.tolist() == [5, 6, 7, 8]
     assert train.classes == test.classes == CLASSES
-    assert_refused(folder, "no validation part", split="validation")
+    assert_refused(folder, "no validation part", part="validation")
     assert load(folder, side=16, channels=1).shape == (1, 16, 16)
 
 
 def test_the_archive_is_read_without_unpacking_it(folder: Path) -> None:
     path = pack(folder)
-    for split in ("train", "test"):
-        ours, theirs = load(path, split), load(folder, split)
+    for part in ("train", "test"):
+        ours, theirs = load(path, part), load(folder, part)
         assert torch.equal(ours.pixels, theirs.pixels) and torch.equal(ours.labels, theirs.labels)
     assert ours.classes == CLASSES and sorted(os.listdir(folder.parent)) == [path.name, folder.name][::-1]
 
@@ -84,7 +84,7 @@ def test_damaged_files_are_refused(folder: Path, packed: bool, assert_refused: C
     assert_refused(source(), "Image 1 of data_batch_2.bin", "label 10", "0 to 9")
     path.unlink()
     assert_refused(source(), "lacks data_batch_2.bin", "cifar-10-binary.tar.gz")
-    assert_refused(source(), "lacks data_batch_2.bin", split="test")
+    assert_refused(source(), "lacks data_batch_2.bin", part="test")
 
 
 def test_cut_and_foreign_archives_are_refused(folder: Path, tmp_path: Path, assert_refused: Callable[..., None]) -> None:

@@ -171,6 +171,6 @@ def test_images_are_indexed_as_an_array_is() -> None:
         assert part.sha256 == as_images(PIXELS[rows]).sha256
     assert np.array_equal(np.asarray(images), PIXELS.numpy())
     assert [tuple(image.shape) for image in images] == [(3, 16, 16)] * 6
-    assert repr(images) == "Images(6 of shape (3, 16, 16), 3 classes, source='batch of 6 images', split='all')"
+    assert repr(images) == "Images(6 of shape (3, 16, 16), 3 classes, source='batch of 6 images', part='all')"
     with pytest.raises(IndexError):
         images[6]

@@ -51,7 +51,7 @@ def test_subfolders_are_classes_and_train_and_test_are_parts(
     assert train.classes == test.classes == ("cat", "dog", "eel")
     assert train.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2] and test.labels.tolist() == [0, 0, 2, 2]
     assert (train.pixels[:, 0, 0, 0] == 50 * train.labels).all()
-    assert_refused(tmp_path, "no validation part, only", split="validation")
+    assert_refused(tmp_path, "no validation part, only", part="validation")
 
 
 def test_a_validation_part_stands_in_for_a_test_part(
@@ -69,8 +69,8 @@ def test_labels_of_a_held_out_part_belong_to_its_images(tmp_path: Path, save: Ca
         for number in range(10):
             save(tmp_path / f"class{value}" / f"{number}.png", np.full((8, 8), 50 * value, np.uint8))
     (tmp_path / "class1/5.png").write_bytes(b"\x89PNG broken")
-    for split in ("train", "test"):
-        images = load(tmp_path, split)
+    for part in ("train", "test"):
+        images = load(tmp_path, part)
         assert (images.pixels[:, 0, 0, 0] == 50 * images.labels).all()
 
 
@@ -97,7 +97,7 @@ def test_other_and_damaged_files_are_named_and_skipped(
     for number in range(20):
         save(tmp_path / f"{number:02}.png", noise(32, 32, 3))
     whole = (tmp_path / "00.png").read_bytes()
-    for number in range(20):  # wherever the held-out tenth lies, each split has some of each kind
+    for number in range(20):  # wherever the held-out tenth lies, each part has some of each kind
         if number % 3 == 0:
             (tmp_path / f"{number:02}.png").write_bytes((whole[:1500], b"", b"text")[number // 3 % 3])
     (tmp_path / "notes.txt").write_text("hello")

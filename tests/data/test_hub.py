@@ -61,8 +61,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     return hub
 
 
-def values(source: str, split: str = "train") -> list[int]:
-    images = load(source, split)
+def values(source: str, part: str = "train") -> list[int]:
+    images = load(source, part)
     assert images.source == source and images.classes == ("even", "odd")
     assert (images.pixels[:, 0, 0, 0] % 2 == images.labels).all()
     return images.pixels[:, 0, 0, 0].tolist()
@@ -92,7 +92,7 @@ def test_what_was_read_once_is_read_without_a_network(hub: Hub, assert_refused: 
     again = load("hf://org/name")
     assert again.sha256 == first.sha256 and again.classes == first.classes and again.labels.equal(first.labels)
     assert len(load("hf://org/name:train", "all")) == 20
-    assert_refused("hf://org/name", "Couldn't reach 'org/name' on the Hub at all", "parquet files", split="test")
+    assert_refused("hf://org/name", "Couldn't reach 'org/name' on the Hub at all", "parquet files", part="test")
     assert_refused("hf://org/other", "Couldn't reach 'org/other'")
 
 

@@ -36,8 +36,8 @@ def numbers(pixels: np.ndarray) -> np.ndarray:
 def test_names_of_classes(folder: Path, header: str) -> None:
     write(folder, header, lambda i: ("cat", "dog", "ant")[i % 3])
     (folder / "04.png").write_bytes(b"broken")
-    for split in ("train", "test"):
-        images = load(folder, split)
+    for part in ("train", "test"):
+        images = load(folder, part)
         assert images.classes == ("ant", "cat", "dog")
         expected = [("cat", "dog", "ant")[i % 3] for i in numbers(images.pixels.numpy())]
         assert [images.classes[label] for label in images.labels] == expected

@@ -44,7 +44,7 @@ def test_parquet_gives_images_labels_names_and_parts(
     assert torch.equal(train.pixels, torch.from_numpy(originals[:4]).permute(0, 3, 1, 2))
     assert train.labels.tolist() == [0, 1, 0, 1] and train.classes == ("cat", "dog")
     assert torch.equal(test.pixels, torch.from_numpy(originals[4:]).permute(0, 3, 1, 2))
-    assert_refused(tmp_path, "no validation part", split="validation")
+    assert_refused(tmp_path, "no validation part", part="validation")
 
 
 def test_cifar10_in_the_layout_of_the_hub_is_read(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:

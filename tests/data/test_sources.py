@@ -30,13 +30,13 @@ def test_impossible_options_are_refused(option: str, value: int, assert_refused:
 
 
 def test_an_unknown_split_is_refused(assert_refused: Callable[..., None]) -> None:
-    assert_refused("digits", "'tset'", split="tset")
-    assert_refused("digits", "no validation part", split="validation")
+    assert_refused("digits", "'tset'", part="tset")
+    assert_refused("digits", "no validation part", part="validation")
 
 
 def test_load_all_takes_everything_or_else_the_test_part_with_a_note(tmp_path: Path) -> None:
     whole = load_all("digits")
-    assert (whole.split, len(whole), whole.notes) == ("all", 1797, load("digits", "all").notes)
+    assert (whole.part, len(whole), whole.notes) == ("all", 1797, load("digits", "all").notes)
     np.savez(tmp_path / "parts.npz", x_train=np.zeros((9, 8, 8), np.uint8), x_test=np.ones((4, 8, 8), np.uint8))
     part = load_all(tmp_path / "parts.npz")
-    assert (part.split, len(part)) == ("test", 4) and "has parts, of which the test part" in part.notes[-1]
+    assert (part.part, len(part)) == ("test", 4) and "has parts, of which the test part" in part.notes[-1]

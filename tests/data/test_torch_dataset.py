@@ -143,7 +143,7 @@ def test_what_is_no_data_set_of_images_is_refused(
     assert_refused(Items([torch.full((3, 8, 8), torch.nan)] * 4), "item 0", "NaN")
     assert_refused(Items([np.zeros(64, np.uint8)] * 4), "item 0", "shape")
     assert_refused(Items([]), "0 image")
-    assert_refused(Items(noise(9, 8, 8)), "no validation part", split="validation")
+    assert_refused(Items(noise(9, 8, 8)), "no validation part", part="validation")
     for other in ({0: noise(8, 8)}, {1, 2}, range(3), Items):
         assert_refused(other, "is no source of images", "a data set of PyTorch")
 

@@ -252,7 +252,7 @@ def test_the_test_part_of_a_set_with_parts_is_compared(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (30, 16, 16), dtype=np.uint8)
     np.savez(tmp_path / "parts.npz", x_train=pixels[:20], x_test=pixels[20:])
     images = load_all(tmp_path / "parts.npz")
-    assert (images.split, len(images)) == ("test", 10)
+    assert (images.part, len(images)) == ("test", 10)
     assert any("the test part is taken" in note for note in images.notes)
 
 

@@ -57,7 +57,7 @@ def canvas_of(session: Session, z: torch.Tensor) -> Canvas:
 
 def test_sliders_are_the_latents_of_largest_kl_first(session: Session) -> None:
     codes = encode(session.vae, session.images)
-    assert len(session.images) == 24 and session.images.split == "test"
+    assert len(session.images) == 24 and session.images.part == "test"
     assert session.sliders == kl_by_dimension(codes.mean, codes.logvar).argsort(descending=True).tolist()
     assert session.slider_range(0) == pytest.approx((-4, 4, 0.01))
 

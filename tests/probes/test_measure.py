@@ -231,9 +231,7 @@ def test_attributes_mean_the_same_in_both_parts(make_run: Callable[..., Run], tm
     attributes = torch.tensor([[0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 1, 1], [0, 0, 0], [1, 1, 0]])
     train = Images(pixels, attributes, ("Male", "Old", "Hat"), "people", "train", ())
     run.remember("train", train)
-    run.remember(
-        "test", replace(train, pixels=pixels[3:4], labels=attributes[3:4], split="test")
-    )  # all but one are missing
+    run.remember("test", replace(train, pixels=pixels[3:4], labels=attributes[3:4], part="test"))  # all but one are missing
     train, test = load_labelled_images(run, "Male,Old")
     assert train.labels.tolist() == [0, 1, 2, 3, 0, 3]
     assert test.labels.tolist() == [3]

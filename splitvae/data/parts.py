@@ -1,4 +1,4 @@
-"""The parts of a source of images, and which of them serves as a split.
+"""The parts of a source of images, and what serves as one that the source lacks.
 
 A source has parts, train, test and validation, or is not divided ("all"). Where there is no test part, the validation
 part serves as test. A source of a single part is divided: a random tenth, always the same
@@ -7,7 +7,6 @@ part serves as test. A source of a single part is divided: a random tenth, alway
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,15 +20,14 @@ __all__ = [
     "MAX_CLASSES",
     "PART_OF_NAME",
     "Labels",
-    "LoadedSplit",
+    "LoadedPart",
     "MissingPartError",
-    "SplitSelection",
+    "PartSelection",
     "make_class_labels",
-    "select_split",
-    "undivided_count",
+    "select_part",
 ]
 
-PART_OF_NAME = {  # the part that a folder or a split of this name holds
+PART_OF_NAME = {  # the part that a folder, or a split of a hub's data set, of this name holds
     "train": "train",
     "training": "train",
     "test": "test",
@@ -40,7 +38,6 @@ PART_OF_NAME = {  # the part that a folder or a split of this name holds
 }
 
 HELD_OUT_SHARE = 10  # one image of so many is held out
-_HELD_OUT = re.compile(r"held out [\d,]+ of (?P<count>[\d,]+) images as test: ")
 MAX_CLASSES = 1 << 16  # larger integers are not taken for classes
 
 
@@ -60,39 +57,51 @@ class Labels(NamedTuple):
     classes: tuple[str, ...]
 
 
-class LoadedSplit(NamedTuple):
-    """What a reader of a source returns: the pixels of a split, uint8 (N, C, H, W), their labels, notes, and file names."""
+class LoadedPart(NamedTuple):
+    """What a reader of a source returns.
+
+    Arguments:
+        pixels: The images of a part, uint8 (N, C, H, W).
+        labels: Their labels.
+        notes: One line for each thing that was done to them.
+        names: The names of their files; () where they have none.
+        divided: The number of images of the source, if it has a single part that was divided.
+    """
 
     pixels: Tensor
     labels: Labels | None
     notes: tuple[str, ...]
     names: Sequence[str] = ()
+    divided: int | None = None
 
 
-class SplitSelection(NamedTuple):
-    """Which rows of which part of a source make a split.
+class PartSelection(NamedTuple):
+    """Which rows of a source serve as a part.
 
     Arguments:
-        part: The part.
-        rows: The row numbers in this part; None for all rows.
-        notes: One line if the split is not the part of its name.
+        part: The source's own part that they are of.
+        rows: The row numbers in it; None for all rows.
+        notes: One line if it is not the part that was asked for.
+        divided: The number of images of the source, if it has a single part that was divided. Another number holds out
+            other images.
     """
 
     part: str
     rows: np.ndarray | None
     notes: tuple[str, ...] = ()
+    divided: int | None = None
 
     def rows_of(self, count: int) -> np.ndarray:
-        """Returns the row numbers, given that the part has `count` rows."""
+        """Returns the row numbers, given that the source's own part has `count` rows."""
         return np.arange(count) if self.rows is None else self.rows
 
 
-def select_split(sizes: Mapping[str, int], split: str, source_name: str) -> SplitSelection:
-    """Returns the part that serves as a split, and the rows of this part that belong to the split.
+def select_part(sizes: Mapping[str, int], part: str, source_name: str) -> PartSelection:
+    """Returns which of a source's own parts, and which of its rows, serve as the part that is asked for.
 
     Arguments:
         sizes: The number of images in each part of the source.
-        split: "train", "test", "validation" or "all".
+        part: The part that is asked for: "train", "test", "validation" or "all".
         source_name: What messages call the source.
 
     Raises:
@@ -100,35 +109,27 @@ def select_split(sizes: Mapping[str, int], split: str, source_name: str) -> Spli
         UserError: If the source has too few images.
     """
     if len(sizes) > 1:
-        part = "validation" if split == "test" and "test" not in sizes else split
-        if part not in sizes:
-            raise MissingPartError(f"{source_name} has no {split} part, only {' and '.join(sizes)}: ask for one of these.")
-        if sizes[part] < 2:
-            held = count_noun(sizes[part], "image")
-            raise UserError(f"{source_name} has {held} in its {part} part: at least 2 are needed.")
+        own = "validation" if part == "test" and "test" not in sizes else part
+        if own not in sizes:
+            raise MissingPartError(f"{source_name} has no {part} part, only {' and '.join(sizes)}: ask for one of these.")
+        if sizes[own] < 2:
+            held = count_noun(sizes[own], "image")
+            raise UserError(f"{source_name} has {held} in its {own} part: at least 2 are needed.")
         note = f"{source_name} has no test part: its validation part stands in for it"
-        return SplitSelection(part, None, (note,) if part != split else ())
-    ((part, count),) = sizes.items()
-    if split == "validation":
+        return PartSelection(own, None, (note,) if own != part else ())
+    ((own, count),) = sizes.items()
+    if part == "validation":
         raise UserError(f"{source_name} has no validation part: ask for 'train', or for 'test', a tenth that is held out.")
-    if split == "all" and count:
-        return SplitSelection(part, None)
+    if part == "all" and count:
+        return PartSelection(own, None)
     if count < 2:
         held = count_noun(count, "image")
         raise UserError(f"{source_name} has {held}: at least 2 are needed, one to train and one to test.")
     tenth = max(1, count // HELD_OUT_SHARE)
     order = np.random.default_rng(0).permutation(count)
-    rows = np.sort(order[:tenth] if split == "test" else order[tenth:])
-    return SplitSelection(part, rows, (f"held out {tenth:,} of {count:,} images as test: {source_name} has no test part",))
-
-
-def undivided_count(notes: Sequence[str]) -> int | None:
-    """Returns the number of images of a source of a single part, by the note on its division; None for other sources.
-
-    The division depends on this number: another one holds out other images.
-    """
-    found = next((match for note in notes if (match := _HELD_OUT.match(note))), None)
-    return int(found["count"].replace(",", "")) if found else None
+    rows = np.sort(order[:tenth] if part == "test" else order[tenth:])
+    note = f"held out {tenth:,} of {count:,} images as test: {source_name} has no test part"
+    return PartSelection(own, rows, (note,), count)
 
 
 def make_class_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels | None:
