@@ -248,7 +248,7 @@ def test_a_damaged_evaluation_is_refused_with_its_remedy(runs: dict[str, Run]) -
 def test_the_test_part_of_a_set_with_parts_is_compared(tmp_path: Path) -> None:
     import numpy as np
 
-    assert (load_all("digits").split, len(load_all("digits"))) == ("all", 1797)
+    assert (load_all("digits").part, len(load_all("digits"))) == ("all", 1797)
     pixels = np.random.default_rng(0).integers(0, 256, (30, 16, 16), dtype=np.uint8)
     np.savez(tmp_path / "parts.npz", x_train=pixels[:20], x_test=pixels[20:])
     images = load_all(tmp_path / "parts.npz")
