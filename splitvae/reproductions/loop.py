@@ -121,6 +121,8 @@ def reproduce(experiment: Experiment, request: Request, out: Path, runs: Path, p
         name = f"{system.key}/seed-{seed}"
         of = hash_settings(config, system.samplers_of(seed), scale.images)
         if read_results(file)["runs"].get(name, {}).get("of") == of:
+            if (runs / name / "model").exists():
+                _draw(Run(runs / name), system, experiment, seed, out / experiment.name, only_missing=True)
             continue
         print_once(progress, f"[{i + 1} of {len(jobs)}] {system.title}, seed {seed}")
         try:
@@ -220,9 +222,12 @@ def _probe(run: Run, seed: int, progress: bool) -> dict[str, Any]:
     return read_cached_probes(run, ITERATIONS) or probe(run, ITERATIONS, seed, progress, members=(FUSED_MEMBERS,))
 
 
-def _draw(run: Run, system: System, experiment: Experiment, seed: int, folder: Path) -> None:
-    """Draws the figures of a run that the page shows, and copies them."""
+def _draw(
+    run: Run, system: System, experiment: Experiment, seed: int, folder: Path, *, only_missing: bool = False
+) -> None:
+    """Draws the figures of a run that the page shows, or those that are missing, and copies them."""
     wanted = [figure for figure in experiment.page.figures if (figure.system, figure.seed) == (system.key, seed)]
+    wanted = [figure for figure in wanted if not (only_missing and (folder / figure.file).exists())]
     if not wanted:
         return
     draw_run(run, {name: sampler_for(run, name, PROTOCOL).sample(100, 0) for name in system.samplers_of(seed)})

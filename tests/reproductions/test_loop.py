@@ -155,6 +155,15 @@ def test_what_is_done_is_not_made_again_even_without_the_runs(again: Path, monke
     assert results(again) == before
 
 
+def test_a_figure_that_is_missing_is_drawn_again(again: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = again / "results" / "small" / "svae-0-components.png"
+    drawn = figure.read_bytes()
+    figure.unlink()
+    forbid(monkeypatch, "train")
+    make(again)
+    assert figure.read_bytes() == drawn
+
+
 def test_a_new_setting_makes_only_the_runs_that_have_it(again: Path) -> None:
     before = results(again)["runs"]
     twin = replace(SMALL.systems[1], settings={"beta": 3.0})
