@@ -17,8 +17,9 @@ from ..evaluation.tables import describe_size, format_over_seeds
 from ..utils.text import count_noun, format_number
 from .experiment import Record, System
 
-__all__ = ["COLUMNS", "Cell", "Column", "Estimate", "score_of"]
+__all__ = ["COLUMNS", "FUSED_MEMBERS", "Cell", "Column", "Estimate", "score_of"]
 
+FUSED_MEMBERS = 4  # images whose evidence is fused, in probes of a content
 Measured = Mapping[str, float | None]  # {"value", "deviation"}
 
 
@@ -142,9 +143,9 @@ def _accuracy(code: str, *, trained: bool = True) -> Callable[[Record], Measured
 
 
 def _fused_accuracy(record: Record) -> Measured | None:
-    """Returns what a probe of the content of several images gets right, in percent."""
+    """Returns what a probe of the content of `FUSED_MEMBERS` images gets right, in percent."""
     curve = record.get("probes", {}).get("curve", [])
-    found = next((point["means"] for point in curve if point["members"] > 1), None)
+    found = next((point["means"] for point in curve if point["members"] == FUSED_MEMBERS), None)
     return None if found is None else {"value": 100 * found["test"], "deviation": 100 * found["error"]}
 
 
@@ -292,7 +293,7 @@ COLUMNS: dict[str, Column] = {
     "map contrast": _number("contrast of the map", _at("split map_contrast")),
     "map ambiguity": _number("ambiguity measured", _at("split mean_ambiguity")),
     "content": _number("% right from the content of 1", _accuracy("content"), "high"),
-    "content of 4": _number("of 4 images", _fused_accuracy, "high"),
+    "content of 4": _number(f"of {FUSED_MEMBERS} images", _fused_accuracy, "high"),
     "content untrained": _number("of 1, untrained", _accuracy("content", trained=False)),
     "style": _number("% right from the style", _accuracy("style"), "low"),
     "independent style": _number("from the independent style", _accuracy("independent style"), "low"),

@@ -38,6 +38,7 @@ from ..training.recovery import TrainingStopped
 from ..utils.console import print_once
 from ..utils.lock import lock_file
 from ..utils.text import count_noun
+from .columns import FUSED_MEMBERS
 from .experiment import Experiment, System
 from .measures import MEASURES
 from .page import write_page
@@ -48,7 +49,6 @@ __all__ = ["PROTOCOL", "ExperimentInterrupted", "Request", "reproduce"]
 
 PROTOCOL = "paper"  # training codes, the paper's size of the mixture, scored against test images
 DRAWS = (1, 64)  # of the bounds on the likelihood
-FUSED_MEMBERS = 4  # images whose evidence is fused, in probes of a content
 
 
 class ExperimentInterrupted(UserError):
@@ -219,12 +219,13 @@ def _train(config: Config, folder: Path, images: Mapping[str, Images], progress:
 
 def _probe(run: Run, seed: int, progress: bool) -> dict[str, Any]:
     """Returns what classifiers predict from the codes of single images and of several, measured unless it was before."""
-    return read_cached_probes(run, ITERATIONS) or probe(run, ITERATIONS, seed, progress, members=(FUSED_MEMBERS,))
+    saved = read_cached_probes(run, ITERATIONS)
+    if saved and (not saved["curve"] or any(point["members"] == FUSED_MEMBERS for point in saved["curve"])):
+        return saved
+    return probe(run, ITERATIONS, seed, progress, members=(FUSED_MEMBERS,))
 
 
-def _draw(
-    run: Run, system: System, experiment: Experiment, seed: int, folder: Path, *, only_missing: bool = False
-) -> None:
+def _draw(run: Run, system: System, experiment: Experiment, seed: int, folder: Path, *, only_missing: bool = False) -> None:
     """Draws the figures of a run that the page shows, or those that are missing, and copies them."""
     wanted = [figure for figure in experiment.page.figures if (figure.system, figure.seed) == (system.key, seed)]
     wanted = [figure for figure in wanted if not (only_missing and (folder / figure.file).exists())]

@@ -16,6 +16,7 @@ from splitvae.cli.app import main
 from splitvae.errors import UserError
 from splitvae.features.base import ModuleFeatures
 from splitvae.models.latents import Grouped
+from splitvae.probes.measure import probe
 from splitvae.reproductions import loop
 from splitvae.reproductions.experiment import Experiment, Figure, Page, Published, System, Table
 from splitvae.reproductions.findings import compare_order, compare_pair, list_probe_notes
@@ -317,8 +318,15 @@ def test_codes_of_groups_are_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert cells[0].startswith(format_number(100 * probes["codes"]["style"]["means"]["test"]))
     assert cells[1].startswith(format_number(100 * probes["codes"]["content"]["means"]["test"]))
     assert [point["members"] for point in probes["curve"]] == [1, 4]
+    assert cells[2].startswith(format_number(100 * probes["curve"][1]["means"]["test"]))
     assert cells[-1] == format_number(probes["use"]["content_ratio"])
     assert probes["notes"][0] in text
+
+    run = Run(tmp_path / "runs" / "grouped" / "seed-0")
+    probe(run, 20, 0, False, members=(2,))  # by hand, of other numbers of images
+    (tmp_path / "results" / "small.json").unlink()
+    make(tmp_path, experiment=experiment)
+    assert [point["members"] for point in results(tmp_path)["runs"]["grouped/seed-0"]["probes"]["curve"]] == [1, 4]
 
 
 @pytest.mark.parametrize(
