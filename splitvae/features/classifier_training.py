@@ -31,7 +31,7 @@ from ..errors import UserError, setting
 from ..utils.console import print_once
 from ..utils.download import cache_dir
 from ..utils.files import atomic_write
-from ..utils.machine import default_device
+from ..utils.machine import default_device, has_fused_adam
 from ..utils.random_streams import fixed_seed
 from .base import deterministic_float32
 from .classifier import Classifier, Task
@@ -173,8 +173,7 @@ def _train(network: Classifier, pixels: Tensor, targets: Tensor | None, steps: i
         y = (turns if targets is None else targets[rows]).to(device)
         return (_rotate(x, y) if targets is None else x).contiguous(memory_format=torch.channels_last), y
 
-    fused = device.type in ("cpu", "cuda", "mps")
-    optimizer = torch.optim.Adam(network.parameters(), lr=PEAK_LEARNING_RATE, fused=fused)
+    optimizer = torch.optim.Adam(network.parameters(), lr=PEAK_LEARNING_RATE, fused=has_fused_adam(device))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, total_steps=steps)
     with _reproducible_threads(device), deterministic_float32(device):
         with torch.enable_grad():

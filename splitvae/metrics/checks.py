@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..utils.text import count_noun
 
 __all__ = ["as_float64", "check_matrices"]
 
@@ -31,18 +32,18 @@ def check_matrices(min_rows: int = 2, **matrices: Tensor) -> tuple[Tensor, ...]:
         if matrix.ndim != 2 or not shape[1]:
             raise UserError(f"{name} has the shape {shape}; features are a matrix (N, d) with one row per image.")
         if shape[0] < min_rows:
-            raise UserError(f"{name} has {_plural(shape[0], 'row')} where {min_rows} are needed; give more images.")
+            raise UserError(f"{name} has {count_noun(shape[0], 'row')} where {min_rows} are needed; give more images.")
         if not_finite := int((~torch.isfinite(matrix)).sum()):
             rows = int((~torch.isfinite(matrix)).any(1).sum())
             raise UserError(
-                f"{name} holds {_plural(not_finite, 'value')} that are NaN or infinite, in {_plural(rows, 'row')} of "
+                f"{name} holds {count_noun(not_finite, 'value')} that are NaN or infinite, in {count_noun(rows, 'row')} of "
                 f"{shape[0]}; look for images or a network that are not finite."
             )
     (first_name, first), *others = matrices.items()
     for name, matrix in others:
         if matrix.shape[1] != first.shape[1]:
             raise UserError(
-                f"{first_name} has {_plural(first.shape[1], 'column')} and {name} has {matrix.shape[1]}; "
+                f"{first_name} has {count_noun(first.shape[1], 'column')} and {name} has {matrix.shape[1]}; "
                 "take the features of both from the same network."
             )
         if matrix.device != first.device:
@@ -50,7 +51,3 @@ def check_matrices(min_rows: int = 2, **matrices: Tensor) -> tuple[Tensor, ...]:
                 f"{first_name} is on {first.device} and {name} on {matrix.device}; type {name}.to({first_name}.device)."
             )
     return tuple(matrix.detach().double() for matrix in matrices.values())
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" + "s" * (count != 1)

@@ -56,5 +56,6 @@ def decode(vae: VAE, z: Tensor, batch_size: int | None = None) -> Canvas:
         batch_size: The number of latents that are decoded at once; by default as many as memory allows, at most 500.
     """
     device = next(vae.parameters()).device
-    canvases = [vae.decode(part.to(device)) for part in z.split(batch_size or inference_batch_size(vae))]
-    return Canvas(*(torch.cat([canvas[i].cpu() for canvas in canvases]) for i in range(2)))
+    canvases = (vae.decode(part.to(device)) for part in z.split(batch_size or inference_batch_size(vae)))
+    decoded = [[tensor.cpu() for tensor in canvas] for canvas in canvases]  # each batch leaves the device at once
+    return Canvas(*(torch.cat(tensors) for tensors in zip(*decoded, strict=True)))

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError, setting
 from ..utils.console import Progress
-from ..utils.machine import default_device
+from ..utils.machine import default_device, has_fused_adam
 from ..utils.random_streams import fixed_seed
 from .codes import LabelledCodes
 
@@ -148,7 +148,7 @@ def fit_probes(
     if any(t.noise is not None for t in train):
         noise = torch.cat([torch.zeros_like(t.codes) if t.noise is None else t.noise for t in train])
         noise = noise.to(device, torch.float32)
-    optimizer = torch.optim.Adam(probes.parameters(), lr=LEARNING_RATE, fused=device.type in ("cpu", "cuda", "mps"))
+    optimizer = torch.optim.Adam(probes.parameters(), lr=LEARNING_RATE, fused=has_fused_adam(device))
     halfway: list[Tensor] = []  # how many test rows each probe predicts after half of the iterations
     with torch.enable_grad():
         for step, (places, eps) in enumerate(_draw_batches(counts, dim, iterations, seed)):

@@ -32,7 +32,7 @@ from ..probes.classifiers import ITERATIONS
 from ..probes.measure import probe, read_cached_probes
 from ..runs import Run
 from ..studies.categories import shorten_source
-from ..training.interrupts import Interrupted
+from ..training.interrupts import ExperimentInterrupted, Interrupted
 from ..training.loop import train
 from ..training.recovery import TrainingStopped
 from ..utils.console import print_once
@@ -49,12 +49,6 @@ __all__ = ["PROTOCOL", "ExperimentInterrupted", "Request", "reproduce"]
 
 PROTOCOL = "paper"  # training codes, the paper's size of the mixture, scored against test images
 DRAWS = (1, 64)  # of the bounds on the likelihood
-
-
-class ExperimentInterrupted(UserError):
-    """Ctrl-C was pressed. All results so far are on disk."""
-
-    status = 130
 
 
 class _Busy(Exception):

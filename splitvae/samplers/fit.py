@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import StepLR
 from ..errors import UserError, setting
 from ..models.codes import Codes
 from ..utils.console import Progress
-from ..utils.machine import default_device
+from ..utils.machine import default_device, has_fused_adam
 
 __all__ = ["MIN_CODES", "DensityTraining", "check_positive", "train_density"]
 
@@ -63,8 +63,7 @@ def train_density(
     generator = torch.Generator(device).manual_seed(seed)
     mean = codes.mean.to(device, torch.float32)
     std = torch.exp(0.5 * codes.logvar).to(device, torch.float32) if draws and codes.logvar is not None else None
-    fused = device.type in ("cpu", "cuda", "mps")
-    optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=fused)
+    optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=has_fused_adam(device))
     schedule = StepLR(optimizer, max(1, round(halve_every * epochs)), gamma=0.5)
     size = min(batch, len(mean))
     steps, last = len(mean) // size, math.nan

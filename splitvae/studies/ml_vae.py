@@ -17,7 +17,6 @@ from typing import Any
 import torch
 
 from ..data.images import Images
-from ..errors import UserError
 from ..figures.groups import collect_codes, draw_swaps, select_references
 from ..figures.io import read_fingerprint, save_figure
 from ..figures.probes import plot_code_maps, plot_model_maps, plot_probe_accuracy
@@ -30,7 +29,7 @@ from ..probes.labelled_images import LabelledImages, load_labelled_images
 from ..probes.measure import encode_posteriors, measure_swaps, probe
 from ..probes.measure import read_cached_probes as current_probes
 from ..runs import Run
-from ..training.interrupts import Interrupted
+from ..training.interrupts import ExperimentInterrupted, Interrupted
 from ..training.loop import train
 from ..utils.console import print_once
 from ..utils.files import read_json, write_json, write_text
@@ -41,17 +40,11 @@ from .ml_vae_public_probes import probe_as_public_code
 from .ml_vae_systems import COMMON_CONFIG, RELEASED, SYSTEMS, SYSTEMS_WITH_FIGURES, System, released_config
 from .ml_vae_tables import FUSED_MEMBERS, ml_vae_table
 
-__all__ = ["ExperimentInterrupted", "reproduce_ml_vae"]
+__all__ = ["reproduce_ml_vae"]
 
 EVIDENCE_IMAGES = 256  # in the batch whose images give evidence in a swap grid
 # Of a config, what describes neither the model nor the objective, which are given to `train` as objects.
 TRAINING_FIELDS = ("data", "batch_size", "epochs", "schedule", "pictures", "precision", "seed")
-
-
-class ExperimentInterrupted(UserError):
-    """Ctrl-C was pressed. All results so far are on disk."""
-
-    status = 130
 
 
 def reproduce_ml_vae(

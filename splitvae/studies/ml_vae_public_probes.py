@@ -33,7 +33,7 @@ from ..probes.labelled_images import load_labelled_images
 from ..probes.measure import encode_posteriors
 from ..runs import Run
 from ..utils.console import print_once
-from ..utils.machine import default_device
+from ..utils.machine import default_device, has_fused_adam
 from ..utils.random_streams import fixed_seed
 
 __all__ = ["MODES", "EncodedImages", "GroupNoise", "fit_public_probes", "probe_as_public_code"]
@@ -119,8 +119,7 @@ def fit_public_probes(
     count, classes = len(CODES) * len(train.style[0]), int(train.labels.max()) + 1
     with fixed_seed(seed):
         probes = Probes(count, train.content[0].shape[2], classes).to(device).train()
-        fused = device.type in ("cpu", "cuda", "mps")
-        optimizer = torch.optim.Adam(probes.parameters(), lr=LEARNING_RATE, fused=fused)
+        optimizer = torch.optim.Adam(probes.parameters(), lr=LEARNING_RATE, fused=has_fused_adam(device))
         for step, rows in enumerate(_draw_batches(len(train.labels), iterations)):
             if step == iterations // 2:
                 halfway = _test(probes, test, noise, seed + 1)

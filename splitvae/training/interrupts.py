@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["Interrupted", "interruptible"]
+__all__ = ["ExperimentInterrupted", "Interrupted", "interruptible"]
 
 
 class Interrupted(UserError):
@@ -33,6 +33,12 @@ class Interrupted(UserError):
             f"stopped at epoch {epoch + 1}, step {step}; everything is saved, and "
             f"`splitvae train --resume --out {folder}{more}` continues."
         )
+
+
+class ExperimentInterrupted(UserError):
+    """Is raised after Ctrl-C in one of several trainings. All results so far are on disk."""
+
+    status = 130
 
 
 @contextmanager

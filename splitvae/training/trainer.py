@@ -32,7 +32,7 @@ from ..networks.layers import recompute_batchnorm, renew_spectral_norms
 from ..objectives.base import Loss, Objective
 from ..runs import Run
 from ..utils.collectives import all_reduce, barrier
-from ..utils.machine import keep_freed_memory, needs_most_cores, shorten_time_slices
+from ..utils.machine import has_fused_adam, keep_freed_memory, needs_most_cores, shorten_time_slices
 from ..utils.random_streams import isolated_randomness
 from ..utils.turns import Turns
 from .alarms import Alarmed, non_finite_alarm, non_finite_validation_alarm
@@ -91,7 +91,7 @@ class Trainer:
         # the first step after a resume.
         self.model = wrapped if self.fabric.world_size == 1 and len(self.players) == 1 else vae
         # The epsilon is that of Keras, as in the paper's code. Adam is fused on devices that have the kernel.
-        fused, lr = device.type in ("cpu", "cuda", "mps"), config.training.lr
+        fused, lr = has_fused_adam(device), config.training.lr
         self.optimizers: dict[str, Any] = {
             name: self.fabric.setup_optimizers(torch.optim.Adam(params, lr=lr, eps=1e-7, fused=fused))
             for name, params in self.players.items()

@@ -15,6 +15,7 @@ __all__ = [
     "describe_device",
     "describe_versions",
     "find_device",
+    "has_fused_adam",
     "has_native_bf16",
     "keep_freed_memory",
     "needs_most_cores",
@@ -40,6 +41,11 @@ def describe_device(accelerator: str = "auto") -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
     return device if device != "cpu" else f"{platform.machine()} CPU, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def has_fused_adam(device: torch.device) -> bool:
+    """Returns whether a device updates all parameters in one kernel, as `torch.optim.Adam(..., fused=True)` asks for."""
+    return device.type in ("cpu", "cuda", "mps")
 
 
 def has_native_bf16(kind: str) -> bool:
