@@ -15,13 +15,13 @@ from ..errors import UserError
 from ..utils.files import atomic_write, code_beside_tensors
 from ..utils.text import shorten_text
 
-__all__ = ["GOOD", "STATE", "load", "mark_good", "save"]
+__all__ = ["GOOD", "STATE", "checkpoint_error", "mark_good", "read_checkpoint", "write_checkpoint"]
 
 STATE = "state.ckpt"
 GOOD = "good.ckpt"  # the last state without an alarm, of trainings that may collapse (training/alarms.py)
 
 
-def save(file: Path, state: dict[str, Any]) -> None:
+def write_checkpoint(file: Path, state: dict[str, Any]) -> None:
     """Writes a checkpoint; a file of this name is replaced only when the new one is complete."""
     buffer = io.BytesIO()  # and then a file by Python, whose error names a full disk as the reason
     torch.save(state, buffer)
@@ -29,7 +29,7 @@ def save(file: Path, state: dict[str, Any]) -> None:
         draft.write_bytes(buffer.getbuffer())
 
 
-def load(file: Path) -> dict[str, Any] | None:
+def read_checkpoint(file: Path) -> dict[str, Any] | None:
     """Returns the state in a checkpoint; None if there is no file. Raises UserError if it is damaged or holds code."""
     if not file.exists():
         return None

@@ -10,7 +10,7 @@ from ..runs import Run
 from ..utils.console import print_once
 from ..utils.files import write_json_lines
 from ..utils.processes import is_main_process
-from .checkpoints import STATE, checkpoint_error, load, save
+from .checkpoints import STATE, checkpoint_error, read_checkpoint, write_checkpoint
 
 __all__ = ["mark_restored", "restore_lost_model"]
 
@@ -31,7 +31,7 @@ def restore_lost_model(run: Run, progress: bool) -> None:
     if not is_main_process() or run.has_model():
         return
     file = run.path / STATE
-    state = load(file)
+    state = read_checkpoint(file)
     if state is None or not state.get("epoch"):
         return
     vae = build_vae(run.config)
@@ -44,7 +44,7 @@ def restore_lost_model(run: Run, progress: bool) -> None:
     which = f"the weights at step {state['step']}"
     if run.config.training.best and rows[-1].get("val_loss", math.inf) > best:
         state["best"] = mark_restored(rows)
-        save(file, state)
+        write_checkpoint(file, state)
         write_json_lines(run.path / "history.jsonl", rows)
         which += ", since those of the best epoch are lost"
     print_once(progress, f"The model in {run.path} was lost or cut; it is written again from {STATE}: {which}.")

@@ -13,7 +13,7 @@ from ..errors import UserError, setting
 from ..runs import Run
 from ..utils.collectives import barrier
 from .alarms import Alarm, Alarmed
-from .checkpoints import GOOD, STATE, checkpoint_error, load, save
+from .checkpoints import GOOD, STATE, checkpoint_error, read_checkpoint, write_checkpoint
 from .lost_model import mark_restored
 from .previews import remove_previews
 from .trainer import Trainer
@@ -91,7 +91,7 @@ def initialise_good(trainer: Trainer, run: Run) -> None:
     if trainer.fabric.is_global_zero and not trainer.keeps_good_checkpoint:
         file.unlink(missing_ok=True)  # of an earlier training that kept one
     elif trainer.fabric.is_global_zero and (trainer.step == 0 or not file.exists()):
-        save(file, state)
+        write_checkpoint(file, state)
 
 
 def restore_good(trainer: Trainer, run: Run) -> int | None:
@@ -113,7 +113,7 @@ def restore_good(trainer: Trainer, run: Run) -> int | None:
         trainer.best = mark_restored(monitor.rows)
         state = trainer.state_dict()
         if trainer.fabric.is_global_zero:
-            save(run.path / GOOD, state)
+            write_checkpoint(run.path / GOOD, state)
     if trainer.fabric.is_global_zero:
         if not trainer.epoch:
             run.remove_model()
@@ -131,7 +131,7 @@ def load_checkpoint(trainer: Trainer, file: Path) -> bool:
     Raises:
         UserError: For a damaged file, or one of another model or of other images.
     """
-    state = load(file)
+    state = read_checkpoint(file)
     if state is None:
         return False
     try:

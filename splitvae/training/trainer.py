@@ -37,7 +37,7 @@ from ..utils.random_streams import isolated_randomness
 from ..utils.turns import Turns
 from .alarms import Alarmed, non_finite_alarm, non_finite_validation_alarm
 from .batches import TrainingImages
-from .checkpoints import STATE, mark_good, save
+from .checkpoints import STATE, mark_good, write_checkpoint
 from .fabric import average_gradients, isolated_evaluation, launch_fabric
 from .interrupts import Interrupted
 from .monitor import Monitor
@@ -302,7 +302,7 @@ class Trainer:
         """Writes the checkpoint; all processes must call this."""
         state = self.state_dict()
         if self.fabric.is_global_zero:
-            save(run.path / STATE, state)
+            write_checkpoint(run.path / STATE, state)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns everything on which the next step depends; all processes must call this."""
