@@ -88,12 +88,7 @@ def train(
         _check_takes_two(callback)
     model = Config() if model is None else model
     config = build_config(model, settings)
-    parts: dict[str, Images] = {}
-    if isinstance(images, Images):
-        parts["train"] = images
-    elif images is not None:
-        crop = options.get("crop", config.data.crop)
-        parts = {part: load(images, part, crop=crop) for part in ("train", "test")}
+    parts = _read_parts(images, options.get("crop", config.data.crop))
     folder = Path(out) if out is not None else Path("runs") / (config.preset or "vae")
     with lock_folder(folder):
         run = find_run_to_resume(folder, resume, progress)
@@ -107,18 +102,9 @@ def train(
                 given = {name: value for name, value in given.items() if value != Config().options().get(name)}
             given |= {} if settings is None else settings.options()
             config = resume_config(run, options, given, settings)
-            for name, (old, new) in run.changed_by_alarms.items():
-                if options.get(name) == old and config.options()[name] == new:
-                    note = f"an alarm changed {name} from {old:g} to {new:g}, which stays; any other value changes it."
-                    print_once(progress, f"Note: {note}")
+            _note_changes_by_alarms(run, config, options, progress)
             restore_lost_model(run, progress)
-            # The first process may be writing a lost model from the checkpoint; the others must decide as it does.
-            has_model = run.has_model() or (folder / STATE).exists()
-            if len(run.history) >= config.training.epochs and has_model:
-                more = f"a larger {setting('epochs')} continues it"
-                if config.training.schedule == "cosine":
-                    more = "its learning rate has come down to 0, so that more epochs need a new run"
-                print_once(progress, f"{folder} is finished after {count_noun(len(run.history), 'epoch')}; {more}.")
+            if _is_finished(run, config, progress):
                 return run
         check_logger(config.monitoring.logger)
         check_buildable(config)
@@ -162,6 +148,34 @@ def train(
                 f"with {setting('resume', True)} and {setting('out', str(folder))} continues from there."
             ) from None
         return run
+
+
+def _read_parts(images: Images | Source | None, crop: int | None) -> dict[str, Images]:
+    """Returns the images that were given, by part: those to train on, and of a source in memory those to test on."""
+    if images is None:
+        return {}
+    return {"train": images} if isinstance(images, Images) else {p: load(images, p, crop=crop) for p in ("train", "test")}
+
+
+def _note_changes_by_alarms(run: Run, config: Config, options: Mapping[str, Any], progress: bool) -> None:
+    """Prints a note on each setting that an alarm changed, and that the same command does not take back."""
+    for name, (old, new) in run.changed_by_alarms.items():
+        if options.get(name) == old and config.options()[name] == new:
+            note = f"an alarm changed {name} from {old:g} to {new:g}, which stays; any other value changes it."
+            print_once(progress, f"Note: {note}")
+
+
+def _is_finished(run: Run, config: Config, progress: bool) -> bool:
+    """Returns whether a run has all of its epochs, and says so."""
+    # The first process may be writing a lost model from the checkpoint; the others must decide as it does.
+    has_model = run.has_model() or (run.path / STATE).exists()
+    if len(run.history) < config.training.epochs or not has_model:
+        return False
+    more = f"a larger {setting('epochs')} continues it"
+    if config.training.schedule == "cosine":
+        more = "its learning rate has come down to 0, so that more epochs need a new run"
+    print_once(progress, f"{run.path} is finished after {count_noun(len(run.history), 'epoch')}; {more}.")
+    return True
 
 
 def _check_takes_two(callback: Callable[..., Any]) -> None:
