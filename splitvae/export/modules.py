@@ -44,11 +44,11 @@ class DecoderModule(nn.Module):
     def __init__(self, vae: VAE) -> None:
         super().__init__()
         self.decoder, self.split, self.latent_dim = copy.deepcopy(vae.decoder), vae.split, vae.latent_dim
-        self.map_scale = vae.settings.map_scale
+        self.map_scale, self.map_norm = vae.settings.map_scale, vae.settings.map_norm
         self.title = f"the decoder of the network {vae.settings.net.name!r}"
 
     def forward(self, z: Tensor) -> tuple[Tensor, ...]:
-        canvas = compose(self.decoder(z), self.split, self.map_scale)
+        canvas = compose(self.decoder(z), self.split, self.map_scale, self.map_norm)
         return canvas.image, canvas.images, canvas.masks
 
     def example(self, rows: int = TRACED_ROWS, seed: int = 0) -> Tensor:

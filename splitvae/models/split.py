@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import instance_norm
 
 from ..errors import UserError, setting
 
@@ -78,18 +79,22 @@ def count_logit_channels(channels: int, split: int) -> int:
     return split * channels + split - 1
 
 
-def compose(logits: Tensor, split: int, map_scale: float = 1.0) -> Canvas:
+def compose(logits: Tensor, split: int, map_scale: float = 1.0, map_norm: bool = False) -> Canvas:
     """Converts logits to a `Canvas`, in float32.
 
     Arguments:
         logits: The output of a decoder, shape (B, K C + K - 1, H, W), maps first.
         split: The number K of components.
         map_scale: The factor on the logits of the maps.
+        map_norm: Whether the logits of each map of each image first get mean 0 and variance 1 over its pixels (instance
+            normalisation). No component then has the whole image.
     """
     maps, images = logits.float().tensor_split([split - 1], dim=1)
     images = torch.sigmoid(images).unflatten(1, (split, -1))
     if split == 1:
         return Canvas(images, torch.ones_like(images[:, :, :1]))
+    if map_norm:
+        maps = instance_norm(maps)
     maps = map_scale * torch.cat((maps, torch.zeros_like(maps[:, :1])), dim=1)
     return Canvas(images, torch.softmax(maps, dim=1).unsqueeze(2))
 

@@ -56,6 +56,8 @@ class Model(Settings):
             decoder of its own (separate), which together have as many parameters.
         map_scale: The factor on the logits of the maps; with 8 they learn faster than the images, and differ from pixel to
             pixel after short trainings.
+        map_norm: Whether the logits of each map are first normalised over the pixels of an image, to mean 0 and variance 1,
+            so that no component can take the whole image.
     """
 
     shape: tuple[int, int, int] | None = None
@@ -66,6 +68,7 @@ class Model(Settings):
     spectral_norm: bool = False
     split_decoder: Annotated[str, OneOf(SPLIT_DECODERS), ActsWith(_is_split, "a split", ("split", 2))] = "shared"
     map_scale: Annotated[float, ActsWith(_is_split, "a split", ("split", 2))] = 1.0
+    map_norm: Annotated[bool, ActsWith(_is_split, "a split", ("split", 2))] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -104,6 +107,7 @@ class VAE(nn.Module):
         split_decoder: "shared", or "separate" for a smaller decoder of its own for each image and its map, which together
             have as many parameters (models/separate.py); without a split these are the same.
         map_scale: The factor on the logits of the maps.
+        map_norm: Whether the logits of each map are first normalised over the pixels of an image.
         options: Settings of the network and the latent by flat name, such as `width=32`.
 
     Models are written by `save_pretrained(folder)` (config.json and model.safetensors), put on the hub by `push_to_hub`,
@@ -123,15 +127,16 @@ class VAE(nn.Module):
         spectral_norm: bool = False,
         split_decoder: str = "shared",
         map_scale: float = 1.0,
+        map_norm: bool = False,
         **options: Any,
     ) -> None:
         super().__init__()
         if not isinstance(shape, Sequence):
             raise UserError(f"shape={shape!r} is not (channels, side, side), such as (3, 64, 64).")
-        size = tuple(map(int, shape))
+        sizes = {"shape": tuple(map(int, shape)), "latent_dim": latent_dim, "split": split, "spectral_norm": spectral_norm}
+        maps = {"split_decoder": split_decoder, "map_scale": map_scale, "map_norm": map_norm}
         # Silenced: names and dictionaries become choices in Settings.
-        settings = Model(size, latent_dim, split, net, latent, spectral_norm, split_decoder, map_scale)  # type: ignore[arg-type]
-        settings = settings.override(**options)
+        settings = Model(net=net, latent=latent, **sizes, **maps).override(**options)  # type: ignore[arg-type]
         self.shape, self.latent_dim, self.split = cast(tuple[int, int, int], settings.shape), latent_dim, split
         self.settings = settings
         outputs = count_logit_channels(self.shape[0], split)
@@ -216,7 +221,7 @@ class VAE(nn.Module):
 
     def _compose(self, z: Tensor) -> Canvas:
         """Returns the canvas of latents (B, D), computed at once."""
-        return compose(self.decoder(z), self.split, self.settings.map_scale)
+        return compose(self.decoder(z), self.split, self.settings.map_scale, self.settings.map_norm)
 
     def _inference_batch_size(self, count: int) -> int:
         """Returns the size of the parts in which `count` images are computed to save memory; 0 for all at once.

@@ -236,6 +236,8 @@ def _setting(name: str, default: object = None) -> Callable[[System, Sequence[Re
 
     def cell(system: System, records: Sequence[Record]) -> Cell:
         value = records[0]["options"].get(name, default)
+        if isinstance(value, bool):
+            return Cell("yes" if value else "no")
         return Cell("-" if value is None else f"{value:g}" if isinstance(value, float) else str(value))
 
     return cell
@@ -258,6 +260,7 @@ COLUMNS: dict[str, Column] = {
     "smoothness weight": Column("weight of smoothness", _setting("smoothness")),
     "decoder": Column("decoder", _setting("split_decoder")),
     "map scale": Column("scale of the map", _setting("map_scale", 1.0)),
+    "map norm": Column("normalised map", _setting("map_norm", False)),
     "REC": _number("REC x̂", _distance("REC"), "low"),
     "GEN": _number("GEN x̂", _distance("GEN"), "low"),
     "GEN nearest": _number("GEN nearest component", _component("GEN"), "low"),

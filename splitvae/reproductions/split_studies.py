@@ -15,7 +15,7 @@ __all__ = ["split_study"]
 WIDTH = 8
 AMBIGUITIES = (0.01, 0.03, 0.1, 0.3, 1.0)
 SMOOTHNESSES = (0.0001, 0.001, 0.01)
-SETTINGS = ("K", "ambiguity weight", "smoothness weight", "map scale", "decoder", "seeds")
+SETTINGS = ("K", "ambiguity weight", "smoothness weight", "map scale", "map norm", "decoder", "seeds")
 QUALITY = (
     "GEN",
     "GEN nearest",
@@ -28,8 +28,15 @@ QUALITY = (
 )
 CODES = ("inactive by mean", "inactive by variance", "active", "KL", "MSE", "bits")
 MAPS = ("type", "map high", "map edges", "map contrast", "map ambiguity", "minutes")
-SHOWN_TWICE = ("k2", "scale-8", "scale-8-smooth")  # with two seeds
-ALONE = ("k2", "ambiguity-0.3", "ambiguity-1", "scale-8", "scale-8-smooth")  # whose components may be right alone
+SHOWN_TWICE = ("k2", "scale-8", "scale-8-smooth", "norm-4-smooth")  # with two seeds
+ALONE = (
+    "k2",
+    "ambiguity-0.3",
+    "ambiguity-1",
+    "scale-8",
+    "scale-8-smooth",
+    "norm-4-smooth",
+)  # whose components may be right alone
 COMPARED = ("GEN", "EX-POST mixture", "MSE", "inactive by mean", "active")
 
 
@@ -40,7 +47,7 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
         name: The name of the experiment.
         title: The heading of its page.
         preset: The preset of a Split-VAE.
-        seeds: The number of runs of K = 1, K = 2 and maps times 8; the others have one less.
+        seeds: The number of runs of K = 1, K = 2 and scaled maps; the others have one less.
         epochs: The number of epochs of the paper.
     """
     fewer = max(1, seeds - 1)
@@ -60,6 +67,13 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
             {"map_scale": 8.0, "smoothness": 0.001},
             seeds,
         ),
+        System(
+            "norm-4-smooth",
+            "K = 2, normalised maps times 4, smoothness 0.001",
+            preset,
+            {"map_norm": True, "map_scale": 4.0, "smoothness": 0.001},
+            seeds,
+        ),
     ]
     separate = {"split_decoder": "separate"}
     by_decoder = [
@@ -74,7 +88,9 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
         Table("The maps", SETTINGS + MAPS),
     )
     pairs = [("k2", "k1"), ("k3", "k1"), ("k3", "k2")]
-    pairs += [(key, "k2") for key in ("ambiguity-0.1", "ambiguity-1", "scale-8", "scale-8-smooth", "separate")]
+    pairs += [
+        (key, "k2") for key in ("ambiguity-0.1", "ambiguity-1", "scale-8", "scale-8-smooth", "norm-4-smooth", "separate")
+    ]
     figures = [
         Figure(system.key, "components", "map, components and blend", seed)
         for system in systems

@@ -55,9 +55,26 @@ def test_the_map_scale_multiplies_the_logits_of_maps_alone(split: int) -> None:
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("split", [2, 3])
+def test_normalised_maps_forget_the_mean_and_scale_of_their_logits_so_that_no_component_has_the_whole_image(
+    split: int,
+) -> None:
+    logits = torch.randn(4, count_logit_channels(3, split), 8, 8)
+    moved = logits.clone()
+    moved[:, : split - 1] = 3 * moved[:, : split - 1] + 20
+    for one, other in zip(compose(logits, split, 8.0, True), compose(moved, split, 8.0, True), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
+    masks = compose(moved, split, 2.0, True).masks.double()
+    odds = (masks[:, :-1] / masks[:, -1:]).log()  # the logits
+    torch.testing.assert_close(odds.mean((3, 4)), torch.zeros(4, split - 1, 1, dtype=torch.float64), atol=1e-3, rtol=0)
+    expected = torch.full((4, split - 1, 1), 2.0, dtype=torch.float64)
+    torch.testing.assert_close(odds.std((3, 4), correction=0), expected, atol=1e-3, rtol=0)
+    assert compose(moved, split).masks[:, -1].max() < 0.5 < masks[:, -1].amax((1, 2, 3)).min()  # the last one, without
+
+
 def test_a_model_keeps_its_map_scale(tmp_path: Path) -> None:
     build = partial(splitvae.VAE, (3, 16, 16), 4, 2, width=4, scales=2, embedding=8)
-    plain, scaled = build(), build(map_scale=8)
+    plain, scaled, normed = build(), build(map_scale=8), build(map_scale=8, map_norm=True)
     scaled.load_state_dict(plain.state_dict())
     z = torch.randn(2, 4)
     expected = torch.sigmoid(8 * torch.logit(plain.eval().decode(z).masks[:, 0].double()))
@@ -67,6 +84,12 @@ def test_a_model_keeps_its_map_scale(tmp_path: Path) -> None:
     built = splitvae.presets.build_vae(splitvae.presets.build_config(scaled))
     assert again.settings.map_scale == built.settings.map_scale == 8
     assert torch.equal(again.decode(z).image, scaled.decode(z).image)
+    normed.load_state_dict(plain.state_dict())
+    normed.eval().save_pretrained(tmp_path / "normed")
+    logits = torch.logit(plain.decode(z).masks[:, 0].double())
+    expected = torch.sigmoid(8 * torch.nn.functional.instance_norm(logits))
+    again = splitvae.VAE.from_pretrained(tmp_path / "normed")
+    torch.testing.assert_close(again.decode(z).masks[:, 0].double(), expected, atol=1e-4, rtol=0)
 
 
 def test_a_map_scale_that_is_none_is_refused() -> None:
@@ -75,6 +98,8 @@ def test_a_map_scale_that_is_none_is_refused() -> None:
             splitvae.VAE((3, 16, 16), map_scale=value)
     with pytest.raises(splitvae.UserError, match="acts only with a split"):
         splitvae.create("mnist-vae", map_scale=2.0)
+    with pytest.raises(splitvae.UserError, match="acts only with a split"):
+        splitvae.create("mnist-vae", map_norm=True)
 
 
 @pytest.mark.parametrize("split", [1, 2, 4])
