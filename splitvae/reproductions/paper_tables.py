@@ -54,10 +54,6 @@ COMPONENTS = (
 SHARES = tuple(f"{bank} {share}" for bank in ("GEN", "EX-POST") for share in ("precision", "density", "recall", "coverage"))
 LATENTS = ("latent dim", "inactive by mean", "inactive by variance", "active", "KL", "MSE", "bits", "sharpness", "power")
 SIZES = ("latent dim", "side", "seeds", "REC", "GEN", "EX-POST mixture", *LATENTS[1:4], "MSE", "bits")
-MAP_SCALES = (
-    *("map scale", "seeds", "GEN", "GEN nearest", "GEN mix", "EX-POST mixture", "EX-POST nearest", "EX-POST mix"),
-    *("MSE", "active", "type", "map contrast"),
-)
 TWIN_COLUMNS = (
     "GEN",
     "EX-POST mixture",
@@ -94,8 +90,6 @@ def paper_table(data: str, title: str, introduction: str, seeds: int, epochs: in
     )
     main = tuple(TITLES)
     sizes, dim = _other_sizes(data), USUAL_LATENT_DIMS[data]
-    sharp = System("svae-scale-8", "Split-VAE, maps times 8", f"{data}-svae", {"map_scale": 8.0}, seeds)
-    scales = (sharp,) if data == "mnist" else ()
     tables = (
         Table("Distances", DISTANCES, main),
         Table("The components of the split", COMPONENTS, ("svae",), "Components of different runs are exchangeable."),
@@ -119,19 +113,16 @@ def paper_table(data: str, title: str, introduction: str, seeds: int, epochs: in
             for s in sizes
             if "shape" in s.settings
         ),
-        *(Table("The scale of the maps", MAP_SCALES, ("svae", s.key)) for s in scales),
     )
     findings = (
         compare_order("GEN", "gen"),
         compare_order("EX-POST mixture", "ex_post"),
         compare_pair("svae", "vae", TWIN_COLUMNS),
-        *(compare_pair(s.key, "svae", TWIN_COLUMNS) for s in scales),
-        *(compare_random_component(key) for key in ("svae", *(s.key for s in scales))),
+        compare_random_component("svae"),
     )
-    figures = _figures(private) + tuple(Figure(s.key, "components", "map, components and blend") for s in scales)
     measures = ("means",) if data == "mnist" else ("categories", "means")
-    page = Page(title, introduction, tables, findings, figures, measures)
-    return Experiment(data, (*systems, *sizes, *scales), page, epochs)
+    page = Page(title, introduction, tables, findings, _figures(private), measures)
+    return Experiment(data, systems + sizes, page, epochs)
 
 
 def _other_sizes(data: str) -> tuple[System, ...]:

@@ -15,6 +15,7 @@ __all__ = ["split_study"]
 WIDTH = 8
 AMBIGUITIES = (0.01, 0.03, 0.1, 0.3, 1.0)
 SMOOTHNESSES = (0.0001, 0.001, 0.01)
+SMOOTH = "smoothness 0.001"
 SETTINGS = ("K", "ambiguity weight", "smoothness weight", "map scale", "map norm", "decoder", "seeds")
 QUALITY = (
     "GEN",
@@ -58,22 +59,12 @@ def split_study(name: str, title: str, preset: str, seeds: int, epochs: int) -> 
     by_smoothness = [
         System(f"smoothness-{s:g}", f"K = 2, smoothness {s:g}", preset, {"smoothness": s}, fewer) for s in SMOOTHNESSES
     ]
+    norm = {"map_norm": True, "map_scale": 4.0, "smoothness": 0.001}
     by_scale = [
         System("scale-8", "K = 2, maps times 8", preset, {"map_scale": 8.0}, seeds),
-        System(
-            "scale-8-smooth",
-            "K = 2, maps times 8, smoothness 0.001",
-            preset,
-            {"map_scale": 8.0, "smoothness": 0.001},
-            seeds,
-        ),
-        System(
-            "norm-4-smooth",
-            "K = 2, normalised maps times 4, smoothness 0.001",
-            preset,
-            {"map_norm": True, "map_scale": 4.0, "smoothness": 0.001},
-            seeds,
-        ),
+        System("scale-8-smooth", f"K = 2, maps times 8, {SMOOTH}", preset, {"map_scale": 8.0, "smoothness": 0.001}, seeds),
+        System("norm-4-smooth", f"K = 2, normalised maps times 4, {SMOOTH}", preset, norm, seeds),
+        System("norm-4-smooth-k3", f"K = 3, normalised maps times 4, {SMOOTH}", preset, norm | {"split": 3}),
     ]
     separate = {"split_decoder": "separate"}
     by_decoder = [
