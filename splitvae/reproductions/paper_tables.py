@@ -9,6 +9,7 @@ https://doi.org/10.1109/ACCESS.2022.3185654
 
 from __future__ import annotations
 
+from ..presets.registry import PRESETS
 from .experiment import Experiment, Figure, Page, System, Table
 from .findings import compare_order, compare_pair
 from .published import PUBLISHED
@@ -54,6 +55,10 @@ COMPONENTS = (
 SHARES = tuple(f"{bank} {share}" for bank in ("GEN", "EX-POST") for share in ("precision", "density", "recall", "coverage"))
 LATENTS = ("latent dim", "inactive by mean", "inactive by variance", "active", "KL", "MSE", "bits", "sharpness", "power")
 SIZES = ("latent dim", "side", "seeds", "REC", "GEN", "EX-POST mixture", *LATENTS[1:4], "MSE", "bits")
+MAPS = (
+    *("map scale", "map norm", "smoothness weight", "seeds", "GEN", "GEN nearest", "GEN mix", "EX-POST mixture"),
+    *("EX-POST nearest", "EX-POST mix", "MSE", "active", "type", "map edges", "map contrast"),
+)
 TWIN_COLUMNS = (
     "GEN",
     "EX-POST mixture",
@@ -90,6 +95,8 @@ def paper_table(data: str, title: str, introduction: str, seeds: int, epochs: in
     )
     main = tuple(TITLES)
     sizes, dim = _other_sizes(data), USUAL_LATENT_DIMS[data]
+    preset = f"{data}-svae-semantic"
+    maps = (System("svae-semantic", "Split-VAE, maps that mean something", preset),) if preset in PRESETS else ()
     tables = (
         Table("Distances", DISTANCES, main),
         Table("The components of the split", COMPONENTS, ("svae",), "Components of different runs are exchangeable."),
@@ -113,16 +120,19 @@ def paper_table(data: str, title: str, introduction: str, seeds: int, epochs: in
             for s in sizes
             if "shape" in s.settings
         ),
+        *(Table("Maps that mean something", MAPS, ("svae", s.key)) for s in maps),
     )
     findings = (
         compare_order("GEN", "gen"),
         compare_order("EX-POST mixture", "ex_post"),
         compare_pair("svae", "vae", TWIN_COLUMNS),
         compare_random_component("svae"),
+        *(compare_pair(s.key, "svae", TWIN_COLUMNS) for s in maps),
     )
+    figures = _figures(private) + tuple(Figure(s.key, "components", "map, components and blend") for s in maps)
     measures = ("means",) if data == "mnist" else ("categories", "means")
-    page = Page(title, introduction, tables, findings, _figures(private), measures)
-    return Experiment(data, systems + sizes, page, epochs)
+    page = Page(title, introduction, tables, findings, figures, measures)
+    return Experiment(data, systems + sizes + maps, page, epochs)
 
 
 def _other_sizes(data: str) -> tuple[System, ...]:
