@@ -43,8 +43,8 @@ def load_labelled_images(run: Run, group_by: str = "") -> tuple[LabelledImages, 
         UserError: If the images have no labels, or not these attributes.
     """
     parts, given = [], []
-    for split, limit in (("train", MAX_TRAIN_IMAGES), ("test", MAX_TEST_IMAGES)):
-        images = run.images(split)
+    for part, limit in (("train", MAX_TRAIN_IMAGES), ("test", MAX_TEST_IMAGES)):
+        images = run.images(part)
         if images.labels is None:
             raise UserError(
                 f"{images.source} has no labels, and a probe learns to predict labels from codes. Give the run's images "
