@@ -56,7 +56,7 @@ PRESETS: dict[str, Config] = {
     "kmnist-svae": MNIST.override(data="kmnist"),
     "cifar10-svae": CIFAR10,
     "celeba-svae": CELEBA,
-    "celeba-svae-semantic": CELEBA.override(smoothness=0.001, map_scale=4.0, map_norm=True),  # maps of skin against the rest
+    "celeba-svae-semantic": CELEBA.override(smoothness=0.001, map_scale=4.0, map_norm=True),  # maps of the face
     **baseline_presets("mnist", MNIST),
     **baseline_presets("cifar10", CIFAR10),
     **baseline_presets("celeba", CELEBA),
