@@ -33,7 +33,7 @@ def read_array(
     rows = selection.rows_of(len(pixels))
     pixels, notes = crop_and_resize(pixels[rows], options)
     chosen = labels and labels._replace(values=labels.values[rows])
-    return LoadedPart(pixels, chosen, selection.notes + notes, divided=selection.divided)
+    return LoadedPart(pixels, chosen, selection.notes + notes)
 
 
 def read_digits(part: str, options: ResizeOptions) -> LoadedPart:

@@ -124,7 +124,7 @@ def read_celeba(folder: Path, part: str, options: ResizeOptions) -> LoadedPart:
     if labels is not None:
         labels = labels._replace(values=labels.values[decoded.rows])
     notes = [*selection.notes, *notes, *crop_notes, *decoded.notes]
-    return LoadedPart(decoded.pixels, labels, tuple(notes), [chosen[i] for i in decoded.rows], selection.divided)
+    return LoadedPart(decoded.pixels, labels, tuple(notes), [chosen[i] for i in decoded.rows])
 
 
 def _find_list(folder: Path, name: str) -> Path | None:

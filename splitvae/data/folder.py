@@ -60,15 +60,15 @@ def read_folder(root: Path, part: str, options: ResizeOptions) -> LoadedPart:
         notes += (f"skipped {count} beside the parts: {shorten_list(images_beside_parts)}",)
     if tables:
         labels = FolderLabels(root, tables, [path for part in parts.values() for path, _ in part])
-        return LoadedPart(decoded.pixels, labels.of(names), notes + labels.notes, names, selection.divided)
+        return LoadedPart(decoded.pixels, labels.of(names), notes + labels.notes, names)
     classes = sorted({name for part in parts.values() for _, name in part})
     if "" in classes or len(classes) < 2:
         if len(classes) > 1:
             notes += ("the images are unlabelled, since some lie in subfolders and some do not",)
-        return LoadedPart(decoded.pixels, None, notes, names, selection.divided)
+        return LoadedPart(decoded.pixels, None, notes, names)
     number_of_class = {name: number for number, name in enumerate(classes)}
     values = np.array([number_of_class[parts[selection.part][i][1]] for i in decoded.rows])
-    return LoadedPart(decoded.pixels, Labels(values, tuple(classes)), notes, names, selection.divided)
+    return LoadedPart(decoded.pixels, Labels(values, tuple(classes)), notes, names)
 
 
 class _Files(Sequence[str]):

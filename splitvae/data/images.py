@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .mapped import find_origin
+from .parts import DivisionNote
 
 __all__ = ["Images", "batches", "evenly_spaced"]
 
@@ -36,7 +37,6 @@ class Images:
         notes: One line for each thing that was done to the images: skipped, converted, resized, held out.
         crop: The side in pixels of the centre square that was cut out of each image; None without such a crop.
         names: The path of each image in the folder that it was read from; () where images have no files of their own.
-        divided: The number of images of the source, if it has no parts, so that some of them are held out as test.
     """
 
     pixels: Tensor = field(repr=False)
@@ -47,7 +47,6 @@ class Images:
     notes: tuple[str, ...] = ()
     crop: int | None = None
     names: Sequence[str] = field(default=(), repr=False)
-    divided: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         pixels, labels = self.pixels, self.labels
@@ -89,6 +88,11 @@ class Images:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Returns the pixels as an array, uint8 (N, C, H, W)."""
         return np.array(self.pixels.numpy(), dtype, copy=copy)
+
+    @property
+    def divided(self) -> int | None:
+        """The number of images of the source, if it has a single part, of which some are held out as test; else None."""
+        return next((note.images for note in self.notes if isinstance(note, DivisionNote)), None)
 
     @property
     def sha256(self) -> str:

@@ -164,4 +164,4 @@ def _decode_table(
     elif attributes := schema.names:
         values = np.stack([table.column(each).fill_null(False).to_numpy() for each in attributes], 1)
         labels = Labels(values[decoded.rows], tuple(attributes))
-    return LoadedPart(decoded.pixels, labels, notes, divided=selection.divided)
+    return LoadedPart(decoded.pixels, labels, notes)

@@ -8,7 +8,7 @@ part serves as test. A source of a single part is divided: a random tenth, alway
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from torch import Tensor
@@ -19,6 +19,7 @@ from ..utils.text import count_noun
 __all__ = [
     "MAX_CLASSES",
     "PART_OF_NAME",
+    "DivisionNote",
     "Labels",
     "LoadedPart",
     "MissingPartError",
@@ -45,6 +46,21 @@ class MissingPartError(UserError):
     """A source has parts, but not the one that should be read."""
 
 
+class DivisionNote(str):
+    """The note that a source of a single part was divided.
+
+    Attributes:
+        images: The number of images of the source. Another number holds out other images.
+    """
+
+    images: int
+
+    def __new__(cls, held_out: int, count: int, source_name: str) -> Self:
+        note = super().__new__(cls, f"held out {held_out:,} of {count:,} images as test: {source_name} has no test part")
+        note.images = count
+        return note
+
+
 class Labels(NamedTuple):
     """The labels of images, and what they mean.
 
@@ -65,14 +81,12 @@ class LoadedPart(NamedTuple):
         labels: Their labels.
         notes: One line for each thing that was done to them.
         names: The names of their files; () where they have none.
-        divided: The number of images of the source, if it has a single part that was divided.
     """
 
     pixels: Tensor
     labels: Labels | None
     notes: tuple[str, ...]
     names: Sequence[str] = ()
-    divided: int | None = None
 
 
 class PartSelection(NamedTuple):
@@ -81,15 +95,12 @@ class PartSelection(NamedTuple):
     Arguments:
         part: The source's own part that they are of.
         rows: The row numbers in it; None for all rows.
-        notes: One line if it is not the part that was asked for.
-        divided: The number of images of the source, if it has a single part that was divided. Another number holds out
-            other images.
+        notes: One line if it is not the part that was asked for, or if the source was divided.
     """
 
     part: str
     rows: np.ndarray | None
     notes: tuple[str, ...] = ()
-    divided: int | None = None
 
     def rows_of(self, count: int) -> np.ndarray:
         """Returns the row numbers, given that the source's own part has `count` rows."""
@@ -128,8 +139,7 @@ def select_part(sizes: Mapping[str, int], part: str, source_name: str) -> PartSe
     tenth = max(1, count // HELD_OUT_SHARE)
     order = np.random.default_rng(0).permutation(count)
     rows = np.sort(order[:tenth] if part == "test" else order[tenth:])
-    note = f"held out {tenth:,} of {count:,} images as test: {source_name} has no test part"
-    return PartSelection(own, rows, (note,), count)
+    return PartSelection(own, rows, (DivisionNote(tenth, count, source_name),))
 
 
 def make_class_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels | None:

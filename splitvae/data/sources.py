@@ -123,9 +123,7 @@ def load(
             raise UserError(f"{name}={value} is impossible: give a number of pixels, such as {name}=64.")
     source_name = _name_source(source)
     try:
-        pixels, labels, notes, names, divided = _read_source(
-            source, source_name, part, ResizeOptions(side, crop, channels, cache)
-        )
+        pixels, labels, notes, names = _read_source(source, source_name, part, ResizeOptions(side, crop, channels, cache))
     except OSError as error:
         raise UserError(f"{source_name} cannot be read: {error}.") from None
     values = torch.from_numpy(labels.values.astype(np.int64)) if labels else None
@@ -134,7 +132,7 @@ def load(
             f"these images are nearly black, with no value above {brightest} of 255: if they are masks or have 12 bits, "
             "stretch their values first",
         )
-    return Images(pixels, values, labels.classes if labels else (), source_name, part, notes, crop, names, divided)
+    return Images(pixels, values, labels.classes if labels else (), source_name, part, notes, crop, names)
 
 
 def is_from_memory(images: Images) -> bool:

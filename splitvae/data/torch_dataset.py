@@ -120,7 +120,7 @@ def read_torch_dataset(dataset: Any, part: str, options: ResizeOptions, name: st
         failures = shorten_list(reader.describe_failures())
         notes.append(f"skipped {count_noun(len(reader.failures), 'item')} that cannot be read: {failures}")
     values, label_notes = _make_labels(labels, dataset)
-    return LoadedPart(result[: len(labels)], values, (*notes, *label_notes), divided=selection.divided)
+    return LoadedPart(result[: len(labels)], values, (*notes, *label_notes))
 
 
 class _Item(NamedTuple):

@@ -107,8 +107,7 @@ class VAE(nn.Module):
         split_decoder: "shared", or "separate" for a smaller decoder of its own for each image and its map, which together
             have as many parameters (models/separate.py); without a split these are the same.
         map_scale: The factor on the logits of the maps.
-        map_norm: Whether the logits of each map are first normalised over the pixels of an image.
-        options: Settings of the network and the latent by flat name, such as `width=32`.
+        options: Further settings by flat name: `map_norm`, and those of the network and the latent, such as `width=32`.
 
     Models are written by `save_pretrained(folder)` (config.json and model.safetensors), put on the hub by `push_to_hub`,
     and read by `VAE.from_pretrained`, in evaluation mode.
@@ -127,14 +126,13 @@ class VAE(nn.Module):
         spectral_norm: bool = False,
         split_decoder: str = "shared",
         map_scale: float = 1.0,
-        map_norm: bool = False,
         **options: Any,
     ) -> None:
         super().__init__()
         if not isinstance(shape, Sequence):
             raise UserError(f"shape={shape!r} is not (channels, side, side), such as (3, 64, 64).")
         sizes = {"shape": tuple(map(int, shape)), "latent_dim": latent_dim, "split": split, "spectral_norm": spectral_norm}
-        maps = {"split_decoder": split_decoder, "map_scale": map_scale, "map_norm": map_norm}
+        maps = {"split_decoder": split_decoder, "map_scale": map_scale}
         # Silenced: names and dictionaries become choices in Settings.
         settings = Model(net=net, latent=latent, **sizes, **maps).override(**options)  # type: ignore[arg-type]
         self.shape, self.latent_dim, self.split = cast(tuple[int, int, int], settings.shape), latent_dim, split

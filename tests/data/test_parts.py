@@ -25,7 +25,7 @@ def test_a_validation_part_serves_as_test_only_where_there_is_no_test_part() -> 
     selection = select_part({"train": 9, "validation": 4}, "test", "faces")
     assert (selection.part, selection.rows_of(4).tolist()) == ("validation", [0, 1, 2, 3])
     assert selection.notes == ("faces has no test part: its validation part stands in for it",)
-    assert select_part({"train": 9, "validation": 4, "test": 3}, "test", "faces") == ("test", None, (), None)
+    assert select_part({"train": 9, "validation": 4, "test": 3}, "test", "faces") == ("test", None, ())
 
 
 def test_missing_parts_and_single_images_are_refused() -> None:
