@@ -39,7 +39,7 @@ from ..utils.console import print_once
 from ..utils.lock import lock_file
 from ..utils.text import count_noun
 from .columns import FUSED_MEMBERS
-from .experiment import Experiment, System
+from .experiment import Experiment, Figure, System
 from .measures import MEASURES
 from .page import write_page
 from .records import add_result, describe_source, hash_settings, make_record, read_results, rename_sources, update_results
@@ -115,8 +115,9 @@ def reproduce(experiment: Experiment, request: Request, out: Path, runs: Path, p
         name = f"{system.key}/seed-{seed}"
         of = hash_settings(config, system.samplers_of(seed), scale.images)
         if read_results(file)["runs"].get(name, {}).get("of") == of:
-            if (runs / name / "model").exists():
-                _draw(Run(runs / name), system, experiment, seed, out / experiment.name, only_missing=True)
+            shown = [out / experiment.name / figure.file for figure in _figures_of(experiment, system, seed)]
+            if not all(file.exists() for file in shown) and (runs / name / "model").exists():
+                _draw(Run(runs / name), system, experiment, seed, out / experiment.name)
             continue
         print_once(progress, f"[{i + 1} of {len(jobs)}] {system.title}, seed {seed}")
         try:
@@ -219,10 +220,14 @@ def _probe(run: Run, seed: int, progress: bool) -> dict[str, Any]:
     return probe(run, ITERATIONS, seed, progress, members=(FUSED_MEMBERS,))
 
 
-def _draw(run: Run, system: System, experiment: Experiment, seed: int, folder: Path, *, only_missing: bool = False) -> None:
-    """Draws the figures of a run that the page shows, or those that are missing, and copies them."""
-    wanted = [figure for figure in experiment.page.figures if (figure.system, figure.seed) == (system.key, seed)]
-    wanted = [figure for figure in wanted if not (only_missing and (folder / figure.file).exists())]
+def _figures_of(experiment: Experiment, system: System, seed: int) -> list[Figure]:
+    """Returns the figures of a run that the page shows."""
+    return [figure for figure in experiment.page.figures if (figure.system, figure.seed) == (system.key, seed)]
+
+
+def _draw(run: Run, system: System, experiment: Experiment, seed: int, folder: Path) -> None:
+    """Draws the figures of a run that the page shows, and copies them."""
+    wanted = _figures_of(experiment, system, seed)
     if not wanted:
         return
     draw_run(run, {name: sampler_for(run, name, PROTOCOL).sample(100, 0) for name in system.samplers_of(seed)})
