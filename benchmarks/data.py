@@ -78,8 +78,7 @@ def measure_decoding(count: int) -> None:
             for _ in range(3):
                 for name, run in zip(rates, maps, strict=True):
                     start = time.perf_counter()
-                    # Silenced: the maps have no type in common but that of a callable.
-                    for _ in run(decode_block, blocks):  # type: ignore[attr-defined]
+                    for _ in run(decode_block, blocks):  # type: ignore[attr-defined]  # the maps have no type in common
                         pass
                     rates[name].append(len(items) / (time.perf_counter() - start))
             text = ", ".join(f"{name} {statistics.median(values):,.0f}" for name, values in rates.items())

@@ -204,8 +204,8 @@ class ModelOutputs:
                 )
                 rows.append([None if value is None else value.cpu().double() for value in row])
         columns = zip(*rows, strict=True)
-        # Silenced: mypy does not know which of the columns may be None.
-        return _Columns(*(None if column[0] is None else torch.cat(column) for column in columns))  # type: ignore[arg-type]
+        joined = (None if column[0] is None else torch.cat(column) for column in columns)
+        return _Columns(*joined)  # type: ignore[arg-type]  # mypy does not know which columns may be None
 
 
 def _mean_squared_error(xhat: Tensor, x: Tensor) -> Tensor:

@@ -133,8 +133,8 @@ class VAE(nn.Module):
             raise UserError(f"shape={shape!r} is not (channels, side, side), such as (3, 64, 64).")
         sizes = {"shape": tuple(map(int, shape)), "latent_dim": latent_dim, "split": split, "spectral_norm": spectral_norm}
         maps = {"split_decoder": split_decoder, "map_scale": map_scale}
-        # Silenced: names and dictionaries become choices in Settings.
-        settings = Model(net=net, latent=latent, **sizes, **maps).override(**options)  # type: ignore[arg-type]
+        settings = Model(net=net, latent=latent, **sizes, **maps)  # type: ignore[arg-type]  # names become choices there
+        settings = settings.override(**options)
         self.shape, self.latent_dim, self.split = cast(tuple[int, int, int], settings.shape), latent_dim, split
         self.settings = settings
         outputs = count_logit_channels(self.shape[0], split)

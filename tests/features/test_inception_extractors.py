@@ -26,8 +26,7 @@ from splitvae.features.inception_v3 import InceptionV3
 from splitvae.features.inception_weights import PublishedFile
 from splitvae.utils.download import Checksum
 
-# The warning is of Keras.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")  # Keras warns
 
 
 @pytest.fixture(scope="module")
