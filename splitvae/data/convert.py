@@ -120,7 +120,7 @@ def _read_labels(labels: np.ndarray, count: int, source: str) -> tuple[Tensor | 
 
 def _from_dataset(dataset: Any, name: str, side: int | None) -> Images:
     """Returns the items of a data set, in the order of their numbers."""
-    pixels, labels, notes, *_ = read_torch_dataset(dataset, "all", ResizeOptions(side), name)
+    pixels, labels, notes, _ = read_torch_dataset(dataset, "all", ResizeOptions(side), name)
     values = torch.from_numpy(labels.values.astype(np.int64)) if labels else None
     return Images(pixels, values, labels.classes if labels else (), name, "all", notes)
 

@@ -8,7 +8,7 @@ part serves as test. A source of a single part is divided: a random tenth, alway
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -54,11 +54,6 @@ class DivisionNote(str):
     """
 
     images: int
-
-    def __new__(cls, held_out: int, count: int, source_name: str) -> Self:
-        note = super().__new__(cls, f"held out {held_out:,} of {count:,} images as test: {source_name} has no test part")
-        note.images = count
-        return note
 
 
 class Labels(NamedTuple):
@@ -126,8 +121,8 @@ def select_part(sizes: Mapping[str, int], part: str, source_name: str) -> PartSe
         if sizes[own] < 2:
             held = count_noun(sizes[own], "image")
             raise UserError(f"{source_name} has {held} in its {own} part: at least 2 are needed.")
-        note = f"{source_name} has no test part: its validation part stands in for it"
-        return PartSelection(own, None, (note,) if own != part else ())
+        stand_in = f"{source_name} has no test part: its validation part stands in for it"
+        return PartSelection(own, None, (stand_in,) if own != part else ())
     ((own, count),) = sizes.items()
     if part == "validation":
         raise UserError(f"{source_name} has no validation part: ask for 'train', or for 'test', a tenth that is held out.")
@@ -139,7 +134,9 @@ def select_part(sizes: Mapping[str, int], part: str, source_name: str) -> PartSe
     tenth = max(1, count // HELD_OUT_SHARE)
     order = np.random.default_rng(0).permutation(count)
     rows = np.sort(order[:tenth] if part == "test" else order[tenth:])
-    return PartSelection(own, rows, (DivisionNote(tenth, count, source_name),))
+    note = DivisionNote(f"held out {tenth:,} of {count:,} images as test: {source_name} has no test part")
+    note.images = count
+    return PartSelection(own, rows, (note,))
 
 
 def make_class_labels(values: np.ndarray, names: Sequence[str] = ()) -> Labels | None:

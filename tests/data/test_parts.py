@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +22,7 @@ def test_a_held_out_tenth_is_disjoint_from_the_rest_and_always_the_same() -> Non
     assert torch.equal(test.pixels, again.pixels)
     assert "held out 5 of 50" in train.notes[0]
     assert train.divided == test.divided == train[:3].divided == 50 and load(numbered, "all").divided is None
+    assert copy.deepcopy(train).divided == pickle.loads(pickle.dumps(train)).divided == 50
 
 
 def test_a_validation_part_serves_as_test_only_where_there_is_no_test_part() -> None:
